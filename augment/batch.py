@@ -1,0 +1,171 @@
+"""What travels through a pipeline: images with everything that belongs to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from augment.types import Images, Size
+
+
+@dataclass
+class PackedImages:
+    """Images of different sizes in one flat buffer of bytes, so that a batch is one copy to the device.
+
+    Attributes:
+        data: (N,) uint8, the images one after another, each in (H, W, C) order.
+        sizes: (B, 2) int64, height and width of each.
+        channels: how many each image has.
+        max_size: the largest height and the largest width, known without asking the device.
+    """
+
+    data: Tensor
+    sizes: Tensor
+    channels: int
+    max_size: tuple[int, int]
+
+    @classmethod
+    def from_images(cls, images: Sequence[Tensor]) -> PackedImages:
+        """Packs (C, H, W) uint8 tensors of any sizes and one number of channels."""
+        channels = {image.shape[0] for image in images}
+        if len(channels) != 1 or any(image.dtype != torch.uint8 or image.ndim != 3 for image in images):
+            shapes = sorted({(str(i.dtype), *i.shape) for i in images})[:3]
+            raise ValueError(f"PackedImages: images must be uint8 (C, H, W) with the same C, got e.g. {shapes}.")
+        sizes = torch.tensor([image.shape[1:] for image in images])
+        data = torch.cat([image.permute(1, 2, 0).reshape(-1) for image in images])
+        return cls(data, sizes, channels.pop(), tuple(sizes.amax(0).tolist()))
+
+    def __len__(self) -> int:
+        return self.sizes.shape[0]
+
+    @property
+    def offsets(self) -> Tensor:
+        """(B,) int64, where in `data` each image starts."""
+        length = self.sizes.prod(1) * self.channels
+        return length.cumsum(0) - length
+
+    @property
+    def device(self) -> torch.device:
+        return self.data.device
+
+    def _map(self, function: Callable[[Tensor], Tensor]) -> PackedImages:
+        return replace(self, data=function(self.data), sizes=function(self.sizes))
+
+    def to(self, *args: Any, **kwargs: Any) -> PackedImages:
+        return self._map(lambda t: t.to(*args, **kwargs))
+
+    def pin_memory(self) -> PackedImages:
+        return self._map(Tensor.pin_memory)
+
+    def padded(self) -> Images:
+        """(B, C, max height, max width) uint8, channels_last; each image's last row and column are repeated."""
+        height, width = self.max_size
+        rows = torch.minimum(torch.arange(height, device=self.device), self.sizes[:, :1] - 1)
+        columns = torch.minimum(torch.arange(width, device=self.device), self.sizes[:, 1:] - 1)
+        pixel = rows[:, :, None] * self.sizes[:, 1, None, None] + columns[:, None, :]
+        index = self.offsets[:, None, None] + pixel * self.channels
+        index = index[..., None] + torch.arange(self.channels, device=self.device)
+        return self.data[index].permute(0, 3, 1, 2)
+
+
+@dataclass
+class Batch:
+    """A batch of images and their annotations; what is None is not there.
+
+    Attributes:
+        image: (B, C, H, W) uint8 or float in [0, 1], or PackedImages. Clips are (B, T, C, H, W). Between the layers of
+            a pipeline also a tuple of channel planes (B, H, W).
+        label: (B,) class indices or (B, classes) probabilities.
+        mask: (B, H, W) or (B, M, H, W), any dtype; resampled with the nearest neighbour, 0 outside the image.
+        boxes: (B, N, 4) float, x1 y1 x2 y2 in pixels measured from the image's corner (0 to width, 0 to height).
+        keypoints: (B, N, 2) float, x y in pixels where (0, 0) is the centre of the top-left pixel.
+        index: (B,) int64, the samples' numbers in their data set; keys the random draws.
+    """
+
+    image: Tensor | PackedImages | tuple[Tensor, ...]
+    label: Tensor | None = None
+    mask: Tensor | None = None
+    boxes: Tensor | None = None
+    keypoints: Tensor | None = None
+    index: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self._first)
+
+    @property
+    def device(self) -> torch.device:
+        return self._first.device
+
+    @property
+    def _first(self) -> Tensor | PackedImages:
+        """The image, or its first channel while a pipeline holds it as planes."""
+        return self.image[0] if isinstance(self.image, tuple) else self.image
+
+    @property
+    def size(self) -> Size:
+        """(height, width): numbers, or (B,) tensors for packed images."""
+        if isinstance(self.image, PackedImages):
+            return self.image.sizes[:, 0], self.image.sizes[:, 1]
+        return tuple(self._first.shape[-2:])
+
+    def replace(self, **changes: Any) -> Batch:
+        return replace(self, **changes)
+
+    def parts(self) -> dict[str, Any]:
+        """What is there, by name."""
+        named = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: part for name, part in named.items() if part is not None}
+
+    def map(self, function: Callable[[Any], Any]) -> Batch:
+        """Applies a function to every part that is there."""
+        return Batch(**{name: function(part) for name, part in self.parts().items()})
+
+    def to(self, *args: Any, **kwargs: Any) -> Batch:
+        """Moves every part; dtype conversions are refused because each part has its own."""
+        if any(isinstance(a, torch.dtype) for a in (*args, *kwargs.values())):
+            raise TypeError("Batch.to moves to a device; give the pipeline dtype=... to choose the images' dtype.")
+        return self.map(lambda part: part.to(*args, **kwargs))
+
+    def pin_memory(self) -> Batch:
+        return self.map(lambda part: part.pin_memory())
+
+
+def opened(images: Tensor | PackedImages | Batch) -> tuple[Batch, int, Callable[[Batch], Tensor | Batch]]:
+    """Brings any accepted input into the shape of a batch of (B, C, H, W).
+
+    Returns:
+        The batch, how many consecutive images of it are frames of one clip, and the way back to what came in.
+    """
+    batch = images if isinstance(images, Batch) else Batch(images)
+    image, unwrap = batch.image, isinstance(images, Batch)
+    _check_images(image)
+    if isinstance(image, PackedImages) or image.ndim == 4:
+        return batch, 1, (lambda out: out) if unwrap else (lambda out: out.image)
+    if image.ndim == 3:
+        if unwrap:
+            raise ValueError(f"Batch.image must be (B, C, H, W) or (B, T, C, H, W), got {tuple(image.shape)}.")
+        return Batch(image[None]), 1, lambda out: out.image[0]
+    frames = image.shape[1]
+    if any(part is not None for part in (batch.label, batch.mask, batch.boxes, batch.keypoints)):
+        raise ValueError("a Batch of clips carries no annotations: give image=(B, T, C, H, W) and index only.")
+
+    def close(out: Batch) -> Tensor | Batch:
+        clips = out.image.unflatten(0, (-1, frames))
+        return out.replace(image=clips) if unwrap else clips
+
+    return batch.replace(image=image.flatten(0, 1)), frames, close
+
+
+def _check_images(images: Any) -> None:
+    if isinstance(images, PackedImages):
+        return
+    if not isinstance(images, Tensor):
+        raise TypeError(f"images must be a tensor, PackedImages or a Batch, got {type(images).__name__}.")
+    if images.ndim not in (3, 4, 5):
+        raise ValueError(f"images must be (B, C, H, W), (C, H, W) or (B, T, C, H, W), got {tuple(images.shape)}.")
+    if images.dtype != torch.uint8 and not images.is_floating_point():
+        raise TypeError(f"images must be uint8 or float in [0, 1], got {images.dtype}.")

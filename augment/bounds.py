@@ -1,0 +1,67 @@
+"""Numbers in a legal range, fixed or learnable."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Range = tuple[float, float]
+REAL_LINE: Range = (-math.inf, math.inf)
+EDGE = 1e-3
+"""A learnable bound starts at least this share of its range away from the ends, where gradients vanish."""
+
+
+class Bounds(nn.Module):
+    """Ascending numbers within a legal range, fixed or learnable. Calling it returns them.
+
+    Learnable ones are stored as unconstrained parameters `raw`. Between finite ends each bound is a sigmoid's share
+    of what is left above the bound before it; above a single finite end it is a softplus away. A sigmoid keeps its
+    gradient where a clamp would kill it.
+    """
+
+    def __init__(self, values: Sequence[float], learnable: bool) -> None:
+        super().__init__()
+        self.initial = tuple(float(v) for v in values)
+        self.legal = REAL_LINE
+        self.raw = nn.Parameter(torch.empty(len(self.initial))) if learnable else None
+        self.within(REAL_LINE)
+
+    def within(self, legal: Range) -> None:
+        self.legal = (max(self.legal[0], legal[0]), min(self.legal[1], legal[1]))
+        if self.raw is not None:
+            below, raw = self.legal[0], []
+            for value in self.initial:
+                raw.append(self._inverse(value, below))
+                below = value
+            self.raw.data.copy_(torch.tensor(raw))
+
+    def _inverse(self, value: float, below: float) -> float:
+        above = self.legal[1]
+        if below == -math.inf:
+            return value if above == math.inf else -_softplus_inverse(above - value)
+        if above == math.inf:
+            return _softplus_inverse(value - below)
+        share = (value - below) / (above - below) if above > below else 0.0
+        share = min(max(share, EDGE), 1 - EDGE)
+        return math.log(share / (1 - share))
+
+    def forward(self) -> tuple[float | Tensor, ...]:
+        if self.raw is None:
+            return self.initial
+        (below, above), values = self.legal, []
+        for raw in self.raw.float().unbind() if self.raw.dtype != torch.float64 else self.raw.unbind():
+            if isinstance(below, float) and below == -math.inf:
+                below = raw if above == math.inf else above - F.softplus(-raw)
+            elif above == math.inf:
+                below = below + F.softplus(raw)
+            else:
+                below = below + (above - below) * torch.sigmoid(raw)
+            values.append(below)
+        return tuple(values)
+
+
+def _softplus_inverse(value: float) -> float:
+    value = max(value, EDGE)
+    return value + math.log(-math.expm1(-value))

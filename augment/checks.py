@@ -1,0 +1,39 @@
+"""Checks of constructor arguments: an error names the layer, the argument, what was given and what is allowed."""
+
+from collections.abc import Sequence
+
+from torch import nn
+
+from augment.interpolation import INTERPOLATIONS
+from augment.warping import PADDINGS
+
+
+def one_of(owner: nn.Module, argument: str, value: str, allowed: Sequence[str]) -> str:
+    """The value if it is allowed; capitals do not matter."""
+    if not isinstance(value, str) or value.lower() not in allowed:
+        raise ValueError(f"{type(owner).__name__}: {argument}={value!r} must be one of {', '.join(allowed)}.")
+    return value.lower()
+
+
+def resample_mode(owner: nn.Module, value: str) -> str:
+    return one_of(owner, "resample", value, INTERPOLATIONS)
+
+
+def padding_mode(owner: nn.Module, value: str) -> str:
+    return one_of(owner, "padding_mode", value, PADDINGS)
+
+
+def image_size(owner: nn.Module, value: int | Sequence[int], argument: str = "size") -> tuple[int, int]:
+    """(height, width), positive, out of a pair or one number for both."""
+    pair = tuple(value) if isinstance(value, Sequence) else (value, value)
+    if len(pair) != 2 or any(not isinstance(n, int) or isinstance(n, bool) or n < 1 for n in pair):
+        name = type(owner).__name__
+        raise ValueError(f"{name}: {argument}={value!r} must be a positive whole number of pixels or (height, width).")
+    return pair
+
+
+def unit_value(owner: nn.Module, argument: str, value: float) -> float:
+    """A pixel value in [0, 1]."""
+    if not 0 <= value <= 1:
+        raise ValueError(f"{type(owner).__name__}: {argument}={value} must lie within [0, 1].")
+    return float(value)

@@ -1,0 +1,150 @@
+"""Rotations and affine maps about the centre of the image."""
+
+import torch
+from torch import Tensor
+
+from augment import checks
+from augment import matrix as mat
+from augment.distributions import Bernoulli, Distribution
+from augment.layer import Warp
+from augment.shorthand import Quantity
+from augment.types import Matrices, Params, PerSample, Size
+
+Pair = tuple[Quantity, Quantity]
+
+
+class RandomRotation(Warp):
+    """Rotates about the centre of the image.
+
+    Args:
+        degrees: angle, positive is counter-clockwise; a number d means Uniform(-d, d). Within [-360, 360].
+        resample: "nearest", "bilinear" or "bicubic".
+        padding_mode: what shows outside of the image: "zeros", "border", "reflection" or "reflect".
+        p: probability that an image is rotated.
+        same_on_batch: one draw for all samples of a batch.
+    """
+
+    example = {"degrees": 30.0}
+    identity = {"degrees": 0.0}
+    differentiable = frozenset({"degrees"})
+
+    def __init__(
+        self,
+        degrees: Quantity,
+        resample: str = "bilinear",
+        padding_mode: str = "zeros",
+        p: float | Bernoulli = 0.5,
+        same_on_batch: bool = False,
+    ) -> None:
+        super().__init__(p, same_on_batch)
+        self.resample, self.padding = (
+            checks.resample_mode(self, resample),
+            checks.padding_mode(self, padding_mode),
+        )
+        self.quantity("degrees", degrees, legal=(-360.0, 360.0), around=0.0)
+
+    def matrix(self, size: Size, params: Params, like: Tensor) -> Matrices:
+        return about_centre(size, rotation(params["degrees"], like))
+
+
+class RandomAffine(Warp):
+    """Rotates, moves, scales and shears about the centre of the image, in Kornia's and torchvision's order.
+
+    Args:
+        degrees: angle, positive is clockwise; a number d means Uniform(-d, d). Within [-360, 360].
+        translate: (x, y), the largest shifts as fractions of width and height, in [0, 1]; each may be a distribution
+            of the signed fraction. None for none.
+        scale: factor by which the content grows: (low, high) for both axes, (low, high, low, high) for x and y by
+            themselves, or a distribution. None for 1.
+        shear: degrees: a number s for x within (-s, s), (low, high) for x, (low, high, low, high) for x and y, each
+            within (-90, 90). None for none.
+        resample: "nearest", "bilinear" or "bicubic".
+        padding_mode: what shows outside of the image: "zeros", "border", "reflection" or "reflect".
+        fill_value: shown outside for padding_mode "zeros", in [0, 1].
+        p: probability that an image is moved.
+        same_on_batch: one draw for all samples of a batch.
+    """
+
+    example = {
+        "degrees": 20.0,
+        "translate": (0.1, 0.2),
+        "scale": (0.8, 1.2),
+        "shear": (-10.0, 10.0, -5.0, 5.0),
+    }
+    identity = {"degrees": 0.0, "translate": (0.0, 0.0), "scale": (1.0, 1.0), "shear": 0.0}
+    differentiable = frozenset({"degrees", "translate_x", "translate_y", "scale", "scale_y", "shear_x", "shear_y"})
+
+    def __init__(
+        self,
+        degrees: Quantity,
+        translate: Pair | None = None,
+        scale: Quantity | tuple[float, float, float, float] | None = None,
+        shear: Quantity | tuple[float, float, float, float] | None = None,
+        resample: str = "bilinear",
+        padding_mode: str = "zeros",
+        fill_value: float = 0.0,
+        p: float | Bernoulli = 0.5,
+        same_on_batch: bool = False,
+    ) -> None:
+        super().__init__(p, same_on_batch)
+        self.resample, self.padding = (
+            checks.resample_mode(self, resample),
+            checks.padding_mode(self, padding_mode),
+        )
+        self.fill = checks.unit_value(self, "fill_value", fill_value)
+        self.quantity("degrees", degrees, legal=(-360.0, 360.0), around=0.0)
+        move_x, move_y = _pair(translate)
+        self.quantity("translate_x", move_x, legal=(-1.0, 1.0), around=0.0)
+        self.quantity("translate_y", move_y, legal=(-1.0, 1.0), around=0.0)
+        scale_x, scale_y = _two(1.0 if scale is None else scale)
+        self.quantity("scale", scale_x, legal=(1e-3, 1e3))
+        if scale_y is not None:
+            self.quantity("scale_y", scale_y, legal=(1e-3, 1e3))
+        shear_x, shear_y = _two(0.0 if shear is None else shear)
+        self.quantity("shear_x", shear_x, legal=(-89.0, 89.0), around=0.0)
+        self.quantity("shear_y", 0.0 if shear_y is None else shear_y, legal=(-89.0, 89.0), around=0.0)
+
+    def resolve(self, params: Params, size: Size) -> Params:
+        """Shifts in pixels."""
+        return params | {
+            "translate_x": params["translate_x"] * size[1],
+            "translate_y": params["translate_y"] * size[0],
+        }
+
+    def matrix(self, size: Size, params: Params, like: Tensor) -> Matrices:
+        scale_x = params["scale"]
+        shrink = mat.scaling(1 / scale_x, 1 / params.get("scale_y", scale_x), like)
+        tan_x, tan_y = (
+            torch.tan(torch.deg2rad(params["shear_x"])),
+            torch.tan(torch.deg2rad(params["shear_y"])),
+        )
+        unshear = mat.matrix(((1 + tan_x * tan_y, tan_x, 0.0), (tan_y, 1.0, 0.0), (0.0, 0.0, 1.0)), like)
+        turn = rotation(-params["degrees"], like)
+        shift = mat.translation(-params["translate_x"], -params["translate_y"], like)
+        return mat.compose(about_centre(size, mat.compose(unshear, shrink, turn)), shift)
+
+
+def rotation(degrees: PerSample, like: Tensor) -> Matrices:
+    """Output -> input for content that turns counter-clockwise about the origin (y points down)."""
+    angle = torch.deg2rad(degrees)
+    cos, sin = torch.cos(angle), torch.sin(angle)
+    return mat.matrix(((cos, -sin, 0.0), (sin, cos, 0.0), (0.0, 0.0, 1.0)), like)
+
+
+def about_centre(size: Size, m: Matrices) -> Matrices:
+    return mat.about((size[1] - 1) / 2, (size[0] - 1) / 2, m)
+
+
+def _pair(translate: Pair | None) -> Pair:
+    if translate is None:
+        return 0.0, 0.0
+    if not isinstance(translate, (tuple, list)) or len(translate) != 2:
+        raise TypeError(f"RandomAffine: translate={translate!r} must be a pair (x, y) of numbers or distributions.")
+    return tuple(translate)
+
+
+def _two(value: Quantity | tuple[float, ...]) -> tuple[Quantity, Quantity | None]:
+    """(low, high, low, high) as two pairs; anything else as one quantity."""
+    if not isinstance(value, Distribution) and isinstance(value, (tuple, list)) and len(value) == 4:
+        return tuple(value[:2]), tuple(value[2:])
+    return value, None

@@ -1,0 +1,78 @@
+"""Mirror images and quarter turns: exact, every output pixel is an input pixel."""
+
+import torch
+from torch import Tensor
+
+from augment import matrix as mat
+from augment.distributions import Bernoulli, Choice
+from augment.layer import Warp
+from augment.types import Matrices, Params, Size
+
+
+class RandomHorizontalFlip(Warp):
+    """Mirrors left and right.
+
+    Args:
+        p: probability of a flip.
+        same_on_batch: one draw for all samples of a batch.
+    """
+
+    lattice = separable = True
+
+    def __init__(self, p: float | Bernoulli = 0.5, same_on_batch: bool = False) -> None:
+        super().__init__(p, same_on_batch)
+
+    def matrix(self, size: Size, params: Params, like: Tensor) -> Matrices:
+        return mat.matrix(((-1.0, 0.0, size[1] - 1), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)), like)
+
+
+class RandomVerticalFlip(Warp):
+    """Mirrors top and bottom.
+
+    Args:
+        p: probability of a flip.
+        same_on_batch: one draw for all samples of a batch.
+    """
+
+    lattice = separable = True
+
+    def __init__(self, p: float | Bernoulli = 0.5, same_on_batch: bool = False) -> None:
+        super().__init__(p, same_on_batch)
+
+    def matrix(self, size: Size, params: Params, like: Tensor) -> Matrices:
+        return mat.matrix(((1.0, 0.0, 0.0), (0.0, -1.0, size[0] - 1), (0.0, 0.0, 1.0)), like)
+
+
+class RandomRotation90(Warp):
+    """Turns by a random multiple of 90 degrees, counter-clockwise, within the image's own frame.
+
+    On images that are not square an odd number of turns leaves out what no longer fits and shows 0 beside it; where
+    height and width differ by an odd number, the turn is about a point half a pixel off the centre.
+
+    Args:
+        times: (low, high), both inclusive: each number of quarter turns between them is equally likely.
+        p: probability that an image is turned.
+        same_on_batch: one draw for all samples of a batch.
+    """
+
+    lattice = True
+    padding = "zeros"
+    example = {"times": (0, 3)}
+    identity = {"times": (0, 0)}
+
+    def __init__(
+        self, times: tuple[int, int] = (0, 3), p: float | Bernoulli = 0.5, same_on_batch: bool = False
+    ) -> None:
+        super().__init__(p, same_on_batch)
+        if len(times) != 2 or any(int(t) != t for t in times) or times[0] > times[1]:
+            raise ValueError(f"RandomRotation90: times={times} must be two whole numbers (low, high), low <= high.")
+        self.quantity("times", Choice(range(int(times[0]), int(times[1]) + 1)))
+
+    def matrix(self, size: Size, params: Params, like: Tensor) -> Matrices:
+        quarter = torch.remainder(params["times"], 4)
+        cos = (quarter == 0).to(like.dtype) - (quarter == 2).to(like.dtype)
+        sin = (quarter == 1).to(like.dtype) - (quarter == 3).to(like.dtype)
+        cx, cy = (size[1] - 1) / 2, (size[0] - 1) / 2
+        left = torch.floor(cx - cos * cx + sin * cy)
+        top = torch.floor(cy - sin * cx - cos * cy)
+        return mat.matrix(((cos, -sin, left), (sin, cos, top), (0.0, 0.0, 1.0)), like)

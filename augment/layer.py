@@ -1,0 +1,206 @@
+"""The kinds of layer: what a layer says it does, and how the pipeline executes that.
+
+To write a layer, pick its kind (Warp, PixelOp, ImageOp, Mix), declare each random quantity with `self.quantity(...)`
+in the constructor and implement the one abstract method. Set `example` to constructor arguments that make a typical
+layer; exporting it from `augment` is then all that the conformance suite needs to hold it to every promise.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from augment import matrix as mat
+from augment.base import Layer
+from augment.batch import Batch, PackedImages
+from augment.distributions import Bernoulli
+from augment.pixels import compute_dtype, dtype_of, planes, stacked, to_float
+from augment.types import Images, Matrices, Params, Planes, Size
+from augment.warping import Box, Step, warp
+
+
+class Warp(Layer):
+    """Moves pixels: supplies a matrix and the output size. Neighbouring warps are sampled in one pass.
+
+    Class attributes:
+        lattice, separable, projective: see `Step`.
+    Attributes:
+        padding: what shows where the warp looks outside of its input, see `Step`; "none" if it never does.
+        fill: the value there for padding "zeros".
+        resample: "nearest", "bilinear" or "bicubic".
+    """
+
+    lattice: ClassVar[bool] = False
+    separable: ClassVar[bool] = False
+    projective: ClassVar[bool] = False
+
+    padding: str = "none"
+    fill: float = 0.0
+    resample: str = "bilinear"
+
+    @abstractmethod
+    def matrix(self, size: Size, params: Params, like: Tensor) -> Matrices:
+        """(B, 3, 3), output pixel -> input position in pixels, from resolved parameters; `like` has B and the dtype."""
+
+    def rest_matrix(self, size: Size, like: Tensor) -> Matrices:
+        """The matrix of samples that the gate leaves out; must map onto the same output size."""
+        return mat.identity(like)
+
+    def shrink(self, size: Size) -> tuple[float | Tensor, float | Tensor]:
+        """The largest minification (vertical, horizontal) to antialias for an input of a size."""
+        return 1.0, 1.0
+
+    def window(self, size: Size, params: Params) -> Box | None:
+        """The box (top, left, height, width) of the input that the warp cuts out first, if it does, in whole pixels."""
+        return None
+
+    def step(self, size: Size, max_size: tuple[int, int], params: Params, like: Tensor) -> Step:
+        """What the run does for this layer, with the gate multiplied into the matrix."""
+        gate = params.get("gate")
+        resolved = self.resolve(params, size)
+        matrix, window = self.matrix(size, resolved, like), self.window(size, resolved)
+        if gate is not None:
+            window = None if window is None else _gated_box(gate, window, size)
+            matrix = torch.where(gate[:, None, None], matrix, self.rest_matrix(size, matrix))
+        return Step(
+            matrix=matrix,
+            in_size=size,
+            out_size=self.out_size(size),
+            padding=self.padding,
+            fill=self.fill,
+            lattice=self.lattice,
+            separable=self.separable,
+            projective=self.projective,
+            shrink=self.shrink(size),
+            bound=self.shrink(max_size),
+            window=window,
+            gate=gate,
+        )
+
+    def joins(self, run: list[Layer]) -> bool:
+        """Neighbouring warps are one pass if they interpolate alike; a lattice does not care."""
+        if not all(isinstance(layer, Warp) for layer in run):
+            return False
+        return self.lattice or all(layer.lattice for layer in run) or _interpolation(run) == self.resample
+
+    def apply(self, batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
+        image, size = batch.image, batch.size
+        packed = isinstance(image, PackedImages)
+        largest = image.max_size if packed else size
+        dtype = torch.float32 if packed else compute_dtype(dtype_of(image))
+        like, steps = torch.empty(len(batch), 0, dtype=dtype, device=batch.device), []
+        for layer, drawn in zip(run, params, strict=True):
+            steps.append(layer.step(size, largest, drawn, like))
+            size, largest = layer.out_size(size), layer.out_size(largest)
+        return warp(batch, steps, _interpolation(run))
+
+
+class PixelOp(Layer):
+    """Changes each pixel by itself: a function of its channels, its coordinates and per-sample parameters.
+
+    A few need a statistic of the whole image first (contrast its mean); they compute it from the planes.
+    """
+
+    @abstractmethod
+    def pixel(self, planes: Planes, params: Params) -> Planes:
+        """Maps C planes (B, H, W), float, to as many, with resolved parameters."""
+
+    def apply(self, batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
+        (drawn,) = params
+        _check_dense(self, batch)
+        before = tuple(to_float(plane) for plane in planes(batch.image))
+        after = self.pixel(before, self.resolve(drawn, batch.size))
+        gate = drawn.get("gate")
+        if gate is not None:
+            chosen = gate[:, None, None]
+            after = tuple(torch.where(chosen, new, old) for new, old in zip(after, before, strict=True))
+        return batch.replace(image=after)
+
+
+class ImageOp(Layer):
+    """Changes the image as a whole, as filters and histogram operators do; a stage of its own."""
+
+    @abstractmethod
+    def image(self, image: Images, params: Params) -> Images:
+        """Maps (B, C, H, W), float, to the same shape, with resolved parameters."""
+
+    def apply(self, batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
+        (drawn,) = params
+        _check_dense(self, batch)
+        before = to_float(stacked(batch.image))
+        after = self.image(before, self.resolve(drawn, batch.size))
+        gate = drawn.get("gate")
+        if gate is not None:
+            after = torch.where(gate[:, None, None, None], after, before)
+        return batch.replace(image=after)
+
+
+class Mix(Layer):
+    """Combines samples of a batch with each other, and their labels with them."""
+
+    @abstractmethod
+    def mix(self, batch: Batch, params: Params) -> Batch:
+        """The pure function, with resolved parameters; the image is float (B, C, H, W), the label probabilities."""
+
+    def __init__(self, p: float | Bernoulli = 1.0, same_on_batch: bool = False, num_classes: int | None = None) -> None:
+        super().__init__(p, same_on_batch)
+        self.num_classes = num_classes
+        self.quantity("pairing", (0.0, 1.0))
+
+    def apply(self, batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
+        (drawn,) = params
+        _check_dense(self, batch)
+        image = to_float(stacked(batch.image))
+        batch = batch.replace(image=image, label=self._probabilities(batch.label).to(image.dtype))
+        mixed = self.mix(batch, self.resolve(drawn, batch.size))
+        gate = drawn.get("gate")
+        if gate is None:
+            return mixed
+        return batch.replace(
+            **{
+                name: torch.where(gate.view(-1, *[1] * (part.ndim - 1)), part, getattr(batch, name))
+                for name, part in mixed.parts().items()
+                if name != "index"
+            }
+        )
+
+    def partner(self, params: Params) -> Tensor:
+        """(B,) int64: whom each sample is mixed with.
+
+        The batch is put in the order of a draw and everybody takes the next one, the last the first: nobody is
+        paired with itself (in a batch of two or more), and everybody is somebody's partner once.
+        """
+        order = params["pairing"].argsort(stable=True)
+        return torch.empty_like(order).scatter(0, order, order.roll(-1))
+
+    def _probabilities(self, label: Tensor | None) -> Tensor:
+        name = type(self).__name__
+        if label is None:
+            raise ValueError(f"{name} mixes labels too: call it with Batch(image=..., label=...).")
+        if label.is_floating_point():
+            return label
+        if self.num_classes is None:
+            raise ValueError(f"{name}: labels are class indices; give num_classes=... or (B, classes) probabilities.")
+        return torch.nn.functional.one_hot(label.long(), self.num_classes)
+
+
+def _gated_box(gate: Tensor, box: Box, size: Size) -> Box:
+    """The box for the samples that the gate lets through, everything for the others."""
+    whole = (0, 0, *size)
+    return tuple(torch.where(gate, chosen, rest) for chosen, rest in zip(box, whole, strict=True))
+
+
+def _interpolation(layers: list[Layer]) -> str:
+    """What a run resamples with; layers that need no interpolation have no say."""
+    return next((layer.resample for layer in layers if not layer.lattice), "nearest")
+
+
+def _check_dense(layer: Layer, batch: Batch) -> None:
+    if isinstance(batch.image, PackedImages):
+        raise ValueError(
+            f"{type(layer).__name__} cannot come first: the images of this batch differ in size. Put a layer before it "
+            "that fixes the size, such as RandomResizedCrop or Resize with (height, width)."
+        )

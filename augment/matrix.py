@@ -1,0 +1,106 @@
+"""3x3 matrices in pixel coordinates, batched (B, 3, 3).
+
+Conventions, used everywhere and pinned by tests/test_matrix.py:
+- x is the column, y the row, x comes first; the centre of the top-left pixel is (0, 0), as in OpenCV and Kornia.
+  An image of width W covers x from -1/2 to W - 1/2 and its centre is (W - 1) / 2.
+- A warp's matrix maps an *output* pixel to the *input* position that it shows. Chained warps multiply from the left:
+  first.matrix @ second.matrix maps a pixel of the second's output to a position in the first's input.
+
+Products are written out instead of calling matmul, which TF32 and autocast round to 10 or 8 bits: a rotation rounded
+like that is wrong by more than a pixel.
+"""
+
+import torch
+from torch import Tensor
+
+from augment.types import Float, Matrices, Shaped
+
+Number = float | Shaped[Tensor, "b"]
+Points = Float[Tensor, "b n 2"]
+
+
+def matrix(rows: tuple[tuple[Number, ...], ...], like: Float[Tensor, "b ..."]) -> Matrices:
+    """Builds (B, 3, 3) out of three rows of numbers and (B,) tensors."""
+    batch = like.shape[0]
+    flat = [like.new_zeros(batch) + entry for row in rows for entry in row]
+    return torch.stack(flat, dim=-1).unflatten(-1, (3, 3))
+
+
+def identity(like: Float[Tensor, "b ..."]) -> Matrices:
+    return torch.eye(3, dtype=like.dtype, device=like.device).expand(like.shape[0], 3, 3)
+
+
+def translation(x: Number, y: Number, like: Float[Tensor, "b ..."]) -> Matrices:
+    return matrix(((1.0, 0.0, x), (0.0, 1.0, y), (0.0, 0.0, 1.0)), like)
+
+
+def scaling(x: Number, y: Number, like: Float[Tensor, "b ..."]) -> Matrices:
+    return matrix(((x, 0.0, 0.0), (0.0, y, 0.0), (0.0, 0.0, 1.0)), like)
+
+
+def crop_resize(
+    top: Number,
+    left: Number,
+    crop: tuple[Number, Number],
+    out: tuple[Number, Number],
+    like: Float[Tensor, "b ..."],
+) -> Matrices:
+    """Shows the box of size `crop` (height, width) at (left, top) on an output of size `out`.
+
+    Box and output are compared by their edges, not by the centres of their corner pixels (Pillow's and OpenCV's
+    resize; Kornia's align_corners=False): x_in = (x_out + 1/2) * crop / out - 1/2 + left.
+    """
+    sy, sx = crop[0] / out[0], crop[1] / out[1]
+    return matrix(((sx, 0.0, left + (sx - 1) / 2), (0.0, sy, top + (sy - 1) / 2), (0.0, 0.0, 1.0)), like)
+
+
+def about(centre_x: Number, centre_y: Number, m: Matrices) -> Matrices:
+    """The same map with its origin moved to a centre."""
+    return compose(translation(centre_x, centre_y, m), m, translation(-centre_x, -centre_y, m))
+
+
+def compose(*matrices: Matrices) -> Matrices:
+    """The product from left to right, exact in the matrices' own precision."""
+    product = matrices[0]
+    for m in matrices[1:]:
+        product = (product[:, :, :, None] * m[:, None, :, :]).sum(2)
+    return product
+
+
+def inverse(m: Matrices) -> Matrices:
+    """The inverse by cofactors: no host synchronisation and exact for flips and whole-pixel shifts."""
+    rows = m.unbind(1)
+    cofactors = torch.stack([torch.linalg.cross(rows[i], rows[j], dim=-1) for i, j in ((1, 2), (2, 0), (0, 1))], dim=-1)
+    determinant = (rows[0] * cofactors[..., 0]).sum(-1)
+    return cofactors / determinant[:, None, None]
+
+
+def apply(m: Matrices, points: Points) -> Points:
+    """Maps points (B, N, 2) in (x, y) order."""
+    x, y = points[..., 0], points[..., 1]
+    u, v, w = (m[:, i, 0, None] * x + m[:, i, 1, None] * y + m[:, i, 2, None] for i in range(3))
+    return torch.stack([u / w, v / w], dim=-1)
+
+
+def homography(start: Float[Tensor, "b 4 2"], end: Float[Tensor, "b 4 2"]) -> Matrices:
+    """The projective map that takes four points to four others, in closed form (Heckbert 1989, section 2.2.3).
+
+    Each quadrilateral is reached from the unit square; one such map is inverted and composed with the other.
+    """
+    return compose(_square_to(end), inverse(_square_to(start)))
+
+
+def _square_to(corners: Float[Tensor, "b 4 2"]) -> Matrices:
+    """The projective map of the unit square's (0,0), (1,0), (1,1), (0,1) onto four corners in that order."""
+    p0, p1, p2, p3 = corners.unbind(1)
+    d1, d2, d3 = p1 - p2, p3 - p2, p0 - p1 + p2 - p3
+
+    def cross(a: Tensor, b: Tensor) -> Tensor:
+        return a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
+
+    area = cross(d1, d2)
+    g, h = cross(d3, d2) / area, cross(d1, d3) / area
+    column_x = p1 - p0 + g[:, None] * p1
+    column_y = p3 - p0 + h[:, None] * p3
+    bottom = torch.stack([g, h, torch.ones_like(g)], dim=-1)
+    return torch.cat([torch.stack([column_x, column_y, p0], dim=-1), bottom[:, None]], dim=1)

@@ -1,0 +1,60 @@
+"""Rectangles pasted from one image into another."""
+
+import torch
+
+from augment.batch import Batch
+from augment.distributions import Bernoulli, Beta
+from augment.layer import Mix
+from augment.photometric.erasing import rectangle
+from augment.shorthand import Quantity
+from augment.types import Params, Size
+
+
+class RandomCutMix(Mix):
+    """Pastes a rectangle of another image; labels are weighted by the share of pixels (Yun et al. 2019, eq. 1 and 2).
+
+    The rectangle lies inside the image, so that its area is the drawn one up to whole pixels. Masks follow the
+    pixels; boxes and keypoints stay those of the sample itself.
+
+    Args:
+        lambda_val: the sample's own share of the area, within [0, 1]; the paper's is uniform. `beta` b is short for
+            Beta(b, b).
+        beta: see there; give one of the two.
+        num_classes: needed where labels are class indices.
+        p: probability that a sample is mixed.
+        same_on_batch: one draw for all samples of a batch; partners still differ.
+    """
+
+    def __init__(
+        self,
+        lambda_val: Quantity = (0.0, 1.0),
+        beta: float | None = None,
+        num_classes: int | None = None,
+        p: float | Bernoulli = 1.0,
+        same_on_batch: bool = False,
+    ) -> None:
+        super().__init__(p, same_on_batch, num_classes)
+        if beta is not None and lambda_val != (0.0, 1.0):
+            raise ValueError(f"RandomCutMix: give either lambda_val={lambda_val!r} or beta={beta}, not both.")
+        self.quantity("lambda_val", lambda_val if beta is None else Beta(beta, beta), legal=(0.0, 1.0))
+        self.quantity("top", (0.0, 1.0))
+        self.quantity("left", (0.0, 1.0))
+
+    def resolve(self, params: Params, size: Size) -> Params:
+        """The rectangle in whole pixels (`top`, `left`, `height`, `width`), and in `lambda_val` the share it leaves."""
+        side = torch.sqrt(1 - params["lambda_val"])
+        height, width = torch.round(side * size[0]), torch.round(side * size[1])
+        top = torch.floor(params["top"] * (size[0] - height + 1))
+        left = torch.floor(params["left"] * (size[1] - width + 1))
+        share = 1 - height * width / (size[0] * size[1])
+        return params | {"top": top, "left": left, "height": height, "width": width, "lambda_val": share}
+
+    def mix(self, batch: Batch, params: Params) -> Batch:
+        partner, own = self.partner(params), params["lambda_val"][:, None]
+        pasted = rectangle(params, batch.image.shape[-2:])
+        image = torch.where(pasted[:, None], batch.image[partner], batch.image)
+        label = batch.label + (1 - own) * (batch.label[partner] - batch.label)
+        mask = batch.mask
+        if mask is not None:
+            mask = torch.where(pasted if mask.ndim == 3 else pasted[:, None], mask[partner], mask)
+        return batch.replace(image=image, label=label, mask=mask)

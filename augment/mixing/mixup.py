@@ -1,0 +1,38 @@
+"""Weighted averages of two images and their labels."""
+
+from augment.batch import Batch
+from augment.distributions import Bernoulli
+from augment.layer import Mix
+from augment.shorthand import Quantity
+from augment.types import Params
+
+
+class RandomMixUp(Mix):
+    """lambda * image + (1 - lambda) * another, labels likewise (Zhang et al. 2017, eq. 1).
+
+    Masks, boxes and keypoints stay those of the sample itself.
+
+    Args:
+        lambda_val: the sample's own weight, within [0, 1]; the paper draws it from Beta(0.2, 0.2) to Beta(0.4, 0.4).
+        num_classes: needed where labels are class indices.
+        p: probability that a sample is mixed.
+        same_on_batch: one draw for all samples of a batch; partners still differ.
+    """
+
+    differentiable = frozenset({"lambda_val"})
+
+    def __init__(
+        self,
+        lambda_val: Quantity = (0.0, 1.0),
+        num_classes: int | None = None,
+        p: float | Bernoulli = 1.0,
+        same_on_batch: bool = False,
+    ) -> None:
+        super().__init__(p, same_on_batch, num_classes)
+        self.quantity("lambda_val", lambda_val, legal=(0.0, 1.0))
+
+    def mix(self, batch: Batch, params: Params) -> Batch:
+        partner, own = self.partner(params), params["lambda_val"]
+        image = batch.image + (1 - own[:, None, None, None]) * (batch.image[partner] - batch.image)
+        label = batch.label + (1 - own[:, None]) * (batch.label[partner] - batch.label)
+        return batch.replace(image=image, label=label)

@@ -1,0 +1,106 @@
+"""Counter-based uniforms: the only source of randomness.
+
+A draw is a pure function of four numbers, uniform(seed, epoch, sample index, column), computed by an integer hash on
+the device of the indices. There is no generator and no state, so a sample gets the same draw whatever the batch,
+the number of workers, ranks or restarts, and a stored key is a replay.
+
+All arithmetic is on 32-bit words held in int64 and never overflows, so that every backend computes the same bits.
+The mixing function is the two-round xorshift-multiply permutation with the least bias found by Chris Wellons'
+hash-prospector (https://github.com/skeeto/hash-prospector, "16 21f0aaad 15 d35a2d97 15", bias 0.107).
+"""
+
+import os
+
+import torch
+from torch import Tensor
+
+from augment.types import Float, Integer, Noise
+
+_MASK = 0xFFFFFFFF
+_GOLDEN = 0x9E3779B9  # 2**32 / golden ratio: the Weyl increment that separates neighbouring counters
+_MULTIPLIERS = (
+    0x21F0AAAD,
+    0xD35A2D97 - 2**32,
+)  # the second as a negative number: |word * multiplier| < 2**63
+_LANES = (
+    0x243F6A88,
+    0x85A308D3,
+)  # first fractional digits of pi: two lanes make a 64-bit key out of 32-bit words
+
+
+def mix32(word: int | Tensor) -> int | Tensor:
+    """A bijection of 32-bit words that flips each output bit with probability 1/2 when any input bit flips."""
+    word = word ^ (word >> 16)
+    word = (word * _MULTIPLIERS[0]) & _MASK
+    word = word ^ (word >> 15)
+    word = (word * _MULTIPLIERS[1]) & _MASK
+    return word ^ (word >> 15)
+
+
+def sample_key(seed: int, epoch: int | Tensor, index: Integer[Tensor, " b"]) -> tuple[Tensor, Tensor]:
+    """Two 32-bit words per sample, (B,) int64 each, that stand for (seed, epoch, sample index)."""
+    index = index.to(torch.int64)
+    words = (seed & _MASK, (seed >> 32) & _MASK, epoch & _MASK, index & _MASK, (index >> 32) & _MASK)
+    keys = []
+    for lane in _LANES:
+        for word in words:
+            lane = mix32(((lane + _GOLDEN) & _MASK) ^ word)
+        keys.append(lane)
+    return keys[0], keys[1]
+
+
+def to_unit(word: Tensor) -> Float[Tensor, "..."]:
+    """The upper 24 bits of a 32-bit word as float32 in [0, 1): every value is exact and 1 is never reached."""
+    return (word >> 8).to(torch.float32) * 2.0**-24
+
+
+def uniform(seed: int, epoch: int | Tensor, index: Integer[Tensor, " b"], columns: int) -> Noise:
+    """Uniforms in [0, 1), float32 (B, columns), on the device of `index`.
+
+    Args:
+        seed: of the run, any 64-bit integer.
+        epoch: an integer, or a 0-dimensional int64 tensor (which compiled code does not specialise on).
+        index: (B,) integers, the samples' numbers in their data set.
+        columns: how many draws each sample gets.
+    """
+    first, second = sample_key(seed, epoch, index)
+    column = torch.arange(columns, device=index.device) * _GOLDEN
+    return to_unit(mix32(first[:, None] ^ mix32((second[:, None] + column) & _MASK)))
+
+
+def normal_field(key: Float[Tensor, "b 2"], shape: tuple[int, ...]) -> Float[Tensor, "b *shape"]:
+    """Standard normal values (B, *shape), keyed by two uniforms per sample (Box and Muller 1958).
+
+    Used where every pixel needs a draw of its own: the pipeline's noise holds the key, the pixels are counters.
+    """
+    words = (key.to(torch.float32) * 2.0**24).to(torch.int64)
+    count = 1
+    for extent in shape:
+        count *= extent
+    counter = torch.arange(count, device=key.device) * _GOLDEN
+    bits = mix32((mix32(words[:, :1]) + counter) & _MASK) ^ mix32(words[:, 1:] ^ _LANES[0])
+    radius = torch.sqrt(-2.0 * torch.log(to_unit(bits) + 2.0**-25))  # the offset keeps log away from 0
+    angle = to_unit(mix32(bits)) * (2.0 * torch.pi)
+    return (radius * torch.cos(angle)).unflatten(1, shape)
+
+
+class Numbering:
+    """Numbers samples that come without an index: unlike those of any other call or rank, and nothing to save.
+
+    The count is a tensor on the CPU, because compiled code would take a Python number for a constant and be compiled
+    again at every call. It is no buffer: DDP would overwrite it.
+    """
+
+    def __init__(self) -> None:
+        self.taken = torch.zeros((), dtype=torch.int64)
+
+    def take(self, count: int, device: torch.device | str | None) -> Integer[Tensor, " b"]:
+        index = torch.arange(count, device=device) + (self.taken + (_rank() << 40))
+        self.taken += count
+        return index
+
+
+def _rank() -> int:
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        return torch.distributed.get_rank()
+    return int(os.environ.get("RANK", 0))

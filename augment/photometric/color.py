@@ -1,0 +1,95 @@
+"""Colour as pure functions of channel planes, the mathematics that the photometric layers share.
+
+Planes are red, green, blue in [0, 1]. Channels beyond the third (alpha, infrared) are left alone, and images of one
+or two channels have no colour to change.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from augment.types import Float, Plane, Planes, Shaped
+
+LUMA = (0.299, 0.587, 0.114)
+"""Weights of red, green and blue in the luma of ITU-R BT.601, as in Pillow, torchvision and Kornia."""
+
+Factor = float | Shaped[Tensor, "b 1 1"]
+
+
+def with_rgb(planes: Planes, function: Callable[[Planes], Planes]) -> Planes:
+    """Applies a function to red, green and blue, where there are such."""
+    if len(planes) < 3:
+        return planes
+    return (*function(planes[:3]), *planes[3:])
+
+
+def weighted(planes: Planes, weights: Sequence[float]) -> Plane:
+    total = planes[0] * weights[0]
+    for plane, weight in zip(planes[1:], weights[1:], strict=True):
+        total = total + plane * weight
+    return total
+
+
+def gray(planes: Planes) -> Plane:
+    """Luma of a colour image, the mean of the channels of any other."""
+    if len(planes) < 3:
+        return weighted(planes, [1 / len(planes)] * len(planes))
+    return weighted(planes[:3], LUMA)
+
+
+def mean_gray(planes: Planes) -> Float[Tensor, "b 1 1"]:
+    """The image's mean luma, what contrast is measured from."""
+    return gray(planes).mean((1, 2), keepdim=True)
+
+
+def clamped(planes: Planes) -> Planes:
+    return tuple(plane.clamp(0, 1) for plane in planes)
+
+
+def blend(planes: Planes, other: Tensor | float, factor: Factor) -> Planes:
+    """factor * image + (1 - factor) * other, clamped: Pillow's ImageEnhance."""
+    rest = other * (1 - factor)
+    return clamped(tuple(plane * factor + rest for plane in planes))
+
+
+def scale_saturation(planes: Planes, factor: Factor) -> Planes:
+    """Scales the saturation of HSV, keeping hue and value: every channel's distance from the largest is scaled."""
+
+    def rgb(colour: Planes) -> Planes:
+        value, chroma = _value_and_chroma(colour)
+        saturation = chroma / torch.where(value == 0, 1.0, value)
+        target = value * (saturation * factor).clamp(0, 1)
+        ratio = target / torch.where(chroma == 0, 1.0, chroma)
+        return tuple(value - (value - plane) * ratio for plane in colour)
+
+    return with_rgb(planes, rgb)
+
+
+def shift_hue(planes: Planes, turns: Factor) -> Planes:
+    """Turns the hue of HSV, keeping saturation and value. 1 is a full circle.
+
+    Back to RGB a channel is value - chroma * clamp(min(k, 4 - k), 0, 1) with k = (offset + hue) mod 6 and offsets
+    5, 3, 1 (the branchless form of Smith's hexcone model, 1978).
+    """
+
+    def rgb(colour: Planes) -> Planes:
+        red, green, blue = colour
+        value, chroma = _value_and_chroma(colour)
+        divisor = torch.where(chroma == 0, 1.0, chroma)
+        sextant = torch.where(
+            (red >= green) & (red >= blue),
+            (green - blue) / divisor,
+            torch.where(green >= blue, (blue - red) / divisor + 2, (red - green) / divisor + 4),
+        )
+        hue = sextant + 6 * turns
+        distances = (torch.remainder(hue + offset, 6) for offset in (5, 3, 1))
+        return tuple(value - chroma * torch.minimum(k, 4 - k).clamp(0, 1) for k in distances)
+
+    return with_rgb(planes, rgb)
+
+
+def _value_and_chroma(colour: Planes) -> tuple[Plane, Plane]:
+    red, green, blue = colour
+    value = torch.maximum(torch.maximum(red, green), blue)
+    return value, value - torch.minimum(torch.minimum(red, green), blue)

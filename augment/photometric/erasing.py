@@ -1,0 +1,68 @@
+"""Rectangles cut out of the image."""
+
+import torch
+from torch import Tensor
+
+from augment.distributions import Bernoulli, LogUniform
+from augment.layer import PixelOp
+from augment.noise import normal_field
+from augment.shorthand import Quantity
+from augment.types import Params, Planes, Size
+
+
+class RandomErasing(PixelOp):
+    """Fills a random rectangle (Zhong et al. 2017, algorithm 1). Standing after Normalize, 0 is the mean colour.
+
+    Args:
+        scale: area of the rectangle as a fraction of the image's, within [0, 1].
+        ratio: height / width of the rectangle; a pair is uniform in the logarithm, as in torchvision and timm.
+        value: what to fill with; "random" for standard normal noise in every pixel, as timm's "pixel" mode.
+        p: probability that an image is changed.
+        same_on_batch: one draw for all samples of a batch.
+    """
+
+    def __init__(
+        self,
+        scale: Quantity = (0.02, 0.33),
+        ratio: Quantity = (0.3, 3.3),
+        value: float | str = 0.0,
+        p: float | Bernoulli = 0.5,
+        same_on_batch: bool = False,
+    ) -> None:
+        super().__init__(p, same_on_batch)
+        if not isinstance(value, (int, float)) and value != "random":
+            raise ValueError(f"RandomErasing: value={value!r} must be a number or 'random'.")
+        self.value = value
+        self.quantity("scale", scale, legal=(0.0, 1.0))
+        if isinstance(ratio, (tuple, list)) and len(ratio) == 2 and 0 < ratio[0] < ratio[1]:
+            ratio = LogUniform(*ratio)
+        self.quantity("ratio", ratio, legal=(1e-3, 1e3))
+        self.quantity("top", (0.0, 1.0))
+        self.quantity("left", (0.0, 1.0))
+        if value == "random":
+            self.quantity("key", (0.0, 1.0), count=2)
+
+    def resolve(self, params: Params, size: Size) -> Params:
+        """The rectangle in whole pixels: `top`, `left`, `height`, `width`."""
+        area = params["scale"] * (size[0] * size[1])
+        height = torch.round(torch.sqrt(area * params["ratio"])).clamp(1, size[0])
+        width = torch.round(torch.sqrt(area / params["ratio"])).clamp(1, size[1])
+        top = torch.floor(params["top"] * (size[0] - height + 1))
+        left = torch.floor(params["left"] * (size[1] - width + 1))
+        kept = {name: params[name] for name in ("gate", "key") if name in params}
+        return {"top": top, "left": left, "height": height, "width": width} | kept
+
+    def pixel(self, planes: Planes, params: Params) -> Planes:
+        erased = rectangle(params, planes[0].shape[1:])
+        if self.value != "random":
+            return tuple(torch.where(erased, float(self.value), plane) for plane in planes)
+        field = normal_field(params["key"], (len(planes), *planes[0].shape[1:])).unbind(1)
+        return tuple(torch.where(erased, n.to(p.dtype), p) for n, p in zip(field, planes, strict=True))
+
+
+def rectangle(params: Params, size: tuple[int, int]) -> Tensor:
+    """(B, H, W) bool: inside the box of whole-pixel `top`, `left`, `height`, `width`."""
+    top, left, height, width = (params[name][:, None, None] for name in ("top", "left", "height", "width"))
+    y = torch.arange(size[0], device=top.device)[:, None]
+    x = torch.arange(size[1], device=top.device)
+    return (y >= top) & (y < top + height) & (x >= left) & (x < left + width)

@@ -1,0 +1,39 @@
+"""Images without colour."""
+
+from collections.abc import Sequence
+
+from augment.distributions import Bernoulli
+from augment.layer import PixelOp
+from augment.photometric.color import gray, weighted
+from augment.types import Params, Planes
+
+
+class RandomGrayscale(PixelOp):
+    """Replaces every channel by a weighted sum of them.
+
+    Args:
+        rgb_weights: one weight a channel; BT.601 luma for three channels and equal weights otherwise if not given.
+        p: probability that an image is changed.
+        same_on_batch: one draw for all samples of a batch.
+    """
+
+    def __init__(
+        self,
+        rgb_weights: Sequence[float] | None = None,
+        p: float | Bernoulli = 0.1,
+        same_on_batch: bool = False,
+    ) -> None:
+        super().__init__(p, same_on_batch)
+        self.rgb_weights = None if rgb_weights is None else tuple(float(w) for w in rgb_weights)
+
+    def pixel(self, planes: Planes, params: Params) -> Planes:
+        if self.rgb_weights is None and len(planes) in (1, 3):
+            level = gray(planes)
+        else:
+            weights = self.rgb_weights or [1 / len(planes)] * len(planes)
+            if len(weights) != len(planes):
+                raise ValueError(
+                    f"RandomGrayscale: rgb_weights has {len(weights)} weights for images of {len(planes)} channels."
+                )
+            level = weighted(planes, weights)
+        return (level,) * len(planes)

@@ -1,0 +1,65 @@
+"""Brightness, contrast, saturation and hue together, as training recipes use them."""
+
+from collections.abc import Sequence
+
+from augment.distributions import Bernoulli
+from augment.layer import PixelOp
+from augment.photometric.color import blend, clamped, gray, mean_gray, shift_hue, with_rgb
+from augment.pixels import per_sample
+from augment.shorthand import Quantity
+from augment.types import Params, Planes
+
+_STEPS = ("brightness", "contrast", "saturation", "hue")
+
+
+class ColorJitter(PixelOp):
+    """Jitters brightness, contrast, saturation and hue with Pillow's and torchvision's definitions.
+
+    Brightness blends with black, contrast with the image's mean gray, saturation with its gray, each cut to [0, 1];
+    hue turns in HSV. torchvision draws a new order of the four for every call; here it is fixed, which costs one
+    pass instead of four.
+
+    Args:
+        brightness, contrast, saturation: range of the factor, not negative; a number v means (max(0, 1 - v), 1 + v).
+        hue: range of the turn in full circles, within [-0.5, 0.5]; a number v means (-v, v).
+        order: in which order to apply 0 brightness, 1 contrast, 2 saturation and 3 hue, each at most once.
+        p: probability that an image is changed.
+        same_on_batch: one draw for all samples of a batch.
+    """
+
+    example = {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1}
+    identity = {"brightness": 0.0, "contrast": 0.0, "saturation": 0.0, "hue": 0.0}
+    differentiable = frozenset(_STEPS)
+
+    def __init__(
+        self,
+        brightness: Quantity = 0.0,
+        contrast: Quantity = 0.0,
+        saturation: Quantity = 0.0,
+        hue: Quantity = 0.0,
+        order: Sequence[int] = (0, 1, 2, 3),
+        p: float | Bernoulli = 1.0,
+        same_on_batch: bool = False,
+    ) -> None:
+        super().__init__(p, same_on_batch)
+        if len(set(order)) != len(order) or not set(order) <= {0, 1, 2, 3}:
+            raise ValueError(f"ColorJitter: order={tuple(order)} must hold numbers from 0 to 3, each at most once.")
+        for name, value in zip(_STEPS, (brightness, contrast, saturation), strict=False):
+            self.quantity(name, value, legal=(0.0, 100.0), around=1.0, clip=True)
+        self.quantity("hue", hue, legal=(-0.5, 0.5), around=0.0)
+        neutral = dict.fromkeys(_STEPS[:3], (1.0, 1.0)) | {"hue": (0.0, 0.0)}
+        steps = [_STEPS[i] for i in order]
+        self.steps = [s for s in steps if getattr(self, s).draws or getattr(self, s).support() != neutral[s]]
+
+    def pixel(self, planes: Planes, params: Params) -> Planes:
+        for step in self.steps:
+            amount = per_sample(params[step])
+            if step == "brightness":
+                planes = blend(planes, 0.0, amount)
+            elif step == "contrast":
+                planes = blend(planes, mean_gray(planes), amount)
+            elif step == "saturation":
+                planes = with_rgb(planes, lambda rgb, amount=amount: blend(rgb, gray(rgb), amount))
+            else:
+                planes = clamped(shift_hue(planes, amount))
+        return planes

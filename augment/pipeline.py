@@ -1,0 +1,87 @@
+"""Pipeline: one draw per batch for all layers, neighbouring warps folded, one compiled pass."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from augment.base import Layer
+from augment.batch import Batch, PackedImages
+from augment.types import Noise, Params, Size
+
+_MODES = ("default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")
+
+
+class Pipeline(Layer):
+    """Layers one after another, as one differentiable module.
+
+    Args:
+        layers: any layers, pipelines among them.
+        seed: keys the draws, together with epoch and sample index.
+        dtype: of the images that come out, a torch.dtype or its name; None keeps floats as they are and turns uint8
+            into float32.
+        compile: True or a mode of `torch.compile` ("max-autotune", ...) to compile the whole pass; "auto" compiles on
+            CUDA; False never.
+    """
+
+    def __init__(
+        self,
+        *layers: Layer,
+        seed: int = 0,
+        dtype: torch.dtype | str | None = None,
+        compile: bool | str = "auto",
+    ) -> None:
+        super().__init__()
+        for layer in layers:
+            if not isinstance(layer, Layer):
+                raise TypeError(f"Pipeline: {layer!r} is not a layer of augment.")
+        self.layers = nn.ModuleList(layers)
+        self.seed = int(seed)
+        self.dtype = _dtype(dtype)
+        if compile not in (True, False, "auto", *_MODES):
+            raise ValueError(
+                f"Pipeline: compile={compile!r} must be True, False, 'auto' or one of {', '.join(_MODES)}."
+            )
+        self.compile_mode = compile
+        self._compiled = None
+
+    @property
+    def draws(self) -> int:
+        return sum(layer.draws for layer in self.layers)
+
+    def leaves(self) -> list[Layer]:
+        return [leaf for layer in self.layers for leaf in layer.leaves()]
+
+    def leaf_params(self, noise: Noise) -> list[Params]:
+        columns = noise.split([layer.draws for layer in self.layers], dim=1)
+        return [p for layer, part in zip(self.layers, columns, strict=True) for p in layer.leaf_params(part)]
+
+    def out_size(self, size: Size) -> Size:
+        for layer in self.layers:
+            size = layer.out_size(size)
+        return size
+
+    def run(self, batch: Batch, noise: Noise | None) -> Batch:
+        wanted = batch.device.type == "cuda" if self.compile_mode == "auto" else bool(self.compile_mode)
+        if not wanted or torch.compiler.is_compiling() or isinstance(batch.image, PackedImages):
+            return super().run(batch, noise)
+        if self._compiled is None:
+            mode = self.compile_mode if self.compile_mode not in (True, "auto") else None
+            self._compiled = torch.compile(super().run, fullgraph=True, mode=mode)
+        return self._compiled(batch, noise)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Compiled code is not copied or pickled with the module."""
+        return self.__dict__ | {"_compiled": None}
+
+    def extra_repr(self) -> str:
+        return f"seed={self.seed}, dtype={self.dtype}, compile={self.compile_mode!r}"
+
+
+def _dtype(value: torch.dtype | str | None) -> torch.dtype | None:
+    dtype = getattr(torch, value, None) if isinstance(value, str) else value
+    if value is None or (isinstance(dtype, torch.dtype) and (dtype.is_floating_point or dtype == torch.uint8)):
+        return dtype
+    raise ValueError(f"Pipeline: dtype={value!r} must be a floating-point type, uint8 or None.")

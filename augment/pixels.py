@@ -1,0 +1,68 @@
+"""How pixels are held between stages: value ranges, dtypes, and images as tuples of channel planes.
+
+Inside a pipeline an image is either one (B, C, H, W) tensor or a tuple of C planes (B, H, W). Planes are what
+pixel operators compute on: every channel then is a plain variable, and a compiler keeps a pixel's channels in
+registers through the whole chain (twice as fast as one stacked tensor on a CPU).
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from augment.types import Images, Planes, Shaped
+
+BYTE = 1 / 255
+"""Bytes become floats by this factor everywhere, so that every path gives the same bits."""
+
+
+def compute_dtype(dtype: torch.dtype) -> torch.dtype:
+    """Pixels are computed in float32, or in float64 if they are given so."""
+    return torch.float64 if dtype == torch.float64 else torch.float32
+
+
+def to_float(value: Tensor) -> Tensor:
+    """uint8 [0, 255] -> float32 [0, 1]; half precision -> float32; float32 and float64 stay."""
+    as_float = value.to(compute_dtype(value.dtype))
+    return as_float * BYTE if value.dtype == torch.uint8 else as_float
+
+
+def stacked(image: Images | Planes) -> Images:
+    """The image as one tensor."""
+    return torch.stack(image, dim=1) if isinstance(image, tuple) else image
+
+
+def planes(image: Images | Planes) -> Planes:
+    """The image as a tuple of channels."""
+    return image if isinstance(image, tuple) else image.unbind(1)
+
+
+def each(image: Images | Planes, function: Callable[[Tensor], Tensor]) -> Planes:
+    """Applies a function to every channel."""
+    return tuple(function(plane) for plane in planes(image))
+
+
+def dtype_of(image: Images | Planes) -> torch.dtype:
+    return image[0].dtype if isinstance(image, tuple) else image.dtype
+
+
+def per_sample(value: float | Tensor) -> float | Shaped[Tensor, "b 1 1"]:
+    """A (B,) tensor shaped to broadcast over (B, H, W); numbers stay."""
+    return value[:, None, None] if isinstance(value, Tensor) else value
+
+
+def result_dtype(image: object, wanted: torch.dtype | None) -> torch.dtype:
+    """What comes out of a pipeline: what is wanted, else float32 for bytes and the input's own dtype for floats."""
+    given = getattr(image, "dtype", torch.uint8)
+    return wanted or (torch.float32 if given == torch.uint8 else given)
+
+
+def finished(image: Images | Planes, dtype: torch.dtype) -> Images:
+    """What leaves a pipeline: one channels_last tensor; integers cover [0, 255], floats [0, 1]."""
+    if dtype != torch.uint8:
+        image = tuple(map(to_float, image)) if isinstance(image, tuple) else to_float(image)
+    elif dtype_of(image) != torch.uint8:
+        image = each(image, lambda plane: (plane * 255).round().clamp(0, 255))
+    if isinstance(image, tuple):
+        return torch.stack([plane.to(dtype) for plane in image], dim=-1).permute(0, 3, 1, 2)
+    return image.to(dtype, memory_format=torch.channels_last)

@@ -1,0 +1,226 @@
+"""The only place that samples pixels by coordinates.
+
+The definition is in `interpolation`. Several samplers implement it, and tests hold them to each other: separable
+matrix products and `grid_sample` in eager mode on dense images; taps read one by one everywhere else, which fuses into
+the kernel around it under `torch.compile` and reads bytes, packed images and any filter.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from augment.batch import PackedImages
+from augment.interpolation import KERNELS, Footprint, Grid, Kernel, Tap, Window, clamp, inside, paired, taps_of
+from augment.pixels import BYTE, compute_dtype, per_sample, stacked, to_float
+from augment.types import Images, Num, PerSample, Planes
+
+SampledImages = Num[Tensor, "b c oh ow"]
+SampledPlanes = tuple[Num[Tensor, "b oh ow"], ...]
+
+
+def sample(
+    image: Images | PackedImages | Planes,
+    x: Grid,
+    y: Grid,
+    window: Window,
+    interpolation: str = "bilinear",
+    footprint: Footprint = Footprint(),
+    moved: PerSample | None = None,
+) -> SampledImages | SampledPlanes:
+    """Values at positions x, y; positions outside of the window take the value at its border.
+
+    Args:
+        image: the source, uint8 or float.
+        x, y: (B, H, W), or with extents of 1 where they do not vary.
+        window: the part of the source to read.
+        interpolation: one of INTERPOLATIONS; "nearest" keeps the image's dtype, the others give float in [0, 1].
+        footprint: for antialiasing.
+        moved: (B,) bool, samples of which no pixel moves are False; they stay exact to the bit.
+    """
+    if interpolation == "nearest":
+        return _nearest(image, x, y, window)
+    kernel = KERNELS[interpolation]
+    taps = [math.ceil(2 * kernel.support * bound) for bound in footprint.bound]
+    if not torch.compiler.is_compiling():
+        device = image.device if isinstance(image, PackedImages) else x.device
+        if footprint.separable and max(taps) > 2 and device.type == "cpu":
+            return _matrix_products(image, x, y, window, footprint, kernel)
+        if interpolation == "bilinear" and max(taps) <= 4:
+            return _grid_samples(image, x, y, window, footprint, moved)
+    rows = taps_of(y, window.rows, footprint.radius[0], taps[0], kernel)
+    columns = taps_of(x, window.columns, footprint.radius[1], taps[1], kernel)
+    if math.prod(taps) <= _UNROLLED:
+        return _gather(image, rows, columns)
+    gather = _looped if torch.compiler.is_compiling() else _gather
+    if not footprint.separable:
+        return gather(image, rows, columns)
+    # rows first, for every source column, then columns: the sum of both numbers of taps instead of the product
+    every_column = torch.arange(_width(image), device=x.device, dtype=x.dtype)[None, None, :]
+    half = gather(image, rows, [(clamp(every_column, window.columns), None)])
+    every_row = torch.arange(half[0].shape[1], device=x.device, dtype=x.dtype)[None, :, None]
+    return gather(half, [(every_row, None)], columns)
+
+
+# ------------------------------------------------------------------------------------------------------- unrolled taps
+
+
+_UNROLLED = 16
+"""Most taps that are written out one by one: beyond, code that the compiler unrolls takes minutes to compile."""
+
+
+@dataclass(frozen=True)
+class _Storage:
+    """Pixels in a flat buffer: value (b, c, y, x) stands at base[b] + c * channel + y * row + x * column."""
+
+    flat: Tensor
+    base: Tensor
+    channels: int
+    channel: int
+    row: int | Tensor
+    column: int
+
+
+def _storage(image: Images | PackedImages | Planes) -> _Storage:
+    if isinstance(image, PackedImages):
+        row = image.sizes[:, 1, None, None] * image.channels
+        return _Storage(image.data, image.offsets[:, None, None], image.channels, 1, row, image.channels)
+    image = stacked(image)
+    batch, channels, height, width = image.shape
+    index = torch.int32 if image.numel() < 2**31 else torch.int64
+    base = (torch.arange(batch, device=image.device) * (channels * height * width)).to(index)[:, None, None]
+    if channels > 1 and image.is_contiguous(memory_format=torch.channels_last):
+        return _Storage(image.permute(0, 2, 3, 1).reshape(-1), base, channels, 1, width * channels, channels)
+    return _Storage(image.reshape(-1), base, channels, height * width, width, 1)
+
+
+def _width(image: Images | PackedImages | Planes) -> int:
+    if isinstance(image, PackedImages):
+        return image.max_size[1]
+    return (image[0] if isinstance(image, tuple) else image).shape[-1]
+
+
+def _nearest(image: Images | PackedImages | Planes, x: Grid, y: Grid, window: Window) -> SampledPlanes:
+    storage = _storage(image)
+    row, column = clamp(torch.round(y), window.rows), clamp(torch.round(x), window.columns)
+    index = storage.base + row.to(storage.base.dtype) * storage.row
+    index = index + column.to(storage.base.dtype) * storage.column
+    return tuple(storage.flat[index + c * storage.channel] for c in range(storage.channels))
+
+
+def _gather(image: Images | PackedImages | Planes, rows: list[Tap], columns: list[Tap]) -> SampledPlanes:
+    """The weighted sum over the product of row taps and column taps."""
+    storage = _storage(image)
+    integer, flat = storage.base.dtype, storage.flat
+    planes: list[Tensor] = []
+    starts = [(storage.base + row.to(integer) * storage.row, weight) for row, weight in rows]
+    for row, row_weight in starts:
+        for column, column_weight in columns:
+            index, weight = row + column.to(integer) * storage.column, _joint(row_weight, column_weight)
+            for c in range(storage.channels):
+                value = flat[index + c * storage.channel].to(compute_dtype(flat.dtype)) * weight
+                if len(planes) == storage.channels:
+                    planes[c] = planes[c] + value
+                else:
+                    planes.append(value)
+    return _scaled(planes, flat.dtype)
+
+
+def _looped(image: Images | PackedImages | Planes, rows: list[Tap], columns: list[Tap]) -> SampledPlanes:
+    """The same with the taps as two further dimensions that are summed over, which compiles into a loop."""
+    storage = _storage(image)
+    integer, flat = storage.base.dtype, storage.flat
+    row, row_weight = _along(rows, -1)
+    column, column_weight = _along(columns, -2)
+    base = storage.base[..., None, None]
+    stride = storage.row[..., None, None] if isinstance(storage.row, Tensor) else storage.row
+    index = base + row.to(integer) * stride + column.to(integer) * storage.column
+    weight = _joint(row_weight, column_weight)
+    values = (flat[index + c * storage.channel].to(compute_dtype(flat.dtype)) for c in range(storage.channels))
+    return _scaled([(value * weight).sum((-2, -1)) for value in values], flat.dtype)
+
+
+def _along(taps: list[Tap], dim: int) -> Tap:
+    """Taps stacked into the last dimension, with a dimension of 1 at `dim` for those of the other axis."""
+    pixels, weights = zip(*taps, strict=True)
+    weight = None if weights[0] is None else torch.stack(weights, dim=-1).unsqueeze(dim)
+    return torch.stack(pixels, dim=-1).unsqueeze(dim), weight
+
+
+def _joint(first: Tensor | None, second: Tensor | None) -> Tensor | float:
+    weights = [weight for weight in (first, second) if weight is not None]
+    return math.prod(weights) if weights else 1.0
+
+
+def _scaled(planes: list[Tensor], source: torch.dtype) -> SampledPlanes:
+    return tuple(plane * BYTE for plane in planes) if source == torch.uint8 else tuple(planes)
+
+
+# ---------------------------------------------------------------------------------------------- eager, dense samplers
+
+
+def _dense(image: Images | PackedImages | Planes) -> Images:
+    """A float image in the planar order that the eager kernels are fast on."""
+    image = image.padded() if isinstance(image, PackedImages) else stacked(image)
+    return to_float(image.contiguous() if image.dtype == torch.uint8 else image)
+
+
+def _matrix_products(
+    image: Images | PackedImages | Planes,
+    x: Grid,
+    y: Grid,
+    window: Window,
+    footprint: Footprint,
+    kernel: Kernel,
+) -> SampledImages:
+    """rows @ image @ columns. On a CPU only: on a GPU, TF32 may round the weights."""
+    value = _dense(image).contiguous()
+    weights = []
+    for position, span, pixels, radius in (
+        (y[:, :, :1], window.rows, value.shape[-2], footprint.radius[0]),
+        (x[:, 0, :, None], window.columns, value.shape[-1], footprint.radius[1]),
+    ):
+        pixel = torch.arange(pixels, device=position.device, dtype=position.dtype)
+        distance = (clamp(position, span, margin=0.5) - pixel) / per_sample(radius)
+        weight = kernel.weight(distance) * inside(pixel, span)
+        weights.append((weight / weight.sum(-1, keepdim=True)).to(value.dtype)[:, None])
+    return weights[0] @ value @ weights[1].mT
+
+
+def _grid_samples(
+    image: Images | PackedImages | Planes,
+    x: Grid,
+    y: Grid,
+    window: Window,
+    footprint: Footprint,
+    moved: PerSample | None,
+) -> SampledImages:
+    """The taps by torch's bilinear kernel, which fetches two neighbouring ones of an axis at once."""
+    value = _dense(image)
+    fetches = []
+    spans = (window.rows, window.columns)
+    for position, span, radius, bound in zip((y, x), spans, footprint.radius, footprint.bound, strict=True):
+        if bound == 1:
+            fetches.append([(clamp(position, span), None)])
+        else:
+            fetches.append(paired(taps_of(position, span, radius, math.ceil(2 * bound), KERNELS["bilinear"])))
+    out = None
+    for row, row_weight in fetches[0]:
+        for column, column_weight in fetches[1]:
+            fetched = _grid_sample(value, column, row)
+            if row_weight is not None or column_weight is not None:
+                fetched = fetched * _joint(row_weight, column_weight)[:, None]
+            out = fetched if out is None else out + fetched
+    if moved is not None and out.shape == value.shape:  # grid_sample's normalised coordinates round
+        out = torch.where(moved[:, None, None, None], out, value)
+    return out
+
+
+def _grid_sample(image: Images, x: Grid, y: Grid) -> SampledImages:
+    """Bilinear interpolation at positions inside the image."""
+    height, width = image.shape[-2:]
+    x, y = torch.broadcast_tensors((2 * x + 1) / width - 1, (2 * y + 1) / height - 1)
+    grid = torch.stack([x, y], dim=-1).to(image.dtype)
+    return F.grid_sample(image, grid, mode="bilinear", padding_mode="border", align_corners=False)

@@ -1,0 +1,48 @@
+"""What a user may write where a layer needs a random quantity."""
+
+from augment.bounds import REAL_LINE, Range
+from augment.distributions import Constant, Distribution, Normal, Uniform
+
+Quantity = float | tuple[float, float] | list[float] | Distribution
+"""What a layer accepts where it needs a random quantity: a number, a pair or a distribution."""
+
+
+def as_distribution(
+    value: Quantity, name: str, legal: Range = REAL_LINE, around: float | None = None, clip: bool = False
+) -> Distribution:
+    """Turns the number-or-pair shorthand of Kornia and torchvision into a distribution.
+
+    Args:
+        value: a distribution is kept; a pair (low, high) is Uniform(low, high); a number is Uniform(around - value,
+            around + value) where `around` is given and the constant itself otherwise.
+        name: what to call it in an error, "Layer: argument".
+        legal: the values that make sense; a support that leaves them raises.
+        around: centre of the shorthand for a single number.
+        clip: cut the range made out of a single number to `legal` instead of raising.
+    """
+    if isinstance(value, Distribution):
+        distribution = value
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        if around is None:
+            distribution = Constant(value)
+        elif value < 0:
+            raise ValueError(
+                f"{name}={value} must not be negative: a number v means the range {around} - v to {around} + v."
+            )
+        else:
+            low, high = around - value, around + value
+            low, high = (max(low, legal[0]), min(high, legal[1])) if clip else (low, high)
+            distribution = Uniform(low, high) if value else Constant(around)
+    elif isinstance(value, (tuple, list)) and len(value) == 2 and all(isinstance(v, (int, float)) for v in value):
+        low, high = value
+        if not low <= high:
+            raise ValueError(f"{name}={tuple(value)} must be a pair (low, high) with low <= high.")
+        distribution = Uniform(low, high) if low < high else Constant(low)
+    else:
+        raise TypeError(f"{name}={value!r} must be a number, a pair (low, high) or a distribution.")
+    low, high = distribution.support()
+    unbounded = isinstance(distribution, Normal)  # a normal is cut to the legal range rather than refused
+    if not unbounded and not (legal[0] <= low and high <= legal[1]):
+        raise ValueError(f"{name}={value!r} must lie within [{legal[0]:g}, {legal[1]:g}].")
+    distribution.within(legal)
+    return distribution

@@ -1,0 +1,29 @@
+"""Tensor shapes as types: documentation in a signature, assertions in the tests, nothing at run time.
+
+The tests check every annotated call with jaxtyping and beartype; without jaxtyping the names mean `Tensor`.
+"""
+
+from torch import Tensor
+
+try:
+    from jaxtyping import Float, Integer, Num, Shaped
+except ImportError:  # jaxtyping is a development tool, not a requirement
+
+    class Shaped:
+        def __class_getitem__(cls, item: tuple) -> type:
+            return item[0]
+
+    Float = Integer = Num = Shaped
+
+Images = Num[Tensor, "b c h w"]
+Plane = Num[Tensor, "b h w"]
+Planes = tuple[Plane, ...]
+Noise = Float[Tensor, "b n"]
+PerSample = Shaped[Tensor, "b ..."]
+Matrices = Float[Tensor, "b 3 3"]
+
+Params = dict[str, PerSample]
+"""What a layer drew: one entry a quantity, each with the batch as its leading dimension."""
+
+Size = tuple[int | Tensor, int | Tensor]
+"""(height, width) in pixels: two numbers, or two (B,) tensors where the images of a batch differ."""

@@ -1,0 +1,51 @@
+"""What the suite runs on: every layer that `augment` exports, found by itself."""
+
+import inspect
+
+import torch
+
+import augment as A
+from augment.base import Layer
+
+KINDS = (A.Warp, A.PixelOp, A.ImageOp, A.Mix)
+
+LAYERS: dict[str, type[Layer]] = {
+    name: value
+    for name, value in sorted(vars(A).items())
+    if inspect.isclass(value) and issubclass(value, KINDS) and value not in KINDS
+}
+RANDOM = {name: cls for name, cls in LAYERS.items() if not cls.deterministic}
+MIXES = {name: cls for name, cls in LAYERS.items() if issubclass(cls, A.Mix)}
+WARPS = {name: cls for name, cls in LAYERS.items() if issubclass(cls, A.Warp)}
+ALONE = {name: cls for name, cls in LAYERS.items() if name not in MIXES}
+"""Layers whose result for a sample does not depend on the rest of the batch."""
+
+
+def make(name: str, **changes: object) -> Layer:
+    """A typical instance; random layers act on every sample unless p is given."""
+    cls = LAYERS[name]
+    arguments = dict(cls.example)
+    if "p" in inspect.signature(cls).parameters:
+        arguments["p"] = 1.0
+    return cls(**(arguments | changes))
+
+
+def same_size(layer: Layer, size: tuple[int, int] = (29, 37)) -> bool:
+    return tuple(layer.out_size(size)) == size
+
+
+def draw(layer: Layer, batch: int = 8, seed: int = 0, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    """Noise away from the ends of its interval, where quantities may sit on a kink."""
+    return layer.noise(torch.arange(batch), epoch=seed).to(dtype) * 0.98 + 0.01
+
+
+def as_batch(images: torch.Tensor, classes: int = 8) -> A.Batch:
+    labels = torch.eye(classes, dtype=torch.float32)[torch.arange(len(images)) % classes]
+    return A.Batch(images, label=labels)
+
+
+def run(layer: Layer, images: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+    """The image that comes out, whatever the kind."""
+    if isinstance(layer, A.Mix):
+        return layer(as_batch(images), noise).image
+    return layer(images, noise)

@@ -1,0 +1,30 @@
+"""One graph, no host reads: what CUDA graphs, export and an idle GPU queue need, checked without a GPU."""
+
+import pytest
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from tests.unchecked import import_unchecked
+
+catalogue = import_unchecked("tests.conformance.catalogue")
+LAYERS, as_batch, draw, make, run = (getattr(catalogue, n) for n in ("LAYERS", "as_batch", "draw", "make", "run"))
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_no_value_is_read_by_the_host(name):
+    """Under FakeTensorMode tensors have no values: reading one raises."""
+    layer = make(name, p=0.5) if not LAYERS[name].deterministic else make(name)
+    with FakeTensorMode():
+        images = torch.empty(4, 3, 29, 37, dtype=torch.uint8)
+        out = layer(as_batch(images), torch.rand(4, layer.draws)).image
+        assert out.shape == (4, 3, *layer.out_size((29, 37)))
+        assert run(layer, images.float(), layer.noise(torch.arange(4))).dtype == torch.float32
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_compiles_in_one_graph_and_equals_eager(name, photos):
+    layer = make(name, p=0.5) if not LAYERS[name].deterministic else make(name)
+    torch._dynamo.reset()
+    compiled = torch.compile(layer, fullgraph=True, dynamic=False)
+    batch, noise = as_batch(photos), draw(layer)
+    torch.testing.assert_close(compiled(batch, noise).image, layer(batch, noise).image, rtol=0, atol=2e-4)

@@ -1,0 +1,20 @@
+"""Shapes and types in the signatures of `augment` are assertions in the tests: a wrong shape fails the call."""
+
+import pytest
+import torch
+from jaxtyping import install_import_hook
+
+from tests import typecheck
+
+install_import_hook("augment", f"{typecheck.__name__}.{typecheck.check.__name__}")
+torch.set_num_threads(1)  # tests run in parallel processes
+
+
+@pytest.fixture
+def photos() -> torch.Tensor:
+    """(8, 3, 29, 37) uint8, channels_last: smooth, colourful, different."""
+    y, x = torch.meshgrid(torch.linspace(0, 1, 29), torch.linspace(0, 1, 37), indexing="ij")
+    phase = torch.arange(8.0)[:, None, None, None] * 0.7
+    waves = torch.stack([torch.sin(5 * x + 3 * y), torch.cos(4 * x * y + 1), torch.sin(9 * y - 2 * x)])
+    images = (0.5 + 0.45 * torch.sin(waves * 2 + phase)) * 255
+    return images.round().to(torch.uint8).contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,102 @@
+"""Wrong input ends in one sentence that names the layer, the argument, what was given and what is allowed."""
+
+import pytest
+import torch
+
+from tests.unchecked import import_unchecked
+
+A = import_unchecked("augment")  # the sentences that a user sees, not those of the tests' type checks
+IMAGES = torch.zeros(2, 3, 32, 32)
+
+CONSTRUCTION = [
+    (lambda: A.RandomRotation("abc"), TypeError, "RandomRotation: degrees='abc' must be a number, a pair"),
+    (lambda: A.RandomRotation(True), TypeError, "degrees=True must be a number"),
+    (lambda: A.RandomRotation((1, 2, 3)), TypeError, r"degrees=\(1, 2, 3\) must be a number, a pair"),
+    (lambda: A.RandomRotation((3, 1)), ValueError, r"degrees=\(3, 1\) must be a pair \(low, high\) with low <= high"),
+    (lambda: A.RandomRotation((0, 400)), ValueError, r"degrees=\(0, 400\) must lie within \[-360, 360\]"),
+    (lambda: A.RandomRotation(-5), ValueError, "degrees=-5 must not be negative"),
+    (lambda: A.RandomRotation(A.Uniform(0, 999)), ValueError, "must lie within"),
+    (lambda: A.RandomRotation(5, resample="cubic"), ValueError, "resample='cubic' must be one of nearest, bilinear"),
+    (lambda: A.RandomRotation(5, padding_mode="wrap"), ValueError, "padding_mode='wrap' must be one of zeros"),
+    (lambda: A.RandomAffine(5, translate=(2, 0)), ValueError, "translate_x=2 must lie within"),
+    (lambda: A.RandomAffine(5, translate=0.1), TypeError, r"translate=0.1 must be a pair \(x, y\)"),
+    (lambda: A.RandomAffine(5, scale=(0, 1)), ValueError, r"scale=\(0, 1\) must lie within"),
+    (lambda: A.RandomAffine(5, shear=100), ValueError, "shear_x=100 must lie within"),
+    (lambda: A.RandomAffine(5, fill_value=2), ValueError, r"fill_value=2 must lie within \[0, 1\]"),
+    (lambda: A.RandomPerspective(1.5), ValueError, r"distortion_scale=1.5 must lie within \[0, 1\]"),
+    (lambda: A.RandomPerspective(sampling_method="wild"), ValueError, "sampling_method='wild' must be"),
+    (lambda: A.RandomRotation90((2, 1)), ValueError, r"times=\(2, 1\) must be two whole numbers"),
+    (lambda: A.RandomCrop((0, 5)), ValueError, r"RandomCrop: size=\(0, 5\) must be a positive whole number"),
+    (lambda: A.RandomCrop(5.5), ValueError, "size=5.5 must be a positive whole number"),
+    (lambda: A.RandomCrop(5, padding=-1), ValueError, "padding=-1 must be 1, 2 or 4"),
+    (lambda: A.RandomCrop(5, padding_mode="wrap"), ValueError, "padding_mode='wrap' must be one of constant"),
+    (lambda: A.RandomResizedCrop(5, scale=(0.5, 1.5)), ValueError, r"scale=\(0.5, 1.5\) must lie within"),
+    (lambda: A.RandomResizedCrop(5, ratio=(0, 1)), ValueError, r"ratio=\(0, 1\) must lie within"),
+    (lambda: A.Resize(-3), ValueError, "Resize: size=-3 must be a positive whole number"),
+    (lambda: A.Resize(3, side="both"), ValueError, "side='both' must be one of short, long"),
+    (lambda: A.ColorJitter(brightness=-1), ValueError, "brightness=-1 must not be negative"),
+    (lambda: A.ColorJitter(hue=0.7), ValueError, "hue=0.7 must lie within"),
+    (lambda: A.ColorJitter(order=(0, 0)), ValueError, r"order=\(0, 0\) must hold numbers from 0 to 3"),
+    (lambda: A.RandomBrightness((-1, 1)), ValueError, r"brightness=\(-1, 1\) must lie within \[0, 2\]"),
+    (lambda: A.RandomGaussianBlur(4), ValueError, "kernel_size=4 must be odd"),
+    (lambda: A.RandomGaussianBlur(5, sigma=(0, 1)), ValueError, r"sigma=\(0, 1\) must lie within"),
+    (lambda: A.RandomGaussianBlur(5, border_type="x"), ValueError, "border_type='x' must be one of reflect"),
+    (lambda: A.RandomErasing(value="noise"), ValueError, "value='noise' must be a number or 'random'"),
+    (lambda: A.Normalize(0.5, 0.0), ValueError, "Normalize: std=0.0 must be positive"),
+    (lambda: A.RandomCutMix(lambda_val=(0.2, 0.3), beta=1.0), ValueError, "give either lambda_val=.* or beta=1.0"),
+    (lambda: A.Pipeline(torch.nn.ReLU), TypeError, "is not a layer"),
+    (lambda: A.Pipeline(dtype="int32"), ValueError, "dtype='int32' must be a floating-point type, uint8 or None"),
+    (lambda: A.Pipeline(compile="fast"), ValueError, "compile='fast' must be"),
+    (lambda: A.Preprocess(224, mean=0.5), ValueError, "mean=0.5 and std=None go together"),
+    (lambda: A.Preprocess((10, 20)), ValueError, r"size=\(10, 20\) is not square"),
+    (lambda: A.Preprocess(10, crop=1.5), ValueError, r"crop=1.5 must lie within \(0, 1\]"),
+]
+
+
+@pytest.mark.parametrize(("build", "error", "words"), CONSTRUCTION, ids=[case[2][:50] for case in CONSTRUCTION])
+def test_construction(build, error, words):
+    with pytest.raises(error, match=words) as caught:
+        build()
+    assert "\n" not in str(caught.value)
+
+
+LABELS = torch.tensor([0, 1])
+CALLS = [
+    (lambda: A.RandomCrop(40)(IMAGES), ValueError, r"RandomCrop: size=\(40, 40\) does not fit .* 32 pixels"),
+    (lambda: A.CenterCrop(40)(IMAGES), ValueError, r"CenterCrop: size=\(40, 40\) does not fit .* \(32, 32\)"),
+    (lambda: A.Normalize((0.1, 0.2), 1.0)(IMAGES), ValueError, "mean has 2 numbers for images of 3 channels"),
+    (lambda: A.RandomGrayscale((0.5, 0.5), p=1.0)(IMAGES), ValueError, "2 weights for images of 3 channels"),
+    (lambda: A.RandomMixUp()(IMAGES), ValueError, r"RandomMixUp mixes labels too: call it with Batch"),
+    (lambda: A.RandomMixUp()(A.Batch(IMAGES, label=LABELS)), ValueError, "give num_classes"),
+    (lambda: A.RandomHue()(IMAGES[0, 0]), ValueError, r"images must be \(B, C, H, W\).* got \(32, 32\)"),
+    (lambda: A.RandomHue()(IMAGES.long()), TypeError, "images must be uint8 or float"),
+    (lambda: A.RandomHue()([IMAGES]), TypeError, "images must be a tensor, PackedImages or a Batch, got list"),
+    (lambda: A.RandomHue()(A.Batch(IMAGES[0])), ValueError, r"Batch.image must be \(B, C, H, W\)"),
+    (lambda: A.RandomRotation(5)(IMAGES, torch.rand(3, 2)), ValueError, r"expected \(2, 2\), got \(3, 2\)"),
+    (lambda: A.RandomRotation(5)(IMAGES, index=torch.arange(3)), ValueError, r"expected \(2, 2\), got \(3, 2\)"),
+    (lambda: A.RandomRotation(5)(IMAGES, index=torch.rand(2)), ValueError, r"index must be \(B,\) integers"),
+    (lambda: A.Batch(IMAGES).to(torch.float16), TypeError, "Batch.to moves to a device"),
+]
+
+
+@pytest.mark.parametrize(("call", "error", "words"), CALLS, ids=[case[2][:50] for case in CALLS])
+def test_calls(call, error, words):
+    with pytest.raises(error, match=words) as caught:
+        call()
+    assert "\n" not in str(caught.value)
+
+
+def packed(*sizes):
+    return A.PackedImages.from_images([torch.zeros(3, *size, dtype=torch.uint8) for size in sizes])
+
+
+def test_packed_images_need_a_fixed_size_first():
+    images = packed((5, 6), (7, 8))
+    with pytest.raises(ValueError, match="ColorJitter cannot come first: the images of this batch differ in size"):
+        A.Pipeline(A.ColorJitter(0.1), A.Resize((4, 4)))(images)
+    with pytest.raises(ValueError, match="still differ in size after the last warp"):
+        A.Pipeline(A.Resize(4))(images)
+    with pytest.raises(ValueError, match="masks need images of one size"):
+        A.Resize((4, 4))(A.Batch(images, mask=torch.zeros(2, 5, 6)))
+    with pytest.raises(ValueError, match=r"uint8 .* same C"):
+        A.PackedImages.from_images([torch.zeros(3, 4, 4)])
