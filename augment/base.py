@@ -5,6 +5,7 @@ noise (B, draws) --params--> raw draws --resolve(size)--> what happens --the kin
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import torch
@@ -12,11 +13,13 @@ from torch import Tensor, nn
 
 from augment.batch import Batch, PackedImages, opened
 from augment.bounds import REAL_LINE, Range
-from augment.distributions import Bernoulli, Distribution
+from augment.distributions import Bernoulli
 from augment.noise import Numbering, uniform
-from augment.pixels import finished, result_dtype
+from augment.pixels import compute_dtype, dtype_of, finished, result_dtype
 from augment.shorthand import Quantity, as_distribution
-from augment.types import Noise, Num, Params, Size
+from augment.step import Step, inverted
+from augment.types import Noise, Num, Params, PerSample, Size
+from augment.warping import warp
 
 
 class Layer(nn.Module):
@@ -32,12 +35,15 @@ class Layer(nn.Module):
         identity: constructor arguments with which it changes nothing, or None if there are none.
         differentiable: the quantities that the image has a pathwise gradient to. The others, a gate among them, can
             be learned with the score function.
+        image_gradient: "exact"; "straight-through" where values are rounded and the gradient passes as if they were
+            not; "none" where it is 0 for what the layer changes.
     """
 
     deterministic: ClassVar[bool] = False
     example: ClassVar[dict[str, Any]] = {}
     identity: ClassVar[dict[str, Any] | None] = None
     differentiable: ClassVar[frozenset[str]] = frozenset()
+    image_gradient: ClassVar[str] = "exact"
 
     dtype: torch.dtype | None = None
     seed: int = 0
@@ -45,7 +51,7 @@ class Layer(nn.Module):
     def __init__(self, p: float | Bernoulli = 1.0, same_on_batch: bool = False) -> None:
         super().__init__()
         self.same_on_batch = same_on_batch
-        self._quantities: dict[str, int] = {}
+        self._quantities: dict[str, int | None] = {}
         self._numbering = Numbering()
         if isinstance(p, (int, float)) and not 0 <= p <= 1:
             raise ValueError(f"{type(self).__name__}: p={p} must lie within [0, 1].")
@@ -58,39 +64,66 @@ class Layer(nn.Module):
         legal: Range = REAL_LINE,
         around: float | None = None,
         clip: bool = False,
-        count: int = 1,
+        count: int | None = None,
     ) -> None:
-        """Declares a random quantity: `count` independent draws of it, found in `params` under its name."""
+        """Declares a random quantity, found in `params` under its name: (B,), or (B, count) independent draws."""
         label = f"{type(self).__name__}: {name}"
         setattr(self, name, as_distribution(value, label, legal, around, clip))
         self._quantities[name] = count
 
     @property
+    def own_draws(self) -> int:
+        """How many columns of noise its own quantities take, those of layers in it not counted."""
+        return self.p.draws + sum(getattr(self, name).draws * (n or 1) for name, n in self._quantities.items())
+
+    @property
     def draws(self) -> int:
-        """How many columns of noise the layer takes, known when it is built."""
-        return self.p.draws + sum(getattr(self, name).draws * count for name, count in self._quantities.items())
+        """How many columns of noise it takes, known when it is built."""
+        return self.own_draws
 
     def params(self, noise: Noise) -> Params:
-        """Maps noise (B, draws) to raw draws: (B,) per quantity, (B, count) where there are several.
+        """Maps noise (B, own_draws) to raw draws: (B,) per quantity, (B, count) where a count was declared.
 
         "gate" is a (B,) bool, missing if every sample is augmented.
         """
+        params = {}
+        for name, count, u in self._columns(noise):
+            drawn = getattr(self, name)(u if count else u[:, 0])
+            if name != "p":
+                params[name] = drawn
+            elif self.p.support() != (1.0, 1.0):
+                params["gate"] = drawn
+        return params
+
+    def _columns(self, noise: Noise) -> Iterator[tuple[str, int | None, Tensor]]:
+        """Every quantity with its count and its columns of noise (B, count or 1), the gate first."""
         if self.same_on_batch:
             noise = noise[:1].expand_as(noise)
-        params, start = {}, self.p.draws
-        if self.p.draws or self.p.support() == (0.0, 0.0):
-            params["gate"] = self.p(noise[:, 0] if self.p.draws else noise.new_zeros(len(noise)))
-        for name, count in self._quantities.items():
-            distribution: Distribution = getattr(self, name)
-            used = distribution.draws * count
-            u = noise[:, start : start + used] if used else noise.new_zeros(len(noise), count)
-            params[name] = distribution(u if count > 1 else u[:, 0])
+        start = 0
+        for name, count in {"p": None, **self._quantities}.items():
+            used = getattr(self, name).draws * (count or 1)
+            yield name, count, noise[:, start : start + used] if used else noise.new_zeros(len(noise), count or 1)
             start += used
-        return params
+
+    def log_prob(self, noise: Noise) -> PerSample:
+        """(B,) log P of the gates and choices that each sample drew, differentiable in their learnable probabilities.
+
+        The score function's ingredient: the gradient of an expectation has the term loss * grad log P.
+        """
+        total = noise.new_zeros(len(noise))
+        for name, _, u in self._columns(noise):
+            log_p = getattr(self, name).log_prob_at(u)
+            if log_p is not None:
+                total = total + log_p.sum(1)
+        return total
 
     def resolve(self, params: Params, size: Size) -> Params:
         """Turns raw draws into what happens to an image of a size, e.g. fractions into whole pixels."""
         return params
+
+    def describe(self, params: Params) -> dict[str, Any]:
+        """Resolved parameters of one sample as plain data."""
+        return {name: value[0].tolist() for name, value in params.items() if name != "gate"}
 
     def apply(self, batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
         """The pure function of a batch and raw draws, for a run of neighbours that are executed together.
@@ -103,6 +136,10 @@ class Layer(nn.Module):
         """Whether this layer can be executed together with a run of layers before it."""
         return False
 
+    def step(self, size: Size, max_size: tuple[int, int], params: Params, like: Tensor) -> Step | None:
+        """What it does to positions, from raw draws; None if it moves nothing."""
+        return None
+
     def out_size(self, size: Size) -> Size:
         """(height, width) of the output for an input of a size; each a number or a (B,) tensor."""
         return size
@@ -110,6 +147,10 @@ class Layer(nn.Module):
     def leaves(self) -> list[Layer]:
         """The layers to run one after another: itself, or for a container what it contains."""
         return [self]
+
+    def fixed_leaves(self) -> list[Layer]:
+        """The leaves that are not random, what `eval()` runs."""
+        return [self] if self.deterministic else []
 
     def leaf_params(self, noise: Noise) -> list[Params]:
         """`params` of every leaf."""
@@ -157,33 +198,72 @@ class Layer(nn.Module):
             only what is not random is applied.
         """
         batch, frames, close = opened(images)
-        if self.training:
-            size = len(batch) // frames
-            if noise is None:
-                index = batch.index if index is None else index
-                noise = self.noise(index, epoch, batch_size=size, device=batch.device)
-            if noise.shape != (size, self.draws):
-                raise ValueError(
-                    f"{type(self).__name__}: noise and index must have one row per image, noise {self.draws} columns "
-                    f"(`draws`): expected ({size}, {self.draws}), got {tuple(noise.shape)}."
-                )
-            noise = noise.repeat_interleave(frames, dim=0) if frames > 1 else noise
+        noise = self._noise_for(batch, len(batch) // frames, noise, index, epoch) if self.training else None
+        if noise is not None and frames > 1:
+            noise = noise.repeat_interleave(frames, dim=0)
         with torch.autocast(batch.device.type, enabled=False):  # it rounds positions: 1.4 px in bfloat16
-            return close(self.run(batch, noise if self.training else None))
+            return close(self.run(batch, noise))
+
+    def _noise_for(
+        self, batch: Batch, size: int, noise: Noise | None, index: Tensor | None, epoch: int | Tensor
+    ) -> Noise:
+        """The noise given, or drawn for `size` samples, checked."""
+        if noise is None:
+            index = batch.index if index is None else index
+            noise = self.noise(index, epoch, batch_size=size, device=batch.device)
+        if noise.shape != (size, self.draws):
+            raise ValueError(
+                f"{type(self).__name__}: noise and index must have one row per image, noise {self.draws} columns "
+                f"(`draws`): expected ({size}, {self.draws}), got {tuple(noise.shape)}."
+            )
+        return noise
+
+    def _active(self, batch: Batch, noise: Noise | None) -> tuple[list[Layer], list[Params]]:
+        """The leaves to run and their raw draws; without noise those that are not random."""
+        if noise is not None:
+            return self.leaves(), self.leaf_params(noise)
+        leaves = self.fixed_leaves()
+        empty = torch.zeros(len(batch), 0, device=batch.device)
+        return leaves, [leaf.params(empty) for leaf in leaves]
 
     def run(self, batch: Batch, noise: Noise | None) -> Batch:
         """The pure function: a batch and its noise, or no noise for what is not random, to the finished batch."""
-        leaves, dtype = self.leaves(), result_dtype(batch.image, self.dtype)
-        if noise is None:
-            leaves = [leaf for leaf in leaves if leaf.deterministic]
-            empty = torch.zeros(len(batch), 0, device=batch.device)
-            params = [leaf.params(empty) for leaf in leaves]
-        else:
-            params = self.leaf_params(noise)
+        dtype = result_dtype(batch.image, self.dtype)
+        leaves, params = self._active(batch, noise)
         for run in _runs(leaves):
             drawn, params = params[: len(run)], params[len(run) :]
             batch = run[0].apply(batch, drawn, run)
         return batch.replace(image=finished(batch.image, dtype))
+
+    def inverse(
+        self,
+        batch: Batch,
+        noise: Noise | None = None,
+        *,
+        size: tuple[int, int],
+        index: Tensor | None = None,
+        epoch: int | Tensor = 0,
+    ) -> Batch:
+        """Takes predictions back to the original images: undoes the geometry, and nothing else.
+
+        Args:
+            batch: in the geometry of the augmented images; `image` may be any maps (B, K, h, w), e.g. scores.
+            noise: what the images were augmented with, or index and epoch; not needed in `eval()`.
+            size: (height, width) of the original images.
+
+        Returns:
+            Maps (interpolated), masks (nearest), boxes and keypoints on the original images; 0 where the augmented
+            images did not show them.
+        """
+        batch, _, close = opened(batch)
+        noise = self._noise_for(batch, len(batch), noise, index, epoch) if self.training else None
+        with torch.autocast(batch.device.type, enabled=False):
+            steps = steps_of(*self._active(batch, noise), batch, size)
+            if steps:
+                dtype = result_dtype(batch.image, None)
+                batch = warp(batch, [inverted(step) for step in reversed(steps)])
+                batch = batch.replace(image=finished(batch.image, dtype))
+        return close(batch)
 
     def explain(self, noise: Tensor, size: tuple[int, int]) -> dict[str, Any]:
         """What one sample gets, as plain data that survives JSON and replays: noise = tensor([explained["noise"]]).
@@ -199,11 +279,9 @@ class Layer(nn.Module):
         described, current = [], tuple(size)
         with torch.no_grad():
             for leaf, drawn in zip(self.leaves(), self.leaf_params(noise[None]), strict=True):
-                resolved = leaf.resolve(drawn, current)
-                gate = resolved.pop("gate", None)
-                values = {name: value[0].tolist() for name, value in resolved.items()}
-                applied = True if gate is None else bool(gate[0])
-                described.append({"layer": type(leaf).__name__, "applied": applied, **values})
+                applied = bool(drawn["gate"][0]) if "gate" in drawn else True
+                told = leaf.describe(leaf.resolve(drawn, current))
+                described.append({"layer": type(leaf).__name__, "applied": applied} | told)
                 current = leaf.out_size(current)
         return {"noise": noise.tolist(), "size": list(size), "layers": described}
 
@@ -217,3 +295,15 @@ def _runs(leaves: list[Layer]) -> list[list[Layer]]:
         else:
             runs.append([leaf])
     return runs
+
+
+def steps_of(leaves: list[Layer], params: list[Params], batch: Batch, size: Size) -> list[Step]:
+    """The geometry of leaves one after another, for images of a size; layers that move nothing have none."""
+    packed = isinstance(batch.image, PackedImages)
+    largest = batch.image.max_size if packed else size
+    dtype = torch.float32 if packed else compute_dtype(dtype_of(batch.image))
+    like, steps = torch.empty(len(batch), 0, dtype=dtype, device=batch.device), []
+    for leaf, drawn in zip(leaves, params, strict=True):
+        steps.append(leaf.step(size, largest, drawn, like))
+        size, largest = leaf.out_size(size), leaf.out_size(largest)
+    return [step for step in steps if step is not None]

@@ -81,17 +81,25 @@ class Batch:
             a pipeline also a tuple of channel planes (B, H, W).
         label: (B,) class indices or (B, classes) probabilities.
         mask: (B, H, W) or (B, M, H, W), any dtype; resampled with the nearest neighbour, 0 outside the image.
-        boxes: (B, N, 4) float, x1 y1 x2 y2 in pixels measured from the image's corner (0 to width, 0 to height).
+        boxes: (B, N, 4) float in pixels measured from the image's corner (0 to width, 0 to height), in `box_format`.
+            Rows stay where they are; a batch with fewer boxes is filled up with zeros.
+        boxes_visible: (B, N) float32, the share of each box's area that crops have left; 0 for a box that is gone or
+            was never there. Comes out with boxes; `boxes_visible > 0.1` drops what is cut to a tenth.
         keypoints: (B, N, 2) float, x y in pixels where (0, 0) is the centre of the top-left pixel.
+        keypoints_visible: (B, N) bool, whether a point is in the image. Comes out with keypoints.
         index: (B,) int64, the samples' numbers in their data set; keys the random draws.
+        box_format: "xyxy" for x1 y1 x2 y2, or "xywh" for x1 y1 width height.
     """
 
     image: Tensor | PackedImages | tuple[Tensor, ...]
     label: Tensor | None = None
     mask: Tensor | None = None
     boxes: Tensor | None = None
+    boxes_visible: Tensor | None = None
     keypoints: Tensor | None = None
+    keypoints_visible: Tensor | None = None
     index: Tensor | None = None
+    box_format: str = "xyxy"
 
     def __len__(self) -> int:
         return len(self._first)
@@ -116,13 +124,21 @@ class Batch:
         return replace(self, **changes)
 
     def parts(self) -> dict[str, Any]:
-        """What is there, by name."""
+        """The tensors that are there, by name."""
         named = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: part for name, part in named.items() if part is not None}
+        return {name: part for name, part in named.items() if part is not None and name != "box_format"}
 
     def map(self, function: Callable[[Any], Any]) -> Batch:
         """Applies a function to every part that is there."""
-        return Batch(**{name: function(part) for name, part in self.parts().items()})
+        return self.replace(**{name: function(part) for name, part in self.parts().items()})
+
+    def with_box_format(self, wanted: str) -> Batch:
+        """The same boxes, written as "xyxy" or "xywh"."""
+        if self.boxes is None or wanted == self.box_format:
+            return self
+        first, second = self.boxes[..., :2], self.boxes[..., 2:]
+        second = second - first if wanted == "xywh" else second + first
+        return self.replace(boxes=torch.cat([first, second], dim=-1), box_format=wanted)
 
     def to(self, *args: Any, **kwargs: Any) -> Batch:
         """Moves every part; dtype conversions are refused because each part has its own."""
@@ -135,37 +151,48 @@ class Batch:
 
 
 def opened(images: Tensor | PackedImages | Batch) -> tuple[Batch, int, Callable[[Batch], Tensor | Batch]]:
-    """Brings any accepted input into the shape of a batch of (B, C, H, W).
+    """Brings any accepted input into the shape of a batch of (B, C, H, W) with boxes as xyxy.
 
     Returns:
         The batch, how many consecutive images of it are frames of one clip, and the way back to what came in.
     """
     batch = images if isinstance(images, Batch) else Batch(images)
-    image, unwrap = batch.image, isinstance(images, Batch)
-    _check_images(image)
-    if isinstance(image, PackedImages) or image.ndim == 4:
-        return batch, 1, (lambda out: out) if unwrap else (lambda out: out.image)
-    if image.ndim == 3:
-        if unwrap:
-            raise ValueError(f"Batch.image must be (B, C, H, W) or (B, T, C, H, W), got {tuple(image.shape)}.")
-        return Batch(image[None]), 1, lambda out: out.image[0]
-    frames = image.shape[1]
-    if any(part is not None for part in (batch.label, batch.mask, batch.boxes, batch.keypoints)):
+    _check(batch)
+    if not isinstance(images, Batch):
+        image, frames = _flattened(images)
+        return Batch(image), frames or 1, lambda out: _unflattened(out.image, images, frames)
+    image, frames = _flattened(batch.image)
+    if frames and len(batch.parts()) > 1 + (batch.index is not None):
         raise ValueError("a Batch of clips carries no annotations: give image=(B, T, C, H, W) and index only.")
 
-    def close(out: Batch) -> Tensor | Batch:
-        clips = out.image.unflatten(0, (-1, frames))
-        return out.replace(image=clips) if unwrap else clips
+    def close(out: Batch) -> Batch:
+        return out.with_box_format(batch.box_format).replace(image=_unflattened(out.image, batch.image, frames))
 
-    return batch.replace(image=image.flatten(0, 1)), frames, close
+    return batch.with_box_format("xyxy").replace(image=image), frames or 1, close
 
 
-def _check_images(images: Any) -> None:
+def _flattened(image: Tensor | PackedImages) -> tuple[Tensor | PackedImages, int]:
+    """(B, C, H, W), and the number of frames if they were clips."""
+    if isinstance(image, PackedImages) or image.ndim == 4:
+        return image, 0
+    return (image[None], 0) if image.ndim == 3 else (image.flatten(0, 1), image.shape[1])
+
+
+def _unflattened(image: Tensor, source: Tensor | PackedImages, frames: int) -> Tensor:
+    if frames:
+        return image.unflatten(0, (-1, frames))
+    return image[0] if isinstance(source, Tensor) and source.ndim == 3 else image
+
+
+def _check(batch: Batch) -> None:
+    images = batch.image
+    if batch.box_format not in ("xyxy", "xywh"):
+        raise ValueError(f"Batch: box_format={batch.box_format!r} must be 'xyxy' or 'xywh'.")
     if isinstance(images, PackedImages):
         return
     if not isinstance(images, Tensor):
         raise TypeError(f"images must be a tensor, PackedImages or a Batch, got {type(images).__name__}.")
-    if images.ndim not in (3, 4, 5):
+    if images.ndim not in (3, 4, 5) or (images.ndim == 3 and len(batch.parts()) > 1):
         raise ValueError(f"images must be (B, C, H, W), (C, H, W) or (B, T, C, H, W), got {tuple(images.shape)}.")
     if images.dtype != torch.uint8 and not images.is_floating_point():
         raise TypeError(f"images must be uint8 or float in [0, 1], got {images.dtype}.")

@@ -61,6 +61,14 @@ class Bounds(nn.Module):
             values.append(below)
         return tuple(values)
 
+    def log_share(self) -> Tensor | None:
+        """log of the extent between two learnable bounds as a share of their finite legal range; None if fixed."""
+        low, high = self.legal
+        if self.raw is None or not math.isfinite(high - low):
+            return None
+        first, last = self()
+        return torch.log((last - first) / (high - low))
+
 
 def _softplus_inverse(value: float) -> float:
     value = max(value, EDGE)

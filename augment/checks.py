@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from torch import nn
 
 from augment.interpolation import INTERPOLATIONS
-from augment.warping import PADDINGS
+from augment.step import PADDINGS
 
 
 def one_of(owner: nn.Module, argument: str, value: str, allowed: Sequence[str]) -> str:
@@ -37,3 +37,19 @@ def unit_value(owner: nn.Module, argument: str, value: float) -> float:
     if not 0 <= value <= 1:
         raise ValueError(f"{type(owner).__name__}: {argument}={value} must lie within [0, 1].")
     return float(value)
+
+
+def odd_size(owner: nn.Module, argument: str, value: int | Sequence[int]) -> tuple[int, int]:
+    """(vertical, horizontal) taps of a kernel, odd, out of a pair or one number for both."""
+    pair = image_size(owner, value, argument)
+    if any(n % 2 == 0 for n in pair):
+        raise ValueError(f"{type(owner).__name__}: {argument}={value!r} must be odd.")
+    return pair
+
+
+def pair_of(owner: nn.Module, argument: str, value: Sequence) -> tuple:
+    """Two quantities."""
+    if not isinstance(value, (tuple, list)) or len(value) != 2:
+        name = type(owner).__name__
+        raise TypeError(f"{name}: {argument}={value!r} must be a pair of numbers or distributions.")
+    return tuple(value)

@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from augment.bounds import EDGE, Bounds, Range
@@ -33,6 +34,21 @@ class Distribution(nn.Module):
     def forward(self, u: Uniforms) -> Uniforms:
         """Maps uniforms in [0, 1) of any shape to values of the same shape and dtype."""
         raise NotImplementedError
+
+    def log_prob_at(self, u: Uniforms) -> Uniforms | None:
+        """log P of the discrete outcome at a uniform, where that is learnable; None where nothing is."""
+        return None
+
+    def entropy(self) -> Tensor | None:
+        """How spread out it is, differentiable, at most 0 up to log 2 (log n for n choices); None if fixed.
+
+        Of a range it is the logarithm of its share of the legal one: log(width / cap).
+        """
+        return None
+
+    def fixed(self) -> float | tuple[float, float]:
+        """What it has become, as the number or pair that makes a fixed one like it."""
+        raise NotImplementedError(f"{type(self).__name__} has no shorthand.")
 
     def __repr__(self) -> str:
         learnable = ", learnable=True" if any(True for _ in self.parameters()) else ""
@@ -58,6 +74,9 @@ class Constant(Distribution):
         (value,) = self.bounds()
         return torch.zeros_like(u) + value
 
+    def fixed(self) -> float:
+        return float(self.bounds()[0])
+
     def extra_repr(self) -> str:
         return f"{self.bounds.initial[0]:g}"
 
@@ -80,8 +99,62 @@ class Uniform(Distribution):
         low, high = self.bounds()
         return low + (high - low) * u
 
+    def entropy(self) -> Tensor | None:
+        return self.bounds.log_share()
+
+    def fixed(self) -> tuple[float, float]:
+        low, high = self.bounds()
+        return float(low), float(high)
+
     def extra_repr(self) -> str:
         return "{:g}, {:g}".format(*self.bounds.initial)
+
+
+class Spread(Distribution):
+    """Uniform about a centre, within a width of it: centre + width * (2u - 1), or centre + width * u one-sided.
+
+    The width is cap * sigmoid(rho) with rho learned: it can reach neither 0 nor `cap`, and keeps its gradient.
+    `log_scale` takes the exponential of that, so that a factor and its inverse are equally likely.
+
+    Args:
+        width: to start with, in (0, cap).
+        cap: the largest width.
+        centre: the value that changes nothing (of a factor in log scale: its logarithm, 0).
+        one_sided: only from the centre up.
+        log_scale: see above.
+    """
+
+    def __init__(
+        self, width: float, cap: float, centre: float = 0.0, one_sided: bool = False, log_scale: bool = False
+    ) -> None:
+        super().__init__()
+        if not 0 < width < cap:
+            raise ValueError(f"Spread: width={width} must lie within (0, {cap}), its cap.")
+        self.cap, self.centre, self.one_sided, self.log_scale = float(cap), float(centre), one_sided, log_scale
+        self.rho = nn.Parameter(torch.tensor(math.log(width / (cap - width))))
+
+    def width(self) -> Tensor:
+        rho = self.rho if self.rho.dtype == torch.float64 else self.rho.float()
+        return self.cap * torch.sigmoid(rho)
+
+    def support(self) -> Range:
+        """With the width at its cap: whatever is learned stays legal."""
+        low, high = self.centre - (0 if self.one_sided else self.cap), self.centre + self.cap
+        return (math.exp(low), math.exp(high)) if self.log_scale else (low, high)
+
+    def forward(self, u: Uniforms) -> Uniforms:
+        value = self.centre + self.width() * (u if self.one_sided else 2 * u - 1)
+        return torch.exp(value) if self.log_scale else value
+
+    def entropy(self) -> Tensor:
+        return F.logsigmoid(self.rho)
+
+    def fixed(self) -> tuple[float, float]:
+        ends = self(torch.tensor([0.0, 1.0], device=self.rho.device)).tolist()
+        return ends[0], ends[1]
+
+    def extra_repr(self) -> str:
+        return f"{float(self.width()):.4g}, cap={self.cap:g}, centre={self.centre:g}"
 
 
 class LogUniform(Distribution):
@@ -103,6 +176,9 @@ class LogUniform(Distribution):
     def forward(self, u: Uniforms) -> Uniforms:
         low, high = (b.log() if isinstance(b, Tensor) else math.log(b) for b in self.bounds())
         return torch.exp(low + (high - low) * u)
+
+    def entropy(self) -> Tensor | None:
+        return self.bounds.log_share()
 
     extra_repr = Uniform.extra_repr
 
@@ -165,8 +241,20 @@ class Bernoulli(Distribution):
         p = torch.as_tensor(self.probability(), device=value.device)
         return torch.where(value, p.log(), torch.log1p(-p))
 
+    def log_prob_at(self, u: Uniforms) -> Uniforms | None:
+        return self.log_prob(self(u)) if self.p.raw is not None else None
+
+    def entropy(self) -> Tensor | None:
+        if self.p.raw is None:
+            return None
+        p = self.probability()
+        return -(p * p.log() + (1 - p) * torch.log1p(-p))
+
+    def fixed(self) -> float:
+        return float(self.probability())
+
     def extra_repr(self) -> str:
-        return f"{self.p.initial[0]:g}"
+        return f"{float(self.probability()):.4g}"
 
 
 class Choice(Distribution):
@@ -214,6 +302,19 @@ class Choice(Distribution):
     def forward(self, u: Uniforms) -> Uniforms:
         return _lookup(self.values, self.index(u)).to(u.dtype)
 
+    def log_prob_at(self, u: Uniforms) -> Uniforms | None:
+        return self.log_prob(self.index(u)) if self.logits is not None else None
+
+    def entropy(self) -> Tensor | None:
+        if self.logits is None:
+            return None
+        log_p = self.logits.log_softmax(0)
+        return -(log_p.exp() * log_p).sum()
+
+    def probabilities(self) -> list[float]:
+        """What the weights have become."""
+        return list(self.weights) if self.logits is None else self.logits.softmax(0).tolist()
+
     def extra_repr(self) -> str:
         return f"{self.values}, weights={tuple(round(w, 4) for w in self.weights)}"
 
@@ -245,11 +346,11 @@ class Beta(Distribution):
         return v, mass
 
     def _quantiles(self, v: Tensor, mass: Tensor) -> Tensor:
-        """v at equal steps of its mass."""
+        """v at equal steps of its mass, in whole 2**-31 parts of its largest: no cast to half precision rounds them."""
         target = torch.linspace(0, 1, self._NODES + 1, dtype=torch.float64) * mass[-1]
         i = torch.searchsorted(mass, target).clamp(1, len(v) - 1)
         share = (target - mass[i - 1]) / (mass[i] - mass[i - 1])
-        return (v[i - 1] + share * (v[i] - v[i - 1])).float()
+        return ((v[i - 1] + share * (v[i] - v[i - 1])) / v[-1] * (2**31 - 1)).round().to(torch.int32)
 
     def support(self) -> Range:
         return 0.0, 1.0
@@ -258,8 +359,9 @@ class Beta(Distribution):
         def half(table: Tensor, q: Tensor, power: float) -> Tensor:
             position = q.clamp(0, 1) * self._NODES
             i = position.detach().to(torch.int64).clamp(max=self._NODES - 1)
-            low, high = table.float()[i], table.float()[i + 1]
-            return (low + (high - low) * (position - i)).clamp(min=0) ** (1 / power)
+            low, high = table[i].to(u.dtype), table[i + 1].to(u.dtype)
+            # v is a share of 0.5**power, so that v**(1 / power) is half the root of the share
+            return 0.5 * ((low + (high - low) * (position - i)).clamp(min=0) / (2**31 - 1)) ** (1 / power)
 
         left = half(self.left, u / self.split, self.a)
         right = 1 - half(self.right, (1 - u) / (1 - self.split), self.b)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from augment.pixels import per_sample
-from augment.types import Float
+from augment.types import Float, Size
 
 Grid = Float[Tensor, "b #oh #ow"]
 """Positions along one axis for every output pixel; an extent of 1 where they do not vary."""
@@ -33,10 +33,7 @@ def _cubic(t: Tensor) -> Tensor:
     return torch.where(t < 1, near, torch.where(t < 2, far, torch.zeros_like(t)))
 
 
-KERNELS = {
-    "bilinear": Kernel(1.0, lambda t: (1 - t.abs()).clamp(min=0)),
-    "bicubic": Kernel(2.0, _cubic),
-}
+KERNELS = {"bilinear": Kernel(1.0, lambda t: (1 - t.abs()).clamp(min=0)), "bicubic": Kernel(2.0, _cubic)}
 INTERPOLATIONS = ("nearest", *KERNELS)
 
 
@@ -50,6 +47,10 @@ class Window:
 
     rows: Span
     columns: Span
+
+    @classmethod
+    def whole(cls, size: Size) -> "Window":
+        return cls((0, size[0] - 1), (0, size[1] - 1))
 
 
 @dataclass(frozen=True)

@@ -8,18 +8,20 @@ layer; exporting it from `augment` is then all that the conformance suite needs 
 from __future__ import annotations
 
 from abc import abstractmethod
+from functools import partial
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from augment import matrix as mat
-from augment.base import Layer
+from augment.base import Layer, steps_of
 from augment.batch import Batch, PackedImages
 from augment.distributions import Bernoulli
-from augment.pixels import compute_dtype, dtype_of, planes, stacked, to_float
-from augment.types import Images, Matrices, Params, Planes, Size
-from augment.warping import Box, Step, warp
+from augment.pixels import planes, stacked, to_float
+from augment.step import Box, Positions, Step
+from augment.types import Float, Images, Matrices, Params, Planes, Size
+from augment.warping import warp
 
 
 class Warp(Layer):
@@ -81,21 +83,51 @@ class Warp(Layer):
         )
 
     def joins(self, run: list[Layer]) -> bool:
-        """Neighbouring warps are one pass if they interpolate alike; a lattice does not care."""
-        if not all(isinstance(layer, Warp) for layer in run):
-            return False
-        return self.lattice or all(layer.lattice for layer in run) or _interpolation(run) == self.resample
+        return _joins(self, run)
 
     def apply(self, batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
-        image, size = batch.image, batch.size
-        packed = isinstance(image, PackedImages)
-        largest = image.max_size if packed else size
-        dtype = torch.float32 if packed else compute_dtype(dtype_of(image))
-        like, steps = torch.empty(len(batch), 0, dtype=dtype, device=batch.device), []
-        for layer, drawn in zip(run, params, strict=True):
-            steps.append(layer.step(size, largest, drawn, like))
-            size, largest = layer.out_size(size), layer.out_size(largest)
-        return warp(batch, steps, _interpolation(run))
+        return _apply_warps(batch, params, run)
+
+
+class DenseWarp(Layer):
+    """Moves every pixel its own way: supplies a map of positions. It stands in a run of warps like any of them.
+
+    Attributes:
+        padding, fill, resample: see `Warp`.
+    """
+
+    lattice: ClassVar[bool] = False
+
+    padding: str = "zeros"
+    fill: float = 0.0
+    resample: str = "bilinear"
+
+    @abstractmethod
+    def displace(
+        self, size: Size, params: Params, x: Positions, y: Positions
+    ) -> tuple[Float[Tensor, "b h2 w2"], Float[Tensor, "b h2 w2"]]:
+        """Output positions -> input positions (B, H, W) in pixels, from resolved parameters.
+
+        Positions need not be whole numbers, or inside the image; where the map moves nothing it returns them.
+        """
+
+    def step(self, size: Size, max_size: tuple[int, int], params: Params, like: Tensor) -> Step:
+        resolved = self.resolve(params, size)
+        return Step(
+            matrix=mat.identity(like),
+            in_size=size,
+            out_size=size,
+            padding=self.padding,
+            fill=self.fill,
+            displace=partial(self.displace, size, resolved),
+            gate=params.get("gate"),
+        )
+
+    def joins(self, run: list[Layer]) -> bool:
+        return _joins(self, run)
+
+    def apply(self, batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
+        return _apply_warps(batch, params, run)
 
 
 class PixelOp(Layer):
@@ -110,7 +142,7 @@ class PixelOp(Layer):
 
     def apply(self, batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
         (drawn,) = params
-        _check_dense(self, batch)
+        check_dense(self, batch)
         before = tuple(to_float(plane) for plane in planes(batch.image))
         after = self.pixel(before, self.resolve(drawn, batch.size))
         gate = drawn.get("gate")
@@ -129,7 +161,7 @@ class ImageOp(Layer):
 
     def apply(self, batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
         (drawn,) = params
-        _check_dense(self, batch)
+        check_dense(self, batch)
         before = to_float(stacked(batch.image))
         after = self.image(before, self.resolve(drawn, batch.size))
         gate = drawn.get("gate")
@@ -152,7 +184,7 @@ class Mix(Layer):
 
     def apply(self, batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
         (drawn,) = params
-        _check_dense(self, batch)
+        check_dense(self, batch)
         image = to_float(stacked(batch.image))
         batch = batch.replace(image=image, label=self._probabilities(batch.label).to(image.dtype))
         mixed = self.mix(batch, self.resolve(drawn, batch.size))
@@ -166,6 +198,9 @@ class Mix(Layer):
                 if name != "index"
             }
         )
+
+    def step(self, size: Size, max_size: tuple[int, int], params: Params, like: Tensor) -> Step | None:
+        raise ValueError(f"{type(self).__name__} cannot be undone: what was mixed does not come apart.")
 
     def partner(self, params: Params) -> Tensor:
         """(B,) int64: whom each sample is mixed with.
@@ -187,6 +222,17 @@ class Mix(Layer):
         return torch.nn.functional.one_hot(label.long(), self.num_classes)
 
 
+def _joins(layer: Warp | DenseWarp, run: list[Layer]) -> bool:
+    """Neighbouring warps are one pass if they interpolate alike; a lattice does not care."""
+    if not all(isinstance(other, (Warp, DenseWarp)) for other in run):
+        return False
+    return layer.lattice or all(other.lattice for other in run) or _interpolation(run) == layer.resample
+
+
+def _apply_warps(batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
+    return warp(batch, steps_of(run, params, batch, batch.size), _interpolation(run))
+
+
 def _gated_box(gate: Tensor, box: Box, size: Size) -> Box:
     """The box for the samples that the gate lets through, everything for the others."""
     whole = (0, 0, *size)
@@ -198,7 +244,8 @@ def _interpolation(layers: list[Layer]) -> str:
     return next((layer.resample for layer in layers if not layer.lattice), "nearest")
 
 
-def _check_dense(layer: Layer, batch: Batch) -> None:
+def check_dense(layer: Layer, batch: Batch) -> None:
+    """Refuses images of different sizes, which only warps can start with."""
     if isinstance(batch.image, PackedImages):
         raise ValueError(
             f"{type(layer).__name__} cannot come first: the images of this batch differ in size. Put a layer before it "

@@ -39,11 +39,7 @@ def scaling(x: Number, y: Number, like: Float[Tensor, "b ..."]) -> Matrices:
 
 
 def crop_resize(
-    top: Number,
-    left: Number,
-    crop: tuple[Number, Number],
-    out: tuple[Number, Number],
-    like: Float[Tensor, "b ..."],
+    top: Number, left: Number, crop: tuple[Number, Number], out: tuple[Number, Number], like: Float[Tensor, "b ..."]
 ) -> Matrices:
     """Shows the box of size `crop` (height, width) at (left, top) on an output of size `out`.
 

@@ -9,6 +9,7 @@ The mixing function is the two-round xorshift-multiply permutation with the leas
 hash-prospector (https://github.com/skeeto/hash-prospector, "16 21f0aaad 15 d35a2d97 15", bias 0.107).
 """
 
+import math
 import os
 
 import torch
@@ -18,14 +19,8 @@ from augment.types import Float, Integer, Noise
 
 _MASK = 0xFFFFFFFF
 _GOLDEN = 0x9E3779B9  # 2**32 / golden ratio: the Weyl increment that separates neighbouring counters
-_MULTIPLIERS = (
-    0x21F0AAAD,
-    0xD35A2D97 - 2**32,
-)  # the second as a negative number: |word * multiplier| < 2**63
-_LANES = (
-    0x243F6A88,
-    0x85A308D3,
-)  # first fractional digits of pi: two lanes make a 64-bit key out of 32-bit words
+_MULTIPLIERS = (0x21F0AAAD, 0xD35A2D97 - 2**32)  # the second as a negative number: |word * multiplier| < 2**63
+_LANES = (0x243F6A88, 0x85A308D3)  # first fractional digits of pi: two lanes make a 64-bit key out of 32-bit words
 
 
 def mix32(word: int | Tensor) -> int | Tensor:
@@ -68,20 +63,29 @@ def uniform(seed: int, epoch: int | Tensor, index: Integer[Tensor, " b"], column
     return to_unit(mix32(first[:, None] ^ mix32((second[:, None] + column) & _MASK)))
 
 
-def normal_field(key: Float[Tensor, "b 2"], shape: tuple[int, ...]) -> Float[Tensor, "b *shape"]:
-    """Standard normal values (B, *shape), keyed by two uniforms per sample (Box and Muller 1958).
+def uniform_field(key: Float[Tensor, "b 2"], shape: tuple[int, ...]) -> Float[Tensor, "b *shape"]:
+    """Uniforms in [0, 1), float32 (B, *shape), keyed by two uniforms per sample.
 
-    Used where every pixel needs a draw of its own: the pipeline's noise holds the key, the pixels are counters.
+    For draws whose number depends on the image (one a pixel, one a channel): the pipeline's noise holds the key, and
+    the position in `shape` is the counter.
     """
-    words = (key.to(torch.float32) * 2.0**24).to(torch.int64)
-    count = 1
-    for extent in shape:
-        count *= extent
-    counter = torch.arange(count, device=key.device) * _GOLDEN
-    bits = mix32((mix32(words[:, :1]) + counter) & _MASK) ^ mix32(words[:, 1:] ^ _LANES[0])
-    radius = torch.sqrt(-2.0 * torch.log(to_unit(bits) + 2.0**-25))  # the offset keeps log away from 0
-    angle = to_unit(mix32(bits)) * (2.0 * torch.pi)
-    return (radius * torch.cos(angle)).unflatten(1, shape)
+    return to_unit(_words(key, shape))
+
+
+def normal_field(key: Float[Tensor, "b 2"], shape: tuple[int, ...]) -> Float[Tensor, "b *shape"]:
+    """Standard normal values, float32 (B, *shape), keyed by two uniforms per sample (Box and Muller 1958)."""
+    words = _words(key, shape)
+    radius = torch.sqrt(-2.0 * torch.log(to_unit(words) + 2.0**-25))  # the offset keeps log away from 0
+    angle = to_unit(mix32(words)) * (2.0 * torch.pi)
+    return radius * torch.cos(angle)
+
+
+def _words(key: Float[Tensor, "b 2"], shape: tuple[int, ...]) -> Integer[Tensor, "b *shape"]:
+    """A 32-bit word for every position."""
+    keys = (key.to(torch.float32) * 2.0**24).to(torch.int64)
+    counter = torch.arange(math.prod(shape), device=key.device) * _GOLDEN
+    words = mix32((mix32(keys[:, :1]) + counter) & _MASK) ^ mix32(keys[:, 1:] ^ _LANES[0])
+    return words.unflatten(1, shape)
 
 
 class Numbering:

@@ -27,11 +27,7 @@ class Pipeline(Layer):
     """
 
     def __init__(
-        self,
-        *layers: Layer,
-        seed: int = 0,
-        dtype: torch.dtype | str | None = None,
-        compile: bool | str = "auto",
+        self, *layers: Layer, seed: int = 0, dtype: torch.dtype | str | None = None, compile: bool | str = "auto"
     ) -> None:
         super().__init__()
         for layer in layers:
@@ -53,6 +49,9 @@ class Pipeline(Layer):
 
     def leaves(self) -> list[Layer]:
         return [leaf for layer in self.layers for leaf in layer.leaves()]
+
+    def fixed_leaves(self) -> list[Layer]:
+        return [leaf for layer in self.layers for leaf in layer.fixed_leaves()]
 
     def leaf_params(self, noise: Noise) -> list[Params]:
         columns = noise.split([layer.draws for layer in self.layers], dim=1)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from augment.types import Images, Planes, Shaped
+from augment.types import Images, Params, Planes, Shaped
 
 BYTE = 1 / 255
 """Bytes become floats by this factor everywhere, so that every path gives the same bits."""
@@ -27,14 +27,21 @@ def to_float(value: Tensor) -> Tensor:
     return as_float * BYTE if value.dtype == torch.uint8 else as_float
 
 
+def to_bytes(value: Tensor) -> Tensor:
+    """Float [0, 1] -> the nearest of uint8 [0, 255]; uint8 stays."""
+    return value if value.dtype == torch.uint8 else (value * 255).round().clamp(0, 255).to(torch.uint8)
+
+
 def stacked(image: Images | Planes) -> Images:
     """The image as one tensor."""
     return torch.stack(image, dim=1) if isinstance(image, tuple) else image
 
 
 def planes(image: Images | Planes) -> Planes:
-    """The image as a tuple of channels."""
-    return image if isinstance(image, tuple) else image.unbind(1)
+    """The image as a tuple of channels, each contiguous in eager mode: strided ones are several times slower."""
+    if isinstance(image, tuple):
+        return image
+    return (image if torch.compiler.is_compiling() else image.contiguous()).unbind(1)
 
 
 def each(image: Images | Planes, function: Callable[[Tensor], Tensor]) -> Planes:
@@ -51,6 +58,11 @@ def per_sample(value: float | Tensor) -> float | Shaped[Tensor, "b 1 1"]:
     return value[:, None, None] if isinstance(value, Tensor) else value
 
 
+def amount(params: Params, name: str, planes: Planes) -> Shaped[Tensor, "b 1 1"]:
+    """A parameter (B,) shaped to broadcast over planes, in their dtype."""
+    return params[name][:, None, None].to(planes[0].dtype)
+
+
 def result_dtype(image: object, wanted: torch.dtype | None) -> torch.dtype:
     """What comes out of a pipeline: what is wanted, else float32 for bytes and the input's own dtype for floats."""
     given = getattr(image, "dtype", torch.uint8)
@@ -62,7 +74,7 @@ def finished(image: Images | Planes, dtype: torch.dtype) -> Images:
     if dtype != torch.uint8:
         image = tuple(map(to_float, image)) if isinstance(image, tuple) else to_float(image)
     elif dtype_of(image) != torch.uint8:
-        image = each(image, lambda plane: (plane * 255).round().clamp(0, 255))
+        image = each(image, to_bytes)
     if isinstance(image, tuple):
         return torch.stack([plane.to(dtype) for plane in image], dim=-1).permute(0, 3, 1, 2)
     return image.to(dtype, memory_format=torch.channels_last)

@@ -168,12 +168,7 @@ def _dense(image: Images | PackedImages | Planes) -> Images:
 
 
 def _matrix_products(
-    image: Images | PackedImages | Planes,
-    x: Grid,
-    y: Grid,
-    window: Window,
-    footprint: Footprint,
-    kernel: Kernel,
+    image: Images | PackedImages | Planes, x: Grid, y: Grid, window: Window, footprint: Footprint, kernel: Kernel
 ) -> SampledImages:
     """rows @ image @ columns. On a CPU only: on a GPU, TF32 may round the weights."""
     value = _dense(image).contiguous()

@@ -6,14 +6,14 @@ The tests check every annotated call with jaxtyping and beartype; without jaxtyp
 from torch import Tensor
 
 try:
-    from jaxtyping import Float, Integer, Num, Shaped
+    from jaxtyping import Bool, Float, Integer, Num, Shaped, UInt8
 except ImportError:  # jaxtyping is a development tool, not a requirement
 
     class Shaped:
         def __class_getitem__(cls, item: tuple) -> type:
             return item[0]
 
-    Float = Integer = Num = Shaped
+    Bool = Float = Integer = Num = UInt8 = Shaped
 
 Images = Num[Tensor, "b c h w"]
 Plane = Num[Tensor, "b h w"]

@@ -5,60 +5,19 @@ resampling again and again. Masks, boxes and keypoints take the same way.
 """
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from augment import matrix as mat
+from augment.annotations import warp_boxes, warp_keypoints, warp_mask
 from augment.batch import Batch, PackedImages
 from augment.interpolation import Footprint, Grid, Span, Window, clamp
 from augment.pixels import dtype_of, each, per_sample
 from augment.resample import sample
-from augment.types import Float, Images, Matrices, PerSample, Planes, Size
-
-Map = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
-Box = tuple[float | Tensor, float | Tensor, float | Tensor, float | Tensor]
-PADDINGS = ("zeros", "border", "reflection", "reflect")
-
-
-@dataclass(frozen=True)
-class Step:
-    """One warp of a run: where each pixel of its output looks in its input.
-
-    Attributes:
-        matrix: output pixel -> input position, (B, 3, 3).
-        in_size, out_size: (height, width) of the frames before and after.
-        padding: what lies outside the input frame: "none" if the step never looks there, "zeros" for `fill`,
-            "border" for the nearest pixel, "reflection" for the mirror image with the border pixel repeated,
-            "reflect" for the mirror image without.
-        fill: the value outside for padding "zeros", in [0, 1].
-        lattice: pixel centres are mapped onto pixel centres (flips, quarter turns, whole-pixel crops).
-        separable: rows stay rows and columns stay columns (crops, resizes, flips).
-        projective: the matrix's last row is not (0, 0, 1).
-        shrink: the minification to antialias (vertical, horizontal), numbers or (B,) tensors; 1 asks for none.
-        bound: static upper bounds of it.
-        displace: a further map (x, y) -> (x, y) within the input frame, applied after the matrix.
-        window: the box of the input, (top, left, height, width) in whole pixels, that the step cuts out first: nothing
-            outside of it bleeds into the result.
-        gate: (B,) bool, which samples are moved at all; None for all of them.
-    """
-
-    matrix: Matrices
-    in_size: Size
-    out_size: Size
-    padding: str = "none"
-    fill: float = 0.0
-    lattice: bool = False
-    separable: bool = False
-    projective: bool = False
-    shrink: tuple[float | Tensor, float | Tensor] = (1.0, 1.0)
-    bound: tuple[float, float] = (1.0, 1.0)
-    displace: Map | None = None
-    window: Box | None = None
-    gate: PerSample | None = field(default=None, repr=False)
-
+from augment.step import Step, look, project
+from augment.types import Images, Planes
 
 Outside = list[tuple[Grid, Grid, Step]]
 """Frames that show what lies outside of them: the positions in the frame, and its step."""
@@ -83,11 +42,12 @@ def warp(batch: Batch, steps: Sequence[Step], interpolation: str = "bilinear") -
     if batch.mask is not None:
         if isinstance(batch.image, PackedImages):
             raise ValueError("masks need images of one size: packed images carry none.")
-        changes["mask"] = _warp_mask(batch.mask, x, y, outside)
+        inside = [_inside(u, step.in_size[1]) & _inside(v, step.in_size[0]) for u, v, step in outside]
+        changes["mask"] = warp_mask(batch.mask, x, y, inside)
     if batch.keypoints is not None:
-        changes["keypoints"] = _forward(steps, batch.keypoints)
+        changes |= warp_keypoints(steps, batch)
     if batch.boxes is not None:
-        changes["boxes"] = _warp_boxes(steps, batch.boxes, size)
+        changes |= warp_boxes(steps, batch)
     return batch.replace(**changes)
 
 
@@ -105,35 +65,19 @@ def _trace(steps: Sequence[Step], size: tuple[int, int]) -> tuple[Grid, Grid, Ou
         pending.insert(0, step)
         if step.padding == "none" and step.displace is None:
             continue
-        x, y = _project(pending, x, y)
+        if step.displace is None:
+            x, y = project(pending, x, y)
+        else:
+            x, y = look(step, *(project(pending[1:], x, y) if pending[1:] else (x, y)))
         pending = []
-        if step.displace is not None:
-            moved = step.displace(x, y)
-            x, y = (_select(step.gate, new, old) for new, old in zip(moved, (x, y), strict=True))
         if step.padding == "zeros":
             outside.insert(0, (x, y, step))
         else:
             height, width = step.in_size
             x, y = _fold(x, width, step.padding), _fold(y, height, step.padding)
     if pending:
-        x, y = _project(pending, x, y)
+        x, y = project(pending, x, y)
     return x, y, outside
-
-
-def _project(steps: Sequence[Step], x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    m = mat.compose(*(step.matrix for step in steps))
-
-    def entry(i: int, j: int) -> Tensor:
-        return m[:, i, j, None, None]
-
-    if all(step.separable for step in steps):
-        return entry(0, 0) * x + entry(0, 2), entry(1, 1) * y + entry(1, 2)
-    u = entry(0, 0) * x + (entry(0, 1) * y + entry(0, 2))
-    v = entry(1, 0) * x + (entry(1, 1) * y + entry(1, 2))
-    if any(step.projective for step in steps):
-        w = entry(2, 0) * x + (entry(2, 1) * y + entry(2, 2))
-        return u / w, v / w
-    return u, v
 
 
 def _fold(position: Tensor, extent: int | Tensor, padding: str) -> Tensor:
@@ -150,13 +94,9 @@ def _fold(position: Tensor, extent: int | Tensor, padding: str) -> Tensor:
     return low + torch.minimum(around, 2 * span - around)
 
 
-def _whole(size: Size) -> Window:
-    return Window((0, size[0] - 1), (0, size[1] - 1))
-
-
 def _window(steps: Sequence[Step]) -> Window:
     """What is left of the source by crops that come before any interpolation."""
-    window = _whole(steps[0].in_size)
+    window = Window.whole(steps[0].in_size)
     before: list[Step] = []
     for step in steps:
         if step.window is not None:
@@ -226,7 +166,7 @@ def _fill_outside(image: Images | Planes, outside: Outside, sharp: bool) -> Imag
         dtype = dtype_of(image)
         height, width = (per_sample(extent) for extent in step.in_size)
         if sharp:
-            inside = _inside(x, width) & _inside(y, height)
+            inside = _inside(x, step.in_size[1]) & _inside(y, step.in_size[0])
             fill = round(step.fill * 255) if dtype == torch.uint8 else step.fill
             image = each(image, lambda p, i=inside, f=fill: torch.where(i, p, f).to(p.dtype))
             continue
@@ -242,40 +182,4 @@ def _cover(position: Tensor, extent: int | Tensor) -> Tensor:
 
 
 def _inside(position: Tensor, extent: int | Tensor) -> Tensor:
-    return (position >= -0.5) & (position < extent - 0.5)
-
-
-def _warp_mask(mask: Tensor, x: Grid, y: Grid, outside: Outside) -> Tensor:
-    layered = mask if mask.ndim == 4 else mask[:, None]
-    planes = sample(layered, x, y, _whole(layered.shape[-2:]), "nearest")
-    for u, v, step in outside:
-        height, width = (per_sample(extent) for extent in step.in_size)
-        inside = _inside(u, width) & _inside(v, height)
-        planes = each(planes, lambda p, i=inside: torch.where(i, p, 0).to(p.dtype))
-    out = torch.stack(planes, dim=1)
-    return out if mask.ndim == 4 else out[:, 0]
-
-
-def _forward(steps: Sequence[Step], points: mat.Points) -> mat.Points:
-    """Where points of the source end up in the output."""
-    moved = points.to(steps[0].matrix.dtype)
-    for step in steps:
-        moved = mat.apply(mat.inverse(step.matrix), moved)
-    return moved.to(points.dtype)
-
-
-def _warp_boxes(steps: Sequence[Step], boxes: Float[Tensor, "b n 4"], size: tuple[int, int]) -> Float[Tensor, "b n 4"]:
-    """The upright boxes around the mapped corners, clipped to the output."""
-    x1, y1, x2, y2 = boxes.unbind(-1)
-    corners = torch.stack([x1, y1, x2, y1, x2, y2, x1, y2], dim=-1).unflatten(-1, (4, 2)) - 0.5
-    moved = _forward(steps, corners.flatten(1, 2)).unflatten(1, corners.shape[1:3]) + 0.5
-    low, high = moved.amin(2), moved.amax(2)
-    x1, y1, x2, y2 = *low.unbind(-1), *high.unbind(-1)
-    return torch.stack(
-        [edge.clamp(0, limit) for edge, limit in zip((x1, y1, x2, y2), (size[1], size[0]) * 2, strict=True)],
-        dim=-1,
-    )
-
-
-def _select(gate: PerSample | None, chosen: Tensor, other: Tensor) -> Tensor:
-    return chosen if gate is None else torch.where(gate[:, None, None], chosen, other)
+    return (position >= -0.5) & (position < per_sample(extent) - 0.5)

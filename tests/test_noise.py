@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import augment as A
-from augment.noise import mix32, normal_field, uniform
+from augment.noise import mix32, normal_field, uniform, uniform_field
 
 N = 100_000
 LIMIT = 5 / math.sqrt(N)
@@ -99,6 +99,14 @@ def test_known_values():
 
 
 KNOWN = [[12820594, 772141], [16540423, 12094449]]
+
+
+def test_uniform_field_is_uniform():
+    field = uniform_field(uniform(0, 0, torch.arange(4), 2), (100, 250))
+    assert field.shape == (4, 100, 250)
+    counts = torch.histc(field, 100, 0, 1)
+    assert ((counts - 1000) ** 2 / 1000).sum() < 170
+    assert abs(correlation(field[:, 1:].reshape(-1), field[:, :-1].reshape(-1))) < 5 / math.sqrt(field.numel())
 
 
 def test_normal_field_is_standard_normal():

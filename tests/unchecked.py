@@ -7,13 +7,16 @@ from types import ModuleType
 
 def import_unchecked(name: str) -> ModuleType:
     """Imports a module of the tests afresh, on top of a copy of `augment` as users run it."""
-    kept, finders = dict(sys.modules), list(sys.meta_path)
-    for module in kept:
-        if module.split(".")[0] == "augment" or module == name:
-            del sys.modules[module]
+
+    def copied() -> list[str]:
+        return [module for module in sys.modules if module.split(".")[0] == "augment" or module == name]
+
+    kept, finders = {module: sys.modules.pop(module) for module in copied()}, list(sys.meta_path)
     sys.meta_path[:] = [finder for finder in finders if "jaxtyping" not in type(finder).__module__]
     try:
         return importlib.import_module(name)
     finally:
         sys.meta_path[:] = finders
+        for module in copied():
+            del sys.modules[module]
         sys.modules.update(kept)

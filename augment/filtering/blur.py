@@ -10,9 +10,9 @@ from augment import checks
 from augment.distributions import Bernoulli
 from augment.layer import ImageOp
 from augment.shorthand import Quantity
-from augment.types import Images, Num, Params
+from augment.types import Images, Integer, Num, Params
 
-BORDERS = ("reflect", "replicate", "constant")
+BORDERS = ("reflect", "replicate", "circular", "constant")
 
 
 class RandomGaussianBlur(ImageOp):
@@ -21,7 +21,7 @@ class RandomGaussianBlur(ImageOp):
     Args:
         kernel_size: odd number of taps, or (vertical, horizontal).
         sigma: standard deviation in pixels, positive.
-        border_type: what to assume outside of the image: "reflect", "replicate" or "constant" (0).
+        border_type: what to assume outside of the image: "reflect", "replicate", "circular" or "constant" (0).
         p: probability that an image is blurred.
         same_on_batch: one draw for all samples of a batch.
     """
@@ -39,9 +39,7 @@ class RandomGaussianBlur(ImageOp):
         same_on_batch: bool = False,
     ) -> None:
         super().__init__(p, same_on_batch)
-        self.kernel_size = checks.image_size(self, kernel_size, "kernel_size")
-        if any(k % 2 == 0 for k in self.kernel_size):
-            raise ValueError(f"RandomGaussianBlur: kernel_size={kernel_size} must be odd.")
+        self.kernel_size = checks.odd_size(self, "kernel_size", kernel_size)
         self.border_type = checks.one_of(self, "border_type", border_type, BORDERS)
         self.quantity("sigma", sigma, legal=(1e-3, 1e3))
 
@@ -55,15 +53,67 @@ class RandomGaussianBlur(ImageOp):
         return filter2d_separable(padded, *kernels, padding="valid")
 
 
+class RandomBoxBlur(ImageOp):
+    """Replaces every value by the mean of the window around it.
+
+    Args:
+        kernel_size: height and width of the window in pixels, or one number for both. An even window reaches one pixel
+            further down or right than up or left.
+        border_type: what to assume outside of the image: "reflect", "replicate", "circular" or "constant" (0).
+        normalized: without effect, for Kornia's recipes; there, too, it is the mean either way.
+        p: probability that an image is blurred.
+        same_on_batch: one draw for all samples of a batch.
+    """
+
+    identity = {"kernel_size": 1}
+
+    def __init__(
+        self,
+        kernel_size: int | Sequence[int] = (3, 3),
+        border_type: str = "reflect",
+        normalized: bool = True,
+        p: float | Bernoulli = 0.5,
+        same_on_batch: bool = False,
+    ) -> None:
+        super().__init__(p, same_on_batch)
+        self.kernel_size = checks.image_size(self, kernel_size, "kernel_size")
+        self.border_type = checks.one_of(self, "border_type", border_type, BORDERS)
+
+    def image(self, image: Images, params: Params) -> Images:
+        tall, wide = self.kernel_size
+        padded = pad(image, tall // 2, wide // 2, self.border_type)[:, :, 1 - tall % 2 :, 1 - wide % 2 :]
+        return window_sum(window_sum(padded, 2, tall), 3, wide) / (tall * wide)
+
+
 def pad(image: Images, vertical: int, horizontal: int, border: str) -> Num[Tensor, "b c h2 w2"]:
     """Extends an image by margins of any width; torch's own reflection stops at the image's size."""
     if border == "constant":
         return torch.nn.functional.pad(image, (horizontal, horizontal, vertical, vertical))
     for dim, margin in ((2, vertical), (3, horizontal)):
-        n = image.shape[dim]
-        index = torch.arange(-margin, n + margin, device=image.device)
-        if border == "reflect" and n > 1:
-            around = torch.remainder(index, 2 * (n - 1))
-            index = torch.minimum(around, 2 * (n - 1) - around)
-        image = image.index_select(dim, index.clamp(0, n - 1))
+        image = image.index_select(dim, border_index(image.shape[dim], margin, margin, border, image.device))
     return image
+
+
+def window_sum(image: Num[Tensor, "b c h w"], dim: int, width: int) -> Num[Tensor, "b c h2 w2"]:
+    """Sums of `width` neighbours along a dimension, out of sums of 1, 2, 4 ... of them."""
+    places = image.shape[dim] - width + 1
+    total, start, extent = None, 0, 1
+    while True:
+        if width & extent:
+            part = image.narrow(dim, start, places)
+            total, start = part if total is None else total + part, start + extent
+        if 2 * extent > width:
+            return total
+        rest = image.shape[dim] - extent
+        image, extent = image.narrow(dim, 0, rest) + image.narrow(dim, extent, rest), 2 * extent
+
+
+def border_index(n: int, before: int, after: int, border: str, device: torch.device) -> Integer[Tensor, " m"]:
+    """Which of n pixels stands at each position from `before` in front of the first to `after` behind the last."""
+    index = torch.arange(-before, n + after, device=device)
+    if border == "circular":
+        return torch.remainder(index, n)
+    if border == "reflect" and n > 1:
+        around = torch.remainder(index, 2 * (n - 1))
+        return torch.minimum(around, 2 * (n - 1) - around)
+    return index.clamp(0, n - 1)

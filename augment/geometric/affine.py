@@ -37,10 +37,7 @@ class RandomRotation(Warp):
         same_on_batch: bool = False,
     ) -> None:
         super().__init__(p, same_on_batch)
-        self.resample, self.padding = (
-            checks.resample_mode(self, resample),
-            checks.padding_mode(self, padding_mode),
-        )
+        self.resample, self.padding = (checks.resample_mode(self, resample), checks.padding_mode(self, padding_mode))
         self.quantity("degrees", degrees, legal=(-360.0, 360.0), around=0.0)
 
     def matrix(self, size: Size, params: Params, like: Tensor) -> Matrices:
@@ -65,12 +62,7 @@ class RandomAffine(Warp):
         same_on_batch: one draw for all samples of a batch.
     """
 
-    example = {
-        "degrees": 20.0,
-        "translate": (0.1, 0.2),
-        "scale": (0.8, 1.2),
-        "shear": (-10.0, 10.0, -5.0, 5.0),
-    }
+    example = {"degrees": 20.0, "translate": (0.1, 0.2), "scale": (0.8, 1.2), "shear": (-10.0, 10.0, -5.0, 5.0)}
     identity = {"degrees": 0.0, "translate": (0.0, 0.0), "scale": (1.0, 1.0), "shear": 0.0}
     differentiable = frozenset({"degrees", "translate_x", "translate_y", "scale", "scale_y", "shear_x", "shear_y"})
 
@@ -87,41 +79,105 @@ class RandomAffine(Warp):
         same_on_batch: bool = False,
     ) -> None:
         super().__init__(p, same_on_batch)
-        self.resample, self.padding = (
-            checks.resample_mode(self, resample),
-            checks.padding_mode(self, padding_mode),
-        )
+        self.resample, self.padding = (checks.resample_mode(self, resample), checks.padding_mode(self, padding_mode))
         self.fill = checks.unit_value(self, "fill_value", fill_value)
         self.quantity("degrees", degrees, legal=(-360.0, 360.0), around=0.0)
-        move_x, move_y = _pair(translate)
+        move_x, move_y = (0.0, 0.0) if translate is None else checks.pair_of(self, "translate", translate)
         self.quantity("translate_x", move_x, legal=(-1.0, 1.0), around=0.0)
         self.quantity("translate_y", move_y, legal=(-1.0, 1.0), around=0.0)
         scale_x, scale_y = _two(1.0 if scale is None else scale)
         self.quantity("scale", scale_x, legal=(1e-3, 1e3))
         if scale_y is not None:
             self.quantity("scale_y", scale_y, legal=(1e-3, 1e3))
-        shear_x, shear_y = _two(0.0 if shear is None else shear)
-        self.quantity("shear_x", shear_x, legal=(-89.0, 89.0), around=0.0)
-        self.quantity("shear_y", 0.0 if shear_y is None else shear_y, legal=(-89.0, 89.0), around=0.0)
+        _shear_quantities(self, 0.0 if shear is None else shear)
 
     def resolve(self, params: Params, size: Size) -> Params:
         """Shifts in pixels."""
-        return params | {
-            "translate_x": params["translate_x"] * size[1],
-            "translate_y": params["translate_y"] * size[0],
-        }
+        return params | {"translate_x": params["translate_x"] * size[1], "translate_y": params["translate_y"] * size[0]}
 
     def matrix(self, size: Size, params: Params, like: Tensor) -> Matrices:
         scale_x = params["scale"]
         shrink = mat.scaling(1 / scale_x, 1 / params.get("scale_y", scale_x), like)
-        tan_x, tan_y = (
-            torch.tan(torch.deg2rad(params["shear_x"])),
-            torch.tan(torch.deg2rad(params["shear_y"])),
-        )
-        unshear = mat.matrix(((1 + tan_x * tan_y, tan_x, 0.0), (tan_y, 1.0, 0.0), (0.0, 0.0, 1.0)), like)
-        turn = rotation(-params["degrees"], like)
+        linear = mat.compose(unshear(params, like), shrink, rotation(-params["degrees"], like))
         shift = mat.translation(-params["translate_x"], -params["translate_y"], like)
-        return mat.compose(about_centre(size, mat.compose(unshear, shrink, turn)), shift)
+        return mat.compose(about_centre(size, linear), shift)
+
+
+class RandomTranslate(Warp):
+    """Moves the image.
+
+    Args:
+        translate_x, translate_y: shift to the right and to the bottom as a fraction of width and height, within
+            [-1, 1]; a number t means Uniform(-t, t). None for none.
+        resample: "nearest", "bilinear" or "bicubic".
+        padding_mode: what shows outside of the image: "zeros", "border", "reflection" or "reflect".
+        p: probability that an image is moved.
+        same_on_batch: one draw for all samples of a batch.
+    """
+
+    separable = True
+    example = {"translate_x": (-0.2, 0.3), "translate_y": 0.2}
+    identity = {"translate_x": 0.0, "translate_y": None}
+    differentiable = frozenset({"translate_x", "translate_y"})
+
+    def __init__(
+        self,
+        translate_x: Quantity | None = None,
+        translate_y: Quantity | None = None,
+        resample: str = "bilinear",
+        padding_mode: str = "zeros",
+        p: float | Bernoulli = 0.5,
+        same_on_batch: bool = False,
+    ) -> None:
+        super().__init__(p, same_on_batch)
+        self.resample, self.padding = checks.resample_mode(self, resample), checks.padding_mode(self, padding_mode)
+        for name, value in (("translate_x", translate_x), ("translate_y", translate_y)):
+            self.quantity(name, 0.0 if value is None else value, legal=(-1.0, 1.0), around=0.0)
+
+    def resolve(self, params: Params, size: Size) -> Params:
+        """Shifts in pixels."""
+        return params | {"translate_x": params["translate_x"] * size[1], "translate_y": params["translate_y"] * size[0]}
+
+    def matrix(self, size: Size, params: Params, like: Tensor) -> Matrices:
+        return mat.translation(-params["translate_x"], -params["translate_y"], like)
+
+
+class RandomShear(Warp):
+    """Shears about the centre of the image.
+
+    Args:
+        shear: degrees: a number s for x within (-s, s), (low, high) for x, (low, high, low, high) for x and y, each
+            within (-90, 90).
+        resample: "nearest", "bilinear" or "bicubic".
+        padding_mode: what shows outside of the image: "zeros", "border", "reflection" or "reflect".
+        p: probability that an image is sheared.
+        same_on_batch: one draw for all samples of a batch.
+    """
+
+    example = {"shear": (-20.0, 20.0, -10.0, 10.0)}
+    identity = {"shear": 0.0}
+    differentiable = frozenset({"shear_x", "shear_y"})
+
+    def __init__(
+        self,
+        shear: Quantity | tuple[float, float, float, float],
+        resample: str = "bilinear",
+        padding_mode: str = "zeros",
+        p: float | Bernoulli = 0.5,
+        same_on_batch: bool = False,
+    ) -> None:
+        super().__init__(p, same_on_batch)
+        self.resample, self.padding = checks.resample_mode(self, resample), checks.padding_mode(self, padding_mode)
+        _shear_quantities(self, shear)
+
+    def matrix(self, size: Size, params: Params, like: Tensor) -> Matrices:
+        return about_centre(size, unshear(params, like))
+
+
+def unshear(params: Params, like: Tensor) -> Matrices:
+    """Output -> input for content that is sheared by `shear_x`, then by `shear_y`, in degrees, about the origin."""
+    tan_x, tan_y = torch.tan(torch.deg2rad(params["shear_x"])), torch.tan(torch.deg2rad(params["shear_y"]))
+    return mat.matrix(((1 + tan_x * tan_y, tan_x, 0.0), (tan_y, 1.0, 0.0), (0.0, 0.0, 1.0)), like)
 
 
 def rotation(degrees: PerSample, like: Tensor) -> Matrices:
@@ -135,12 +191,10 @@ def about_centre(size: Size, m: Matrices) -> Matrices:
     return mat.about((size[1] - 1) / 2, (size[0] - 1) / 2, m)
 
 
-def _pair(translate: Pair | None) -> Pair:
-    if translate is None:
-        return 0.0, 0.0
-    if not isinstance(translate, (tuple, list)) or len(translate) != 2:
-        raise TypeError(f"RandomAffine: translate={translate!r} must be a pair (x, y) of numbers or distributions.")
-    return tuple(translate)
+def _shear_quantities(layer: Warp, shear: Quantity | tuple[float, float, float, float]) -> None:
+    shear_x, shear_y = _two(shear)
+    layer.quantity("shear_x", shear_x, legal=(-89.0, 89.0), around=0.0)
+    layer.quantity("shear_y", 0.0 if shear_y is None else shear_y, legal=(-89.0, 89.0), around=0.0)
 
 
 def _two(value: Quantity | tuple[float, ...]) -> tuple[Quantity, Quantity | None]:

@@ -10,10 +10,10 @@ from augment import matrix as mat
 from augment.distributions import Bernoulli, LogUniform
 from augment.layer import Warp
 from augment.shorthand import Quantity
+from augment.step import Box
 from augment.types import Matrices, Params, PerSample, Size
-from augment.warping import Box
 
-_PADDING_MODES = {
+PADDING_MODES = {
     "constant": "zeros",
     "replicate": "border",
     "edge": "border",
@@ -79,7 +79,7 @@ class RandomCrop(Warp):
         self.size = checks.image_size(self, size)
         self.margins = self._margins(padding)
         self.pad_if_needed, self.fill = pad_if_needed, checks.unit_value(self, "fill", fill)
-        shown = _PADDING_MODES[checks.one_of(self, "padding_mode", padding_mode, list(_PADDING_MODES))]
+        shown = PADDING_MODES[checks.one_of(self, "padding_mode", padding_mode, list(PADDING_MODES))]
         self.padding = shown if any(self.margins) or pad_if_needed else "none"
         self.quantity("top", (0.0, 1.0))
         self.quantity("left", (0.0, 1.0))
@@ -167,10 +167,7 @@ class RandomResizedCrop(Warp):
         height, width = size
         tall, wide = (n[:, None] if isinstance(n, Tensor) else n for n in size)
         area = params["scale"] * (tall * wide)
-        w, h = (
-            torch.round(torch.sqrt(area * params["ratio"])),
-            torch.round(torch.sqrt(area / params["ratio"])),
-        )
+        w, h = (torch.round(torch.sqrt(area * params["ratio"])), torch.round(torch.sqrt(area / params["ratio"])))
         fits = (w >= 1) & (w <= wide) & (h >= 1) & (h <= tall)
         first = fits & (fits.cumsum(1) == 1)
         low, high = self.ratio.support()

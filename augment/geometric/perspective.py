@@ -38,10 +38,7 @@ class RandomPerspective(Warp):
         same_on_batch: bool = False,
     ) -> None:
         super().__init__(p, same_on_batch)
-        self.resample, self.padding = (
-            checks.resample_mode(self, resample),
-            checks.padding_mode(self, padding_mode),
-        )
+        self.resample, self.padding = (checks.resample_mode(self, resample), checks.padding_mode(self, padding_mode))
         if sampling_method not in ("basic", "area_preserving"):
             raise ValueError(
                 f"RandomPerspective: sampling_method={sampling_method!r} must be 'basic' or 'area_preserving'."

@@ -27,11 +27,7 @@ class Resize(Warp):
     example = {"size": (9, 10)}
 
     def __init__(
-        self,
-        size: int | Sequence[int],
-        side: str = "short",
-        resample: str = "bilinear",
-        antialias: bool = True,
+        self, size: int | Sequence[int], side: str = "short", resample: str = "bilinear", antialias: bool = True
     ) -> None:
         super().__init__()
         pair = checks.image_size(self, size)
@@ -40,31 +36,83 @@ class Resize(Warp):
         self.resample = checks.resample_mode(self, resample)
 
     def out_size(self, size: Size) -> Size:
-        if isinstance(self.size, tuple):
-            return self.size
-        height, width = size
-        if self.side == "vert":
-            return self.size, _scaled(width, self.size, height)
-        if self.side == "horz":
-            return _scaled(height, self.size, width), self.size
-        if isinstance(height, int) and isinstance(width, int):
-            tall = (height >= width) == (self.side == "short")
-            return (
-                (_scaled(height, self.size, width), self.size)
-                if tall
-                else (self.size, _scaled(width, self.size, height))
-            )
-        reference = torch.minimum(height, width) if self.side == "short" else torch.maximum(height, width)
-        return _scaled(height, self.size, reference), _scaled(width, self.size, reference)
+        return self.size if isinstance(self.size, tuple) else keeping_aspect(size, self.size, self.side)
 
     def matrix(self, size: Size, params: Params, like: Tensor) -> Matrices:
         return mat.crop_resize(0.0, 0.0, size, self.out_size(size), like)
 
     def shrink(self, size: Size) -> tuple[float | Tensor, float | Tensor]:
-        if not self.antialias:
-            return 1.0, 1.0
-        out = self.out_size(size)
-        return size[0] / out[0], size[1] / out[1]
+        return _ratio(size, self.out_size(size)) if self.antialias else (1.0, 1.0)
+
+
+class LongestMaxSize(Warp):
+    """Resizes the longer side to `max_size`, keeping the aspect ratio, antialiased.
+
+    Args:
+        max_size: pixels, positive.
+        resample: "nearest", "bilinear" or "bicubic".
+    """
+
+    deterministic = separable = True
+    example = {"max_size": 20}
+
+    def __init__(self, max_size: int, resample: str = "bilinear") -> None:
+        super().__init__()
+        self.max_size, _ = checks.image_size(self, max_size, "max_size")
+        self.resample = checks.resample_mode(self, resample)
+
+    def out_size(self, size: Size) -> Size:
+        return keeping_aspect(size, self.max_size, "long")
+
+    def matrix(self, size: Size, params: Params, like: Tensor) -> Matrices:
+        return mat.crop_resize(0.0, 0.0, size, self.out_size(size), like)
+
+    def shrink(self, size: Size) -> tuple[float | Tensor, float | Tensor]:
+        return _ratio(size, self.out_size(size))
+
+
+class SmallestMaxSize(Warp):
+    """Resizes the shorter side to `max_size`, keeping the aspect ratio, antialiased.
+
+    Args:
+        max_size: pixels, positive.
+        resample: "nearest", "bilinear" or "bicubic".
+    """
+
+    deterministic = separable = True
+    example = {"max_size": 20}
+
+    def __init__(self, max_size: int, resample: str = "bilinear") -> None:
+        super().__init__()
+        self.max_size, _ = checks.image_size(self, max_size, "max_size")
+        self.resample = checks.resample_mode(self, resample)
+
+    def out_size(self, size: Size) -> Size:
+        return keeping_aspect(size, self.max_size, "short")
+
+    def matrix(self, size: Size, params: Params, like: Tensor) -> Matrices:
+        return mat.crop_resize(0.0, 0.0, size, self.out_size(size), like)
+
+    def shrink(self, size: Size) -> tuple[float | Tensor, float | Tensor]:
+        return _ratio(size, self.out_size(size))
+
+
+def keeping_aspect(size: Size, target: int, side: str) -> Size:
+    """The size whose "short", "long", "vert" or "horz" side is `target`, of the same aspect ratio."""
+    height, width = size
+    if side == "vert":
+        return target, _scaled(width, target, height)
+    if side == "horz":
+        return _scaled(height, target, width), target
+    if isinstance(height, Tensor) or isinstance(width, Tensor):
+        reference = torch.minimum(height, width) if side == "short" else torch.maximum(height, width)
+        return _scaled(height, target, reference), _scaled(width, target, reference)
+    tall = (height >= width) == (side == "short")
+    return (_scaled(height, target, width), target) if tall else (target, _scaled(width, target, height))
+
+
+def _ratio(size: Size, out: Size) -> tuple[float | Tensor, float | Tensor]:
+    return size[0] / out[0], size[1] / out[1]
 
 
 def _scaled(extent: int | Tensor, target: int, reference: int | Tensor) -> int | Tensor:

@@ -5,7 +5,7 @@ import torch
 from augment.distributions import Bernoulli
 from augment.layer import PixelOp
 from augment.photometric.color import clamped, scale_saturation, shift_hue
-from augment.pixels import per_sample
+from augment.pixels import amount
 from augment.shorthand import Quantity
 from augment.types import Params, Planes
 
@@ -36,7 +36,7 @@ class RandomBrightness(PixelOp):
         self.quantity("brightness", brightness, legal=(0.0, 2.0))
 
     def pixel(self, planes: Planes, params: Params) -> Planes:
-        shift = per_sample(params["brightness"]) - 1
+        shift = amount(params, "brightness", planes) - 1
         shifted = tuple(plane + shift for plane in planes)
         return clamped(shifted) if self.clip_output else shifted
 
@@ -67,7 +67,7 @@ class RandomContrast(PixelOp):
         self.quantity("contrast", contrast, legal=(0.0, 100.0))
 
     def pixel(self, planes: Planes, params: Params) -> Planes:
-        factor = per_sample(params["contrast"])
+        factor = amount(params, "contrast", planes)
         scaled = tuple(plane * factor for plane in planes)
         return clamped(scaled) if self.clip_output else scaled
 
@@ -92,7 +92,7 @@ class RandomSaturation(PixelOp):
         self.quantity("saturation", saturation, legal=(0.0, 100.0))
 
     def pixel(self, planes: Planes, params: Params) -> Planes:
-        return clamped(scale_saturation(planes, per_sample(params["saturation"])))
+        return clamped(scale_saturation(planes, amount(params, "saturation", planes)))
 
 
 class RandomHue(PixelOp):
@@ -113,7 +113,7 @@ class RandomHue(PixelOp):
         self.quantity("hue", hue, legal=(-0.5, 0.5))
 
     def pixel(self, planes: Planes, params: Params) -> Planes:
-        return clamped(shift_hue(planes, per_sample(params["hue"])))
+        return clamped(shift_hue(planes, amount(params, "hue", planes)))
 
 
 class RandomGamma(PixelOp):
@@ -142,7 +142,7 @@ class RandomGamma(PixelOp):
         self.quantity("gain", gain, legal=(0.0, 100.0))
 
     def pixel(self, planes: Planes, params: Params) -> Planes:
-        gamma, gain = per_sample(params["gamma"]), per_sample(params["gain"])
+        gamma, gain = amount(params, "gamma", planes), amount(params, "gain", planes)
 
         def curve(plane: torch.Tensor) -> torch.Tensor:
             # at 0 the slope of the power is infinite below gamma 1: keep 0 out of it, also in the backward pass

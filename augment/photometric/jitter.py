@@ -1,15 +1,29 @@
 """Brightness, contrast, saturation and hue together, as training recipes use them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from torch import Tensor
 
 from augment.distributions import Bernoulli
 from augment.layer import PixelOp
-from augment.photometric.color import blend, clamped, gray, mean_gray, shift_hue, with_rgb
-from augment.pixels import per_sample
+from augment.photometric.color import blend, clamped, gray, mean_gray, scale_saturation, shift_hue, with_rgb
+from augment.pixels import amount
 from augment.shorthand import Quantity
 from augment.types import Params, Planes
 
 _STEPS = ("brightness", "contrast", "saturation", "hue")
+
+Step = Callable[[Planes, Tensor], Planes]
+"""Maps planes and the amounts (B, 1, 1) of one of the four to planes."""
+
+
+def _blend_saturation(planes: Planes, factor: Tensor) -> Planes:
+    return with_rgb(planes, lambda rgb: blend(rgb, gray(rgb), factor))
+
+
+def _turn_hue(planes: Planes, turns: Tensor) -> Planes:
+    return clamped(shift_hue(planes, turns))
 
 
 class ColorJitter(PixelOp):
@@ -31,6 +45,13 @@ class ColorJitter(PixelOp):
     identity = {"brightness": 0.0, "contrast": 0.0, "saturation": 0.0, "hue": 0.0}
     differentiable = frozenset(_STEPS)
 
+    functions: ClassVar[dict[str, Step]] = {
+        "brightness": lambda planes, factor: blend(planes, 0.0, factor),
+        "contrast": lambda planes, factor: blend(planes, mean_gray(planes), factor),
+        "saturation": _blend_saturation,
+        "hue": _turn_hue,
+    }
+
     def __init__(
         self,
         brightness: Quantity = 0.0,
@@ -43,7 +64,8 @@ class ColorJitter(PixelOp):
     ) -> None:
         super().__init__(p, same_on_batch)
         if len(set(order)) != len(order) or not set(order) <= {0, 1, 2, 3}:
-            raise ValueError(f"ColorJitter: order={tuple(order)} must hold numbers from 0 to 3, each at most once.")
+            name = type(self).__name__
+            raise ValueError(f"{name}: order={tuple(order)} must hold numbers from 0 to 3, each at most once.")
         for name, value in zip(_STEPS, (brightness, contrast, saturation), strict=False):
             self.quantity(name, value, legal=(0.0, 100.0), around=1.0, clip=True)
         self.quantity("hue", hue, legal=(-0.5, 0.5), around=0.0)
@@ -53,13 +75,27 @@ class ColorJitter(PixelOp):
 
     def pixel(self, planes: Planes, params: Params) -> Planes:
         for step in self.steps:
-            amount = per_sample(params[step])
-            if step == "brightness":
-                planes = blend(planes, 0.0, amount)
-            elif step == "contrast":
-                planes = blend(planes, mean_gray(planes), amount)
-            elif step == "saturation":
-                planes = with_rgb(planes, lambda rgb, amount=amount: blend(rgb, gray(rgb), amount))
-            else:
-                planes = clamped(shift_hue(planes, amount))
+            planes = self.functions[step](planes, amount(params, step, planes))
         return planes
+
+
+class ColorJiggle(ColorJitter):
+    """Jitters brightness, contrast, saturation and hue with Kornia's definitions.
+
+    Brightness adds factor - 1 (RandomBrightness), contrast multiplies (RandomContrast), saturation scales that of HSV
+    (RandomSaturation), hue turns in HSV, each cut to [0, 1]. The order is fixed, as in ColorJitter.
+
+    Args:
+        brightness, contrast, saturation: range of the factor, not negative; a number v means (max(0, 1 - v), 1 + v).
+        hue: range of the turn in full circles, within [-0.5, 0.5]; a number v means (-v, v).
+        order: in which order to apply 0 brightness, 1 contrast, 2 saturation and 3 hue, each at most once.
+        p: probability that an image is changed.
+        same_on_batch: one draw for all samples of a batch.
+    """
+
+    functions = {
+        "brightness": lambda planes, factor: clamped(tuple(plane + (factor - 1) for plane in planes)),
+        "contrast": lambda planes, factor: clamped(tuple(plane * factor for plane in planes)),
+        "saturation": lambda planes, factor: clamped(scale_saturation(planes, factor)),
+        "hue": _turn_hue,
+    }

@@ -1,9 +1,11 @@
 """Noise, drawn for every pixel by the same counter-based hash as everything else."""
 
+import torch
+
 from augment.distributions import Bernoulli
 from augment.layer import PixelOp
-from augment.noise import normal_field
-from augment.pixels import per_sample
+from augment.noise import normal_field, uniform_field
+from augment.pixels import amount, per_sample
 from augment.shorthand import Quantity
 from augment.types import Params, Planes
 
@@ -35,6 +37,37 @@ class RandomGaussianNoise(PixelOp):
         self.quantity("key", (0.0, 1.0), count=2)
 
     def pixel(self, planes: Planes, params: Params) -> Planes:
-        mean, std = per_sample(params["mean"]), per_sample(params["std"])
+        mean, std = amount(params, "mean", planes), amount(params, "std", planes)
         field = normal_field(params["key"], (len(planes), *planes[0].shape[1:])).unbind(1)
         return tuple(plane + (mean + std * normal) for plane, normal in zip(planes, field, strict=True))
+
+
+class RandomSaltAndPepperNoise(PixelOp):
+    """Turns random pixels, in all channels, white or black.
+
+    Args:
+        amount: probability that a pixel is turned, within [0, 1]; 0 changes nothing. There is no gradient to it.
+        salt_vs_pepper: share of white among the turned, within [0, 1]. There is no gradient to it.
+        p: probability that an image is changed.
+        same_on_batch: one draw for all samples of a batch.
+    """
+
+    identity = {"amount": 0.0}
+
+    def __init__(
+        self,
+        amount: Quantity = (0.01, 0.06),
+        salt_vs_pepper: Quantity = (0.4, 0.6),
+        p: float | Bernoulli = 0.5,
+        same_on_batch: bool = False,
+    ) -> None:
+        super().__init__(p, same_on_batch)
+        self.quantity("amount", amount, legal=(0.0, 1.0))
+        self.quantity("salt_vs_pepper", salt_vs_pepper, legal=(0.0, 1.0))
+        self.quantity("key", (0.0, 1.0), count=2)
+
+    def pixel(self, planes: Planes, params: Params) -> Planes:
+        dirty, white = per_sample(params["amount"]), per_sample(params["amount"] * params["salt_vs_pepper"])
+        u = uniform_field(params["key"], tuple(planes[0].shape[1:]))
+        turned, grain = u < dirty, (u < white).to(planes[0].dtype)
+        return tuple(torch.where(turned, grain, plane) for plane in planes)

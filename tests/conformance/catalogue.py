@@ -7,16 +7,17 @@ import torch
 import augment as A
 from augment.base import Layer
 
-KINDS = (A.Warp, A.PixelOp, A.ImageOp, A.Mix)
+ABSTRACT = (Layer, A.Warp, A.DenseWarp, A.PixelOp, A.ImageOp, A.Mix)
+PIPELINES = (A.Pipeline, A.Preprocess)  # lists of layers, tested in test_pipeline.py
 
 LAYERS: dict[str, type[Layer]] = {
     name: value
     for name, value in sorted(vars(A).items())
-    if inspect.isclass(value) and issubclass(value, KINDS) and value not in KINDS
+    if inspect.isclass(value) and issubclass(value, Layer) and value not in (*ABSTRACT, *PIPELINES)
 }
 RANDOM = {name: cls for name, cls in LAYERS.items() if not cls.deterministic}
 MIXES = {name: cls for name, cls in LAYERS.items() if issubclass(cls, A.Mix)}
-WARPS = {name: cls for name, cls in LAYERS.items() if issubclass(cls, A.Warp)}
+WARPS = {name: cls for name, cls in LAYERS.items() if issubclass(cls, (A.Warp, A.DenseWarp))}
 ALONE = {name: cls for name, cls in LAYERS.items() if name not in MIXES}
 """Layers whose result for a sample does not depend on the rest of the batch."""
 
@@ -25,6 +26,8 @@ def make(name: str, **changes: object) -> Layer:
     """A typical instance; random layers act on every sample unless p is given."""
     cls = LAYERS[name]
     arguments = dict(cls.example)
+    if "layers" in inspect.signature(cls).parameters:  # a container of others
+        arguments["layers"] = [A.RandomRotation(20.0, p=1.0), A.RandomGamma((0.5, 2.0)), A.RandomErasing(p=1.0)]
     if "p" in inspect.signature(cls).parameters:
         arguments["p"] = 1.0
     return cls(**(arguments | changes))

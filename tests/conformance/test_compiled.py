@@ -12,9 +12,9 @@ LAYERS, as_batch, draw, make, run = (getattr(catalogue, n) for n in ("LAYERS", "
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_no_value_is_read_by_the_host(name):
-    """Under FakeTensorMode tensors have no values: reading one raises."""
+    """Under FakeTensorMode tensors have no values: reading one raises. A layer's own tables become fakes too."""
     layer = make(name, p=0.5) if not LAYERS[name].deterministic else make(name)
-    with FakeTensorMode():
+    with FakeTensorMode(allow_non_fake_inputs=True):
         images = torch.empty(4, 3, 29, 37, dtype=torch.uint8)
         out = layer(as_batch(images), torch.rand(4, layer.draws)).image
         assert out.shape == (4, 3, *layer.out_size((29, 37)))
@@ -27,4 +27,6 @@ def test_compiles_in_one_graph_and_equals_eager(name, photos):
     torch._dynamo.reset()
     compiled = torch.compile(layer, fullgraph=True, dynamic=False)
     batch, noise = as_batch(photos), draw(layer)
-    torch.testing.assert_close(compiled(batch, noise).image, layer(batch, noise).image, rtol=0, atol=2e-4)
+    # what rounds to bytes may round the other way
+    tolerance = 1 / 255 if layer.image_gradient == "none" else 2e-4
+    torch.testing.assert_close(compiled(batch, noise).image, layer(batch, noise).image, rtol=0, atol=tolerance)

@@ -1,9 +1,14 @@
 """Warps: Kornia's functional operators, torchvision's for crops and resizes (Kornia's are not antialiased)."""
 
 import kornia.geometry.transform as geometry
+import numpy as np
 import torch
+import torch.nn.functional as F
 import torchvision.transforms.v2.functional as tv
+from kornia.geometry import create_meshgrid
+from scipy.interpolate import RBFInterpolator
 
+from augment.noise import uniform_field
 from tests.conformance.references.register import per_image, reference
 
 
@@ -70,3 +75,75 @@ def _(image, row):
 @reference("Resize")
 def _(images, params):
     return tv.resize(images, [9, 10], antialias=True)
+
+
+@reference("RandomTranslate")
+def _(images, params):
+    shift = torch.stack([params["translate_x"], params["translate_y"]], -1)
+    return geometry.translate(images, shift, align_corners=True)
+
+
+@reference("RandomShear")
+def _(images, params):
+    height, width = images.shape[-2:]
+    centre = images.new_tensor([[(width - 1) / 2, (height - 1) / 2]]).expand(len(images), 2)
+    angles = (torch.deg2rad(params[name]) for name in ("shear_x", "shear_y"))
+    matrix = geometry.get_shear_matrix2d(centre, *angles)
+    return geometry.warp_affine(images, matrix[:, :2], (height, width), align_corners=True)
+
+
+@reference("PadTo")
+def _(images, params):
+    return torch.nn.functional.pad(images, (0, 41 - images.shape[-1], 0, 40 - images.shape[-2]))
+
+
+@reference("LongestMaxSize")
+def _(images, params):
+    return tv.resize(images, None, max_size=20, antialias=True)
+
+
+@reference("SmallestMaxSize")
+def _(images, params):
+    return tv.resize(images, [20], antialias=True)
+
+
+@reference("RandomElasticTransform", example={"sigma": (3.0, 2.0), "alpha": (1.0, 0.8)})
+def _(images, params):
+    noise = uniform_field(params["key"], (2, *images.shape[-2:])).to(images.dtype) * 2 - 1
+    return geometry.elastic_transform2d(images, noise, (9, 7), (3.0, 2.0), (1.0, 0.8))
+
+
+@reference("RandomThinPlateSpline")
+@per_image
+def _(image, row):
+    """scipy's thin-plate spline through the same five displacements."""
+    _, height, width = image.shape
+    y, x = np.mgrid[:height, :width]
+    points = np.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], -1).reshape(-1, 2)
+    controls = np.array([[-1, -1], [-1, 1], [1, -1], [1, 1], [0, 0]])
+    spline = RBFInterpolator(controls, np.array(row["points"]), kernel="thin_plate_spline", degree=1)
+    grid = torch.from_numpy(points + spline(points)).view(1, height, width, 2)
+    return F.grid_sample(image[None], grid, align_corners=False)[0]
+
+
+@reference("RandomFisheye")
+def _(images, params):
+    mesh = create_meshgrid(*images.shape[-2:], dtype=images.dtype)
+    x, y = mesh[..., 0], mesh[..., 1]
+    cx, cy, gamma = (params[name][:, None, None] for name in ("center_x", "center_y", "gamma"))
+    power = torch.hypot(cx - x, cy - y) ** gamma
+    return geometry.remap(images, x + x * power, y + y * power, normalized_coordinates=True, align_corners=True)
+
+
+@reference("RandomGridDistortion")
+@per_image
+def _(image, row):
+    """numpy's piecewise linear interpolation between the cells' edges."""
+    _, height, width = image.shape
+    edges = [np.concatenate([[0], np.cumsum(row[name])]) for name in ("columns", "rows")]
+    at = [
+        np.interp((np.arange(n) + 0.5) / n, np.linspace(0, 1, 5), e)
+        for n, e in zip((width, height), edges, strict=True)
+    ]
+    grid = np.stack(np.meshgrid(*(2 * a - 1 for a in at)), -1)
+    return F.grid_sample(image[None], torch.from_numpy(grid)[None], padding_mode="border", align_corners=False)[0]
