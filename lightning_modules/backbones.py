@@ -1,0 +1,49 @@
+"""Networks by name."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+import timm
+from torch import nn
+
+from lightning_modules.errors import UserError
+
+
+def timm_backbone(
+    name: str,
+    num_classes: int,
+    channels: int = 3,
+    size: int | None = None,
+    pretrained: bool = False,
+    **options: Any,
+) -> nn.Module:
+    """A network of timm, (B, channels, size, size) -> (B, num_classes) logits.
+
+    Args:
+        name: any of timm.list_models(), such as "resnet18" or "vit_tiny_patch16_224".
+        num_classes: how many logits.
+        channels: of the images.
+        size: side of the images in pixels; told to networks that are built for one size, such as vision transformers.
+        pretrained: start from published weights, which timm downloads on first use.
+        options: further arguments of timm.create_model, such as drop_rate.
+
+    Raises:
+        UserError: there is no such network, or its weights cannot be had.
+    """
+    if not timm.is_model(name):
+        near = difflib.get_close_matches(name, timm.list_models(), n=5) or timm.list_models("resnet*")[:5]
+        raise UserError(f"name={name!r} is no model of timm; near names are {', '.join(near)}.")
+    config = timm.get_pretrained_cfg(name, allow_unregistered=True)
+    if size is not None and config is not None and config.fixed_input_size:
+        options["img_size"] = size
+    try:
+        return timm.create_model(name, pretrained=pretrained, num_classes=num_classes, in_chans=channels, **options)
+    except (OSError, RuntimeError) as error:
+        if not pretrained:
+            raise
+        reason = str(error).strip().partition("\n")[0]
+        raise UserError(
+            f"the weights of {name} cannot be loaded ({reason}); connect to the network or set pretrained=false."
+        ) from error

@@ -1,0 +1,169 @@
+"""ImageClassifier: augmentation or preprocessing, then a backbone, as one module."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+import torch.nn.functional as F
+from timm.optim import param_groups_weight_decay
+from torch import Tensor, nn
+from torch.optim import AdamW, Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+from torchmetrics import MeanMetric, MetricCollection
+from torchmetrics.classification import MulticlassAccuracy
+
+import augment as A
+from lightning_modules.checks import check_together
+from lightning_modules.datamodule import ImageDataModule
+from lightning_modules.errors import UserError
+from lightning_modules.image_sets import IGNORED
+
+TOP5_FROM = 20
+"""Top-5 accuracy is reported from this number of classes on; with fewer it says little."""
+
+
+class ImageClassifier(pl.LightningModule):
+    """Classifies uint8 images, which it augments in training and preprocesses otherwise.
+
+    Args:
+        backbone: (B, C, H, W) float -> (B, num_classes) logits.
+        augment: a pipeline, or its layers; ends with what the backbone expects, so it contains Normalize.
+        preprocess: the same for evaluation.
+        num_classes: as many as the data has.
+        input_size: (height, width) or one number for both, in pixels: what augment and preprocess must deliver.
+        label_smoothing: share of the label that is spread over all classes, in [0, 1].
+        optimizer: makes one from parameters; AdamW with a learning rate of 1e-3 if None.
+        scheduler: makes one from the optimizer, and from `total_steps` if it takes that; it is stepped after every
+            optimizer step. None keeps the learning rate constant.
+        decay_all: apply the optimizer's weight decay to biases and norms too.
+        seed: of the pipeline, where `augment` is a list.
+    """
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        augment: A.Pipeline | list[A.Layer],
+        preprocess: A.Preprocess,
+        num_classes: int,
+        input_size: int | Sequence[int],
+        label_smoothing: float = 0.0,
+        optimizer: Callable[[Iterable], Optimizer] | None = None,
+        scheduler: Callable[[Optimizer], LRScheduler] | None = None,
+        decay_all: bool = False,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if not 0 <= label_smoothing <= 1:
+            raise UserError(f"ImageClassifier: label_smoothing={label_smoothing} must lie within [0, 1].")
+        self.save_hyperparameters("num_classes", "label_smoothing", "decay_all")  # primitives: they are in checkpoints
+        self.backbone = backbone.to(memory_format=torch.channels_last)  # the order in which the images come
+        self.augment = augment if isinstance(augment, A.Pipeline) else A.Pipeline(*augment, seed=seed)
+        self.preprocess = preprocess
+        self.num_classes = num_classes
+        self.input_size = (input_size, input_size) if isinstance(input_size, int) else tuple(input_size)
+        self.label_smoothing = label_smoothing
+        self.make_optimizer, self.make_scheduler = optimizer, scheduler
+        self.decay_all = decay_all
+        self.mixes = any(isinstance(leaf, A.Mix) for leaf in self.augment.leaves())
+        self.losses = nn.ModuleDict({split: MeanMetric() for split in ("val", "test")})
+        self.accuracies = nn.ModuleDict({split: _accuracies(split, num_classes) for split in ("val", "test")})
+
+    def forward(self, images: Tensor | A.PackedImages | A.Batch) -> Tensor:
+        """uint8 images of any size, (B, C, H, W) or packed -> logits (B, num_classes)."""
+        batch = images if isinstance(images, A.Batch) else A.Batch(images)
+        return self._logits(self.augmented(batch) if self.training else self.preprocessed(batch))
+
+    def augmented(self, batch: A.Batch) -> A.Batch:
+        """What the backbone sees of a batch in this epoch; labels become (B, num_classes) if images are mixed."""
+        if self.mixes and batch.label is not None and not batch.label.is_floating_point():
+            batch = batch.replace(label=F.one_hot(batch.label, self.num_classes).float())
+        return self.augment(batch, epoch=self.current_epoch)
+
+    def preprocessed(self, batch: A.Batch) -> A.Batch:
+        """What the backbone sees of a batch in evaluation."""
+        return self.preprocess(batch)
+
+    def _logits(self, batch: A.Batch) -> Tensor:
+        image = batch.image
+        if not torch.is_autocast_enabled(image.device.type):
+            image = image.to(self.dtype)  # of the weights, for precision="bf16-true"
+        return self.backbone(image)
+
+    def training_step(self, batch: A.Batch) -> Tensor:
+        batch = self.augmented(batch)
+        loss = F.cross_entropy(self._logits(batch).float(), batch.label, label_smoothing=self.label_smoothing)
+        self.log("train/loss", loss, prog_bar=True, batch_size=len(batch))
+        return loss
+
+    def validation_step(self, batch: A.Batch) -> None:
+        self._evaluate(batch, "val")
+
+    def test_step(self, batch: A.Batch) -> None:
+        self._evaluate(batch, "test")
+
+    def _evaluate(self, batch: A.Batch, split: str) -> None:
+        """Metrics are synchronised once, at the end of the epoch: an exact count on any number of processes."""
+        logits = self._logits(self.preprocessed(batch)).float()
+        loss = F.cross_entropy(logits, batch.label, ignore_index=IGNORED, reduction="none")
+        self.losses[split].update(loss, weight=(batch.label != IGNORED).float())
+        self.accuracies[split].update(logits, batch.label)
+        self.log(f"{split}/loss", self.losses[split])
+        self.log_dict(self.accuracies[split], prog_bar=True)
+
+    def setup(self, stage: str) -> None:
+        data = self.trainer.datamodule
+        if isinstance(data, ImageDataModule):
+            check_together(self, data)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        saved, own = ({n: tuple(v.shape) for n, v in d.items()} for d in (checkpoint["state_dict"], self.state_dict()))
+        differing = sorted(name for name in saved.keys() | own.keys() if saved.get(name) != own.get(name))
+        if differing:
+            name = differing[0]
+            raise UserError(
+                f"the checkpoint is of another model: {len(differing)} weights differ, such as {name} "
+                f"({saved.get(name)} there, {own.get(name)} here); give the settings it was trained with."
+            )
+
+    def configure_optimizers(self) -> Any:
+        try:
+            optimizer = (self.make_optimizer or AdamW)(self._parameter_groups())
+            if self.make_scheduler is None:
+                return optimizer
+            scheduler = self.make_scheduler(optimizer, **self._schedule_length())
+        except (ValueError, TypeError) as error:
+            raise UserError(f"the optimizer or its scheduler cannot be made: {error}") from error
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def _parameter_groups(self) -> list[dict[str, Any]]:
+        """All parameters, biases and norms without weight decay; the others take what the optimizer is set to."""
+        if self.decay_all:
+            return [{"params": list(self.parameters())}]
+        named = getattr(self.backbone, "no_weight_decay", set)()  # by timm's networks: embeddings and the like
+        exempt = {f"backbone.{name}" for name in named}
+        groups = param_groups_weight_decay(self, weight_decay=1.0, no_weight_decay_list=exempt)
+        return [group if group["weight_decay"] == 0 else {"params": group["params"]} for group in groups]
+
+    def _schedule_length(self) -> dict[str, int]:
+        """total_steps for a scheduler that takes it."""
+        # the command line's partials hide the signature but name every argument in their keywords
+        known = {*inspect.signature(self.make_scheduler).parameters, *getattr(self.make_scheduler, "keywords", {})}
+        if "total_steps" not in known:
+            return {}
+        steps = self.trainer.estimated_stepping_batches
+        if not math.isfinite(steps):
+            raise UserError("the schedule needs an end: give the trainer max_epochs or max_steps.")
+        return {"total_steps": int(steps)}
+
+
+def _accuracies(split: str, num_classes: int) -> MetricCollection:
+    """Top-1, and top-5 where there are enough classes; rows labelled IGNORED do not count."""
+    tops = {f"{split}/acc": 1} | ({f"{split}/acc_top5": 5} if num_classes >= TOP5_FROM else {})
+    # arguments are checked once in the data module; here it would cost a transfer from the device in every step
+    common = {"average": "micro", "ignore_index": IGNORED, "validate_args": False}
+    return MetricCollection({name: MulticlassAccuracy(num_classes, top_k=k, **common) for name, k in tops.items()})

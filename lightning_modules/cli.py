@@ -1,0 +1,40 @@
+"""The Lightning command line, an alternative to train.py: classes and arguments instead of Hydra's groups.
+
+python -m lightning_modules.cli fit --config conf/cli/digits.yaml --trainer.max_epochs 5
+python -m lightning_modules.cli test --config conf/cli/digits.yaml --ckpt_path .../best.ckpt
+"""
+
+from __future__ import annotations
+
+from pytorch_lightning.cli import ArgsType, LightningArgumentParser, LightningCLI
+
+from lightning_modules.classifier import ImageClassifier
+from lightning_modules.datamodule import ImageDataModule
+from lightning_modules.errors import one_sentence
+from lightning_modules.run import silence_harmless_warnings
+
+
+class TrainerCLI(LightningCLI):
+    """LightningCLI with one seed for everything."""
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        parser.link_arguments("seed_everything", "model.seed", compute_fn=int)
+        parser.link_arguments("seed_everything", "data.init_args.seed", compute_fn=int)
+
+
+def main(args: ArgsType = None) -> TrainerCLI:
+    """Runs a subcommand (fit, validate or test) with arguments, those of the process if None."""
+    silence_harmless_warnings()
+    return TrainerCLI(
+        ImageClassifier,
+        ImageDataModule,
+        subclass_mode_data=True,
+        seed_everything_default=0,
+        save_config_kwargs={"overwrite": True},  # a run may be started again in its folder
+        args=args,
+    )
+
+
+if __name__ == "__main__":
+    with one_sentence():
+        main()

@@ -1,0 +1,92 @@
+"""What a user can mend ends in one sentence, not in a traceback."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from hydra.errors import ConfigCompositionException, HydraException, InstantiationException, MissingConfigException
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+from pytorch_lightning.utilities.exceptions import MisconfigurationException, SIGTERMException
+
+USER_ERROR_EXIT = 2
+"""Exit code after an error that the user can mend."""
+
+_SHOW = "TRAIN_SHOW_TRACEBACK"
+
+
+class UserError(Exception):
+    """An error whose message says in one line what is wrong and how to mend it."""
+
+    def __init__(self, message: str) -> None:
+        # A data loader's worker cannot send its exception: torch raises UserError("Caught UserError in ... worker",
+        # the traceback, and our sentence as the last line) in its place.
+        if message.startswith("Caught ") and "Traceback" in message:
+            message = message.strip().splitlines()[-1].removeprefix(f"{__name__}.{type(self).__name__}: ")
+        super().__init__(_one_line(message))
+
+
+@contextmanager
+def one_sentence() -> Iterator[None]:
+    """Ends the program with "error: <sentence>" on stderr and exit code 2 where the user can mend the cause.
+
+    Bugs keep their traceback. After SIGTERM, which has saved a checkpoint, the exit code is 143 as a shell expects.
+    `HYDRA_FULL_ERROR=1` or `debug=true` on the command line show it for everything.
+    """
+    # Hydra raises what it would print by itself if HYDRA_FULL_ERROR is set, and other ranks inherit it: the user's
+    # own wish is kept beside it.
+    os.environ.setdefault(_SHOW, os.environ.get("HYDRA_FULL_ERROR", "0"))
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        yield
+    except SIGTERMException:
+        sys.exit(128 + signal.SIGTERM)
+    except Exception as error:
+        text = sentence(error)
+        if text is None or os.environ[_SHOW] == "1" or "debug=true" in sys.argv:
+            raise
+        sys.stdout.flush()
+        print(f"error: {text}", file=sys.stderr, flush=True)
+        sys.exit(USER_ERROR_EXIT)
+
+
+def sentence(error: BaseException) -> str | None:
+    """What to tell the user about an error, in one line; None for a bug."""
+    if isinstance(error, InstantiationException):
+        return _constructor_sentence(error)
+    if isinstance(error, MissingConfigException) and error.options:
+        group, _, choice = (error.missing_cfg_file or "").rpartition("/")
+        return f"{group}={choice} is unknown: choose one of {', '.join(error.options)}."
+    if isinstance(error, ConfigCompositionException) and isinstance(error.__cause__, OmegaConfBaseException):
+        return _setting_sentence(error.__cause__)
+    if isinstance(error, MissingMandatoryValue):
+        return f"{error.full_key} is missing: pass {error.full_key}=..."
+    if isinstance(error, (UserError, HydraException, OmegaConfBaseException, MisconfigurationException)):
+        return _one_line(str(error))
+    return None
+
+
+def _constructor_sentence(error: InstantiationException) -> str | None:
+    """The complaint of a constructor that Hydra called, after its place; None if it failed for another reason."""
+    cause: BaseException = error
+    while isinstance(cause, InstantiationException) and cause.__cause__ is not None:
+        place, cause = str(cause).rpartition("full_key: ")[2], cause.__cause__
+    expected = (UserError, ValueError, TypeError, ImportError, MisconfigurationException)
+    return f"{place}: {_one_line(str(cause))}" if isinstance(cause, expected) else sentence(cause)
+
+
+def _setting_sentence(error: OmegaConfBaseException) -> str:
+    """An override that names no setting."""
+    known = sorted(map(str, error.parent_node.keys())) if hasattr(error.parent_node, "keys") else []
+    if not error.full_key or not known:
+        return _one_line(str(error))
+    near = difflib.get_close_matches(str(error.key), known, n=3) or known
+    return f"unknown setting {error.full_key}: choose from {', '.join(near)}; or add a new one as +{error.full_key}=..."
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

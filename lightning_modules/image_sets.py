@@ -1,0 +1,135 @@
+"""Labelled images, fetched a whole batch at a time."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from augment import Batch, PackedImages
+from lightning_modules.errors import UserError
+
+IGNORED = -100
+"""The label of a row that does not count; losses and metrics get it as `ignore_index`."""
+
+
+class ImageSet(Dataset[Batch], ABC):
+    """A data set of labelled images.
+
+    Attributes:
+        labels: (N,) int64.
+        classes: their names.
+        channels: how many every image has.
+    """
+
+    def __init__(self, labels: Tensor, classes: Sequence[str], channels: int) -> None:
+        self.labels, self.classes, self.channels = labels.to(torch.int64), list(classes), channels
+
+    @abstractmethod
+    def images(self, numbers: Sequence[int]) -> Tensor | PackedImages:
+        """The images with these numbers: (B, C, H, W) uint8, channels_last; or packed where their sizes differ."""
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitems__(self, numbers: Sequence[int]) -> Batch:
+        """What a data loader asks for: one batch. A negative number ~n is sample n as padding, labelled IGNORED."""
+        given = torch.as_tensor(numbers)
+        index = torch.where(given < 0, ~given, given)
+        label = self.labels[index].masked_fill(given < 0, IGNORED)
+        return Batch(image=self.images(index.tolist()), label=label, index=index)
+
+
+class TensorImages(ImageSet):
+    """Images in memory.
+
+    Args:
+        pixels: (N, H, W, C) uint8.
+        labels: (N,) integers.
+        classes: names of the classes.
+    """
+
+    def __init__(self, pixels: Tensor, labels: Tensor, classes: Sequence[str]) -> None:
+        super().__init__(labels, classes, pixels.shape[-1])
+        self.pixels = pixels
+
+    def images(self, numbers: Sequence[int]) -> Tensor:
+        return self.pixels[list(numbers)].permute(0, 3, 1, 2)
+
+    def part(self, numbers: Tensor) -> TensorImages:
+        """The samples with these numbers, numbered anew."""
+        return TensorImages(self.pixels[numbers], self.labels[numbers], self.classes)
+
+
+class FileImages(ImageSet):
+    """Image files, decoded when they are asked for.
+
+    Args:
+        paths: N files of any format that Pillow reads.
+        labels: (N,) integers.
+        classes: names of the classes.
+        channels: 1 for grey, 3 for colour; images of the other kind are converted.
+    """
+
+    def __init__(self, paths: Sequence[Path], labels: Tensor, classes: Sequence[str], channels: int) -> None:
+        super().__init__(labels, classes, channels)
+        self.paths = list(paths)
+
+    def images(self, numbers: Sequence[int]) -> Tensor | PackedImages:
+        decoded = [_decode(self.paths[number], self.channels) for number in numbers]
+        if len({image.shape for image in decoded}) > 1:
+            return PackedImages.from_images([image.permute(2, 0, 1) for image in decoded])
+        return torch.stack(decoded).permute(0, 3, 1, 2)
+
+    def part(self, numbers: Tensor) -> FileImages:
+        """The samples with these numbers, numbered anew."""
+        paths = [self.paths[number] for number in numbers.tolist()]
+        return FileImages(paths, self.labels[numbers], self.classes, self.channels)
+
+
+class Splits(NamedTuple):
+    """The three parts of a data set."""
+
+    train: ImageSet
+    val: ImageSet
+    test: ImageSet
+
+
+def split(labels: Tensor, shares: Sequence[float], seed: int) -> list[Tensor]:
+    """Cuts a data set into random parts that hold the same share of every class.
+
+    Args:
+        labels: (N,) integers.
+        shares: of each part but the last, which takes the rest; in [0, 1), together below 1.
+        seed: decides who goes where.
+
+    Returns:
+        The samples' numbers of each part, sorted int64.
+    """
+    if min(shares) < 0 or sum(shares) >= 1:
+        raise UserError(f"the shares {list(shares)} of the split must be at least 0 and together below 1.")
+    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
+    order, rest, parts = order[labels[order].argsort(stable=True)], 1.0, []  # class by class, each at random
+    for share in shares:
+        mark = torch.arange(len(order) + 1, dtype=torch.float64).mul(share / rest).floor()
+        taken = mark[1:] > mark[:-1]  # every tenth for a share of 0.1: all classes get theirs, to one sample
+        parts.append(order[taken])
+        order, rest = order[~taken], rest - share
+    return [part.sort().values for part in (*parts, order)]
+
+
+def _decode(path: Path, channels: int) -> Tensor:
+    """(H, W, C) uint8."""
+    try:
+        with Image.open(path) as file:
+            image = file.convert("L" if channels == 1 else "RGB")
+    except (OSError, SyntaxError, ValueError) as error:  # what Pillow's decoders raise
+        raise UserError(f"cannot read the image {path} ({error}): remove or replace the file.") from error
+    return torch.from_numpy(np.array(image)).view(image.height, image.width, channels)

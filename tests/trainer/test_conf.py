@@ -1,0 +1,112 @@
+"""Every file below conf/ is composed and its objects are built: a new file is covered by being there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import product
+from pathlib import Path
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+import augment as A
+from lightning_modules.classifier import ImageClassifier
+from lightning_modules.datamodule import ImageDataModule
+from tests.trainer.tools import ROOT, build
+
+CONF = ROOT / "conf"
+OPTIONS = sorted(
+    (path.parent.name, path.stem) for path in CONF.glob("*/*.yaml") if path.parent.name not in ("cli", "sweep")
+)
+ANYWHERE = ["trainer.accelerator=cpu", "trainer.devices=1", "model.pretrained=false"]
+"""Without a GPU and without the network."""
+OFFLINE = ("digits", "folder")
+
+
+def test_all_files_are_in_a_known_group() -> None:
+    groups = {path.parent.relative_to(CONF).as_posix() for path in CONF.rglob("*.yaml")} - {".", "cli", "sweep"}
+    assert groups == {group for group, _ in OPTIONS}
+
+
+def options(group: str) -> list[str]:
+    return [option for name, option in OPTIONS if name == group]
+
+
+@pytest.mark.parametrize(("group", "option"), OPTIONS)
+def test_option_is_instantiated(
+    group: str, option: str, configure: Callable[..., DictConfig], mixed_folder: Path
+) -> None:
+    needs_root = (group, option) in (("data", "folder"), ("experiment", "finetune"))
+    root = [f"data.root={mixed_folder}"] if needs_root else []
+    cfg = configure(f"{group}={option}", *ANYWHERE, *root)
+    OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    trainer, model, data = build(cfg)
+    assert isinstance(trainer, pl.Trainer)
+    assert isinstance(model, ImageClassifier)
+    assert isinstance(data, ImageDataModule)
+    optimizer = model.make_optimizer(model.parameters())
+    assert isinstance(optimizer, torch.optim.Optimizer)
+    if group == "scheduler":
+        scheduler = instantiate(cfg.scheduler)
+        length = {"total_steps": 10} if option == "warmup_cosine" else {}
+        assert isinstance(scheduler(optimizer, **length), torch.optim.lr_scheduler.LRScheduler)
+
+
+@pytest.mark.parametrize("sweep", sorted(path.stem for path in (CONF / "sweep").glob("*.yaml")))
+def test_sweep_lists_valid_overrides(sweep: str) -> None:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        cfg = compose("train", overrides=[f"sweep={sweep}"], return_hydra_config=True)
+        assert cfg.hydra.mode.name == "MULTIRUN"
+        for key, values in cfg.hydra.sweeper.params.items():
+            for value in values.split(","):
+                compose("train", overrides=[f"{key}={value}"])
+
+
+@pytest.mark.parametrize(("augment", "data"), list(product(options("augment"), OFFLINE)))
+def test_one_step_of_every_augmentation_on_every_data(
+    augment: str, data: str, configure: Callable[..., DictConfig], mixed_folder: Path
+) -> None:
+    root = [f"data.root={mixed_folder}", "data.size=32", "data.num_workers=0"] if data == "folder" else []
+    trainer, model, module = build(configure(f"augment={augment}", f"data={data}", "experiment=smoke", *root))
+    before = model.backbone.fc.weight.detach().clone()
+    trainer.fit(model, module)
+    assert trainer.global_step == 2 * 2
+    assert torch.isfinite(trainer.callback_metrics["train/loss"])
+    assert not torch.equal(model.backbone.fc.weight, before)
+
+
+@pytest.mark.parametrize("experiment", [e for e in options("experiment") if e not in ("cifar10", "smoke")])
+def test_one_step_of_every_experiment(
+    experiment: str, configure: Callable[..., DictConfig], mixed_folder: Path
+) -> None:
+    """cifar10 needs the network, smoke is in the test above."""
+    small = ["model.name=test_resnet", "data.size=64", "data.batch_size=4", "data.num_workers=0", *ANYWHERE]
+    cfg = configure(f"experiment={experiment}", f"data.root={mixed_folder}", "trainer.fast_dev_run=1", *small)
+    trainer, model, module = build(cfg)
+    trainer.fit(model, module)
+    assert torch.isfinite(trainer.callback_metrics["train/loss"])
+
+
+def test_settings_reach_the_objects(configure: Callable[..., DictConfig]) -> None:
+    cfg = configure("augment._args_.1.degrees=30", "seed=5", "data.size=24", "model.name=test_vit")
+    _, model, data = build(cfg)
+    assert model.augment.layers[1].degrees.support() == (-30, 30)
+    assert model.augment.seed == data.seed == 5
+    assert model.input_size == (24, 24)
+    assert model.preprocess.out_size((8, 8)) == (24, 24)
+    assert type(model.backbone).__name__ == "VisionTransformer"
+    assert model.backbone.patch_embed.img_size == (24, 24)  # a network for one size is built for this one
+
+
+@pytest.mark.parametrize("augment", options("augment"))
+def test_augmentation_brings_any_size_to_one(augment: str, configure: Callable[..., DictConfig]) -> None:
+    pipeline = instantiate(configure(f"augment={augment}", "data.size=20").augment)
+    for size in ((8, 8), (50, 31)):
+        label = torch.eye(10)[:3]
+        images = torch.randint(0, 256, (3, 1, *size), dtype=torch.uint8)
+        out = pipeline(A.Batch(image=images, label=label, index=torch.arange(3)))
+        assert out.image.shape == (3, 1, 20, 20)

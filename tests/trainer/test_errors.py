@@ -1,0 +1,213 @@
+"""What a user can mend ends in one sentence and exit code 2."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.errors import ConfigCompositionException, OverrideParseException
+from omegaconf import DictConfig
+
+from lightning_modules.errors import UserError, one_sentence, sentence
+from tests.trainer.tools import ROOT, run_train, write_images
+from train import train
+
+Ending = Callable[..., str]
+
+
+@pytest.fixture
+def ending(
+    configure: Callable[..., DictConfig], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Ending:
+    """Runs train.py's `train` with overrides that must end in an error; returns the sentence."""
+    for name in ("HYDRA_FULL_ERROR", "TRAIN_SHOW_TRACEBACK"):  # put back afterwards
+        monkeypatch.setenv(name, "0")
+
+    def sentence_of(*overrides: str) -> str:
+        with pytest.raises(SystemExit) as ended, one_sentence():
+            train(configure(*overrides))
+        assert ended.value.code == 2
+        shown = capsys.readouterr().err
+        assert "Traceback" not in shown
+        last = shown.splitlines()[-1]
+        assert last.startswith("error: ")
+        return last.removeprefix("error: ")
+
+    return sentence_of
+
+
+def test_missing_setting(ending: Ending) -> None:
+    assert ending("data=folder") == "data.root is missing: pass data.root=..."
+
+
+def test_missing_folder(ending: Ending) -> None:
+    assert ending("data=folder", "data.root=/nowhere") == (
+        "data.module: FolderData: root='/nowhere' is not a folder; give one that holds a folder per class."
+    )
+
+
+def test_folder_without_class_folders(ending: Ending, tmp_path: Path) -> None:
+    write_images(tmp_path / "flat", 3, [(8, 8)])
+    assert ending("data=folder", f"data.root={tmp_path / 'flat'}") == (
+        f"FolderData: {tmp_path / 'flat'} holds no folders; give a root with one folder per class."
+    )
+
+
+def test_empty_class_folder(ending: Ending, mixed_folder: Path) -> None:
+    (mixed_folder / "dog").mkdir()
+    assert ending("data=folder", f"data.root={mixed_folder}") == (
+        f"FolderData: {mixed_folder / 'dog'} holds no images; remove the folder or add some."
+    )
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_corrupt_image(ending: Ending, mixed_folder: Path, workers: int) -> None:
+    for broken in mixed_folder.glob("ant/*.png"):
+        broken.write_bytes(b"no image")
+    said = ending("data=folder", f"data.root={mixed_folder}", "data.size=32", f"data.num_workers={workers}")
+    assert said.startswith(f"cannot read the image {mixed_folder / 'ant'}")
+    assert said.endswith("remove or replace the file.")
+
+
+def test_corrupt_image_that_only_a_worker_meets(ending: Ending, mixed_folder: Path) -> None:
+    """The first images are tried in the main process, this one is not among them."""
+    for i in range(20):
+        write_images(mixed_folder / f"x{i}", 3, [(9, 9)])
+    for folder in ("x3", "x4"):
+        for i in range(3):
+            (mixed_folder / folder / f"{i}.png").write_bytes(b"no image")
+    said = ending("data=folder", f"data.root={mixed_folder}", "data.size=32", "data.num_workers=2")
+    assert said.startswith(f"cannot read the image {mixed_folder}/x")
+
+
+def test_crop_that_does_not_fit(ending: Ending) -> None:
+    assert ending("augment=cifar", "augment._args_.1.size=64") == (
+        "augment cannot process the images of this data: RandomCrop: size=(64, 64) does not fit into an image whose "
+        "side is 32 pixels (40 with padding); give a smaller size, more padding or pad_if_needed=True."
+    )
+
+
+def test_crop_of_impossible_size(ending: Ending) -> None:
+    assert "RandomCrop: size=-3 must be a positive" in ending("augment=cifar", "augment._args_.1.size=-3")
+
+
+def test_size_that_the_model_does_not_take(ending: Ending) -> None:
+    assert ending("classifier.input_size=64") == (
+        "augment delivers images of 32x32 pixels but the model's input_size is 64x64; make them equal."
+    )
+    assert ending("preprocess.size=40") == (
+        "preprocess delivers images of 40x40 pixels but the model's input_size is 32x32; make them equal."
+    )
+
+
+def test_mixed_sizes_that_stay_mixed(ending: Ending, mixed_folder: Path) -> None:
+    only_normalize = "augment._args_=[{_target_:augment.Normalize,mean:0,std:1}]"
+    said = ending("data=folder", f"data.root={mixed_folder}", only_normalize)
+    assert said.startswith("augment cannot process the images of this data: Normalize")
+
+
+def test_wrong_number_of_classes(ending: Ending) -> None:
+    said = "num_classes=12 of the model does not match the data, which has 10."
+    assert ending("data.num_classes=12") == said
+
+
+def test_wrong_number_of_channels(ending: Ending) -> None:
+    assert "does not take images of shape (2, 1, 32, 32)" in ending("model.channels=3")
+
+
+def test_unknown_network(ending: Ending) -> None:
+    said = ending("model.name=resnet19")
+    assert said.startswith("classifier.backbone: name='resnet19' is no model of timm; near names are resnet18, ")
+
+
+def test_bad_optimizer_argument(ending: Ending) -> None:
+    assert ending("optimizer.lr=-1") == "the optimizer or its scheduler cannot be made: Invalid learning rate: -1"
+
+
+def test_unknown_target(ending: Ending) -> None:
+    assert "torch.optim.Adamm" in ending("optimizer._target_=torch.optim.Adamm")
+
+
+def test_unknown_argument(ending: Ending) -> None:
+    assert "unexpected keyword argument 'blur'" in ending("+augment.blur=3")
+
+
+def test_missing_checkpoint(ending: Ending) -> None:
+    assert ending("ckpt_path=lost.ckpt") == (
+        "ckpt_path='lost.ckpt' is not a file; give the path of a checkpoint such as .../last.ckpt."
+    )
+
+
+def test_no_gpu(ending: Ending) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is one")
+    assert ending("trainer=gpu") == "trainer: No supported gpu backend found!"
+
+
+def test_bad_batch_size(ending: Ending) -> None:
+    assert ending("data.batch_size=0") == "data.module: batch_size=0 must be at least 1 and num_workers=0 at least 0."
+
+
+def test_endless_schedule(ending: Ending) -> None:
+    assert ending("trainer.max_epochs=-1") == "the schedule needs an end: give the trainer max_epochs or max_steps."
+
+
+def test_data_that_cannot_be_downloaded(ending: Ending, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody listens on the discard port
+    said = ending("data=cifar10", f"data.root={tmp_path}")
+    assert said.startswith(f"CIFAR10 is not in root='{tmp_path}' and cannot be downloaded (")
+    assert said.endswith("connect to the network or copy its files there.")
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("trainer.max_epoch=3", "unknown setting trainer.max_epoch: choose from max_epochs, max_steps; or add"),
+        ("data=imagenet", "data=imagenet is unknown: choose one of cifar10, digits, fashion_mnist, folder."),
+        ("blur=1", "unknown setting blur: choose from "),
+        ("seed=[1", "no viable alternative at input '[1'"),
+    ],
+)
+def test_overrides(override: str, said: str) -> None:
+    with (
+        initialize_config_dir(str(ROOT / "conf"), version_base="1.3"),
+        pytest.raises((ConfigCompositionException, OverrideParseException)) as caught,
+    ):
+        compose("train", overrides=[override])
+    assert sentence(caught.value).startswith(said)
+    assert "\n" not in sentence(caught.value)
+
+
+def test_bugs_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
+    with pytest.raises(ZeroDivisionError), one_sentence():
+        _ = 1 / 0
+
+
+def test_message_of_a_worker_is_its_last_line() -> None:
+    wrapped = (
+        "Caught UserError in DataLoader worker process 0.\nOriginal Traceback (most recent call last):\n"
+        '  File "x.py", line 1, in <module>\nlightning_modules.errors.UserError: cannot read it: remove it.\n'
+    )
+    assert str(UserError(wrapped)) == "cannot read it: remove it."
+    assert str(UserError("two\n  lines")) == "two lines"
+
+
+def test_train_py_itself(tmp_path: Path) -> None:
+    """The process: exit code, one line, and the traceback for those who ask."""
+    ended = run_train(tmp_path, "trainer.max_epoch=3")
+    assert ended.returncode == 2
+    assert ended.stderr.strip().count("\n") == 0
+    assert ended.stderr.startswith("error: unknown setting trainer.max_epoch")
+    ended = run_train(tmp_path, "data=folder", "data.root=/nowhere", "debug=true")
+    assert ended.returncode == 1
+    assert "Traceback" in ended.stderr
+    ended = run_train(tmp_path, "--multirun", "trainer=ddp_cpu", "seed=0,1")
+    assert ended.returncode == 2
+    assert ended.stderr.splitlines()[-1] == (
+        "error: --multirun works with one device but trainer has 2; pass trainer.devices=1 or start each run by itself."
+    )

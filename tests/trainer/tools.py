@@ -1,0 +1,50 @@
+"""Tools of the trainer's tests."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytorch_lightning as pl
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+from PIL import Image
+
+ROOT = Path(__file__).parents[2]
+QUIET = ["trainer=cpu", "trainer.enable_progress_bar=false", "trainer.enable_model_summary=false", "logger=csv"]
+"""Overrides of a run in the process of the tests."""
+
+
+def build(cfg: DictConfig) -> tuple[pl.Trainer, pl.LightningModule, pl.LightningDataModule]:
+    """What train.py builds of a configuration."""
+    pl.seed_everything(cfg.seed)
+    data = instantiate(cfg.data.module)
+    if cfg.data.num_classes is None:
+        cfg.data.num_classes = data.num_classes
+    callbacks, loggers = (list(instantiate(cfg[name]).values()) for name in ("callbacks", "logger"))
+    model = instantiate(cfg.classifier)
+    return instantiate(cfg.trainer, callbacks=callbacks, logger=loggers), model, data
+
+
+def write_images(folder: Path, count: int, sizes: list[tuple[int, int]], seed: int = 0) -> None:
+    """Random colour PNGs, (height, width) taken from `sizes` in turn."""
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(seed)
+    for i in range(count):
+        pixels = rng.integers(0, 256, (*sizes[i % len(sizes)], 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{i}.png")
+
+
+def run_train(cwd: Path, *overrides: str, seconds: float = 120, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`python train.py` with overrides, in a folder of its own."""
+    return subprocess.run(
+        [sys.executable, str(ROOT / "train.py"), *overrides],
+        cwd=cwd,
+        env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+    )

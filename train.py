@@ -1,0 +1,60 @@
+"""Trains an image classifier whose augmentation is part of the model.
+
+Examples:
+    python train.py                                                   handwritten digits, a minute on two cores
+    python train.py data=folder data.root=photos augment=imagenet model.name=resnet50
+    python train.py ckpt_path=outputs/.../checkpoints/last.ckpt       continues an interrupted run
+    python train.py train=false ckpt_path=outputs/.../best.ckpt       tests only
+    python train.py --multirun augment=none,light seed=0,1,2          compares
+    python train.py --help                                            lists every setting
+"""
+
+from __future__ import annotations
+
+import hydra
+import pytorch_lightning as pl
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from lightning_modules import run
+from lightning_modules.errors import one_sentence
+
+
+def train(cfg: DictConfig) -> float | None:
+    """One run as configured; returns the best validation accuracy, for sweepers to compare."""
+    OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)  # complains of what the user must give
+    run.silence_harmless_warnings()
+    pl.seed_everything(cfg.seed, workers=True)
+    ckpt_path = run.existing_checkpoint(cfg.ckpt_path)
+
+    data = instantiate(cfg.data.module)
+    if cfg.data.num_classes is None:
+        cfg.data.num_classes = data.num_classes  # a folder says by itself how many classes it has
+    model = instantiate(cfg.classifier)
+    trainer = instantiate(
+        cfg.trainer,
+        callbacks=list(instantiate(cfg.callbacks).values()),
+        logger=list(instantiate(cfg.logger).values()),
+    )
+    run.refuse_distributed_multirun(trainer)
+
+    score = None
+    with run.ending_together(trainer):
+        if cfg.train:
+            trainer.fit(model, data, ckpt_path=ckpt_path, weights_only=True)
+            ckpt_path, score = run.best_of(trainer)
+        if cfg.test:
+            trainer.test(model, data, ckpt_path=ckpt_path, weights_only=True, verbose=False)
+    run.report(trainer, cfg.output_dir, ckpt_path, trainer.callback_metrics)
+    return score
+
+
+@hydra.main(version_base="1.3", config_path="conf", config_name="train")
+def main(cfg: DictConfig) -> float | None:
+    with one_sentence():
+        return train(cfg)
+
+
+if __name__ == "__main__":
+    with one_sentence():
+        main()
