@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from augment.batch import Batch, PackedImages, opened
 from augment.bounds import REAL_LINE, Range
+from augment.config import Configured
 from augment.distributions import Bernoulli
 from augment.noise import Numbering, uniform
 from augment.pixels import compute_dtype, dtype_of, finished, result_dtype
@@ -22,7 +23,7 @@ from augment.types import Noise, Num, Params, PerSample, Size
 from augment.warping import warp
 
 
-class Layer(nn.Module):
+class Layer(Configured, nn.Module):
     """Base of everything that augments: draws, parameters, gates, and the call.
 
     Args:
@@ -37,6 +38,7 @@ class Layer(nn.Module):
             be learned with the score function.
         image_gradient: "exact"; "straight-through" where values are rounded and the gradient passes as if they were
             not; "none" where it is 0 for what the layer changes.
+        compilable: False if values are read by the host, so that no compiled graph can hold the layer.
     """
 
     deterministic: ClassVar[bool] = False
@@ -44,6 +46,7 @@ class Layer(nn.Module):
     identity: ClassVar[dict[str, Any] | None] = None
     differentiable: ClassVar[frozenset[str]] = frozenset()
     image_gradient: ClassVar[str] = "exact"
+    compilable: ClassVar[bool] = True
 
     dtype: torch.dtype | None = None
     seed: int = 0

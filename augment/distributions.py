@@ -8,18 +8,20 @@ keeps an old value in a checkpoint.
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from augment.bounds import EDGE, Bounds, Range
+from augment.config import Configured
 from augment.types import Shaped
 
 Uniforms = Shaped[Tensor, "*draws"]
 
 
-class Distribution(nn.Module):
+class Distribution(Configured, nn.Module):
     """Base of all distributions. `draws` says how many columns of uniforms one sample takes."""
 
     draws: int = 1
@@ -46,10 +48,6 @@ class Distribution(nn.Module):
         """
         return None
 
-    def fixed(self) -> float | tuple[float, float]:
-        """What it has become, as the number or pair that makes a fixed one like it."""
-        raise NotImplementedError(f"{type(self).__name__} has no shorthand.")
-
     def __repr__(self) -> str:
         learnable = ", learnable=True" if any(True for _ in self.parameters()) else ""
         return f"{type(self).__name__}({self.extra_repr()}{learnable})"
@@ -74,8 +72,8 @@ class Constant(Distribution):
         (value,) = self.bounds()
         return torch.zeros_like(u) + value
 
-    def fixed(self) -> float:
-        return float(self.bounds()[0])
+    def config(self) -> dict[str, Any]:
+        return {"_target_": "augment.Constant", "value": float(self.bounds()[0])}
 
     def extra_repr(self) -> str:
         return f"{self.bounds.initial[0]:g}"
@@ -102,9 +100,9 @@ class Uniform(Distribution):
     def entropy(self) -> Tensor | None:
         return self.bounds.log_share()
 
-    def fixed(self) -> tuple[float, float]:
+    def config(self) -> dict[str, Any]:
         low, high = self.bounds()
-        return float(low), float(high)
+        return {"_target_": f"augment.{type(self).__name__}", "low": float(low), "high": float(high)}
 
     def extra_repr(self) -> str:
         return "{:g}, {:g}".format(*self.bounds.initial)
@@ -149,9 +147,10 @@ class Spread(Distribution):
     def entropy(self) -> Tensor:
         return F.logsigmoid(self.rho)
 
-    def fixed(self) -> tuple[float, float]:
-        ends = self(torch.tensor([0.0, 1.0], device=self.rho.device)).tolist()
-        return ends[0], ends[1]
+    def config(self) -> dict[str, Any]:
+        """The fixed distribution that it has become."""
+        low, high = self(torch.tensor([0.0, 1.0], device=self.rho.device)).tolist()
+        return {"_target_": f"augment.{'LogUniform' if self.log_scale else 'Uniform'}", "low": low, "high": high}
 
     def extra_repr(self) -> str:
         return f"{float(self.width()):.4g}, cap={self.cap:g}, centre={self.centre:g}"
@@ -180,7 +179,7 @@ class LogUniform(Distribution):
     def entropy(self) -> Tensor | None:
         return self.bounds.log_share()
 
-    extra_repr = Uniform.extra_repr
+    config, extra_repr = Uniform.config, Uniform.extra_repr
 
 
 class Normal(Distribution):
@@ -210,6 +209,12 @@ class Normal(Distribution):
         # erfinv is infinite at the ends: keep half a step (2**-25) away from them
         q = (below + (above - below) * u).clamp(2.0**-25, 1 - 2.0**-24)
         return (mean + std * math.sqrt(2) * torch.erfinv(2 * q - 1)).clamp(self.low, self.high)
+
+    def config(self) -> dict[str, Any]:
+        (mean,), (std,) = self.mean(), self.std()
+        ends = {"low": self.low, "high": self.high}
+        ends = {name: value for name, value in ends.items() if math.isfinite(value)}
+        return {"_target_": "augment.Normal", "mean": float(mean), "std": float(std)} | ends
 
     def extra_repr(self) -> str:
         return f"{self.mean.initial[0]:g}, {self.std.initial[0]:g}, low={self.low:g}, high={self.high:g}"
@@ -250,7 +255,8 @@ class Bernoulli(Distribution):
         p = self.probability()
         return -(p * p.log() + (1 - p) * torch.log1p(-p))
 
-    def fixed(self) -> float:
+    def config(self) -> float:
+        """A number, which is what every `p` accepts."""
         return float(self.probability())
 
     def extra_repr(self) -> str:
@@ -314,6 +320,9 @@ class Choice(Distribution):
     def probabilities(self) -> list[float]:
         """What the weights have become."""
         return list(self.weights) if self.logits is None else self.logits.softmax(0).tolist()
+
+    def config(self) -> dict[str, Any]:
+        return {"_target_": "augment.Choice", "values": list(self.values), "weights": self.probabilities()}
 
     def extra_repr(self) -> str:
         return f"{self.values}, weights={tuple(round(w, 4) for w in self.weights)}"

@@ -8,10 +8,9 @@ import torch
 from torch import nn
 
 from augment.base import Layer
-from augment.batch import Batch, PackedImages
-from augment.types import Noise, Params, Size
-
-_MODES = ("default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")
+from augment.batch import Batch
+from augment.compiled import MODES, CompiledPass
+from augment.types import Noise, Params, PerSample, Size
 
 
 class Pipeline(Layer):
@@ -22,8 +21,8 @@ class Pipeline(Layer):
         seed: keys the draws, together with epoch and sample index.
         dtype: of the images that come out, a torch.dtype or its name; None keeps floats as they are and turns uint8
             into float32.
-        compile: True or a mode of `torch.compile` ("max-autotune", ...) to compile the whole pass; "auto" compiles on
-            CUDA; False never.
+        compile: True or a mode of `torch.compile` to compile the whole pass ("reduce-overhead" replays CUDA graphs,
+            with fresh draws each time); "auto" compiles on CUDA; False never. See `augment.compiled`.
     """
 
     def __init__(
@@ -36,10 +35,8 @@ class Pipeline(Layer):
         self.layers = nn.ModuleList(layers)
         self.seed = int(seed)
         self.dtype = _dtype(dtype)
-        if compile not in (True, False, "auto", *_MODES):
-            raise ValueError(
-                f"Pipeline: compile={compile!r} must be True, False, 'auto' or one of {', '.join(_MODES)}."
-            )
+        if compile not in (True, False, "auto", *MODES):
+            raise ValueError(f"Pipeline: compile={compile!r} must be True, False, 'auto' or one of {', '.join(MODES)}.")
         self.compile_mode = compile
         self._compiled = None
 
@@ -57,19 +54,28 @@ class Pipeline(Layer):
         columns = noise.split([layer.draws for layer in self.layers], dim=1)
         return [p for layer, part in zip(self.layers, columns, strict=True) for p in layer.leaf_params(part)]
 
+    def log_prob(self, noise: Noise) -> PerSample:
+        columns = noise.split([layer.draws for layer in self.layers], dim=1)
+        parts = [layer.log_prob(part) for layer, part in zip(self.layers, columns, strict=True)]
+        return torch.stack(parts).sum(0) if parts else noise.new_zeros(len(noise))
+
     def out_size(self, size: Size) -> Size:
         for layer in self.layers:
             size = layer.out_size(size)
         return size
 
     def run(self, batch: Batch, noise: Noise | None) -> Batch:
-        wanted = batch.device.type == "cuda" if self.compile_mode == "auto" else bool(self.compile_mode)
-        if not wanted or torch.compiler.is_compiling() or isinstance(batch.image, PackedImages):
+        if not self.compiles_on(batch.device) or torch.compiler.is_compiling():
             return super().run(batch, noise)
         if self._compiled is None:
             mode = self.compile_mode if self.compile_mode not in (True, "auto") else None
-            self._compiled = torch.compile(super().run, fullgraph=True, mode=mode)
+            self._compiled = CompiledPass(super().run, mode)
         return self._compiled(batch, noise)
+
+    def compiles_on(self, device: torch.device) -> bool:
+        """Whether batches on a device are compiled; never with a layer that no graph can hold, such as Opaque."""
+        wanted = device.type == "cuda" if self.compile_mode == "auto" else bool(self.compile_mode)
+        return wanted and all(leaf.compilable for leaf in self.leaves())
 
     def __getstate__(self) -> dict[str, Any]:
         """Compiled code is not copied or pickled with the module."""

@@ -4,6 +4,8 @@ A value is counted at the level of 256 at or below it. Between levels a curve is
 8 bits get what a table of 256 entries gives, others keep their gradations, and a gradient flows along the curve.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -87,7 +89,7 @@ class RandomClahe(PixelOp):
     def __init__(
         self,
         clip_limit: Quantity = (40.0, 40.0),
-        grid_size: tuple[int, int] = (8, 8),
+        grid_size: Sequence[int] = (8, 8),
         slow_and_differentiable: bool = False,
         p: float | Bernoulli = 0.5,
         same_on_batch: bool = False,

@@ -1,5 +1,7 @@
 """The median of a window, by a fixed network of comparisons that a compiler turns into one kernel."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -32,7 +34,7 @@ class RandomMedianBlur(ImageOp):
 
     def __init__(
         self,
-        kernel_size: int | tuple[int, int] = (3, 3),
+        kernel_size: int | Sequence[int] = (3, 3),
         p: float | Bernoulli = 0.5,
         same_on_batch: bool = False,
     ) -> None:

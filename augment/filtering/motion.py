@@ -1,6 +1,7 @@
 """The blur of a camera or an object that moves."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from kornia.filters import filter2d
@@ -43,7 +44,7 @@ class RandomMotionBlur(ImageOp):
 
     def __init__(
         self,
-        kernel_size: int | tuple[int, int] | list[int] | Distribution,
+        kernel_size: int | Sequence[int] | Distribution,
         angle: Quantity,
         direction: Quantity,
         border_type: str = "constant",

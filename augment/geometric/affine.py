@@ -1,5 +1,7 @@
 """Rotations and affine maps about the centre of the image."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -10,7 +12,7 @@ from augment.layer import Warp
 from augment.shorthand import Quantity
 from augment.types import Matrices, Params, PerSample, Size
 
-Pair = tuple[Quantity, Quantity]
+Pair = Sequence[Quantity]
 
 
 class RandomRotation(Warp):
@@ -53,8 +55,8 @@ class RandomAffine(Warp):
             of the signed fraction. None for none.
         scale: factor by which the content grows: (low, high) for both axes, (low, high, low, high) for x and y by
             themselves, or a distribution. None for 1.
-        shear: degrees: a number s for x within (-s, s), (low, high) for x, (low, high, low, high) for x and y, each
-            within (-90, 90). None for none.
+        shear: degrees: a number s for x within (-s, s), (low, high) for x, (low, high, low, high) for x and y, or a
+            pair of distributions; each within (-90, 90). None for none.
         resample: "nearest", "bilinear" or "bicubic".
         padding_mode: what shows outside of the image: "zeros", "border", "reflection" or "reflect".
         fill_value: shown outside for padding_mode "zeros", in [0, 1].
@@ -70,8 +72,8 @@ class RandomAffine(Warp):
         self,
         degrees: Quantity,
         translate: Pair | None = None,
-        scale: Quantity | tuple[float, float, float, float] | None = None,
-        shear: Quantity | tuple[float, float, float, float] | None = None,
+        scale: Quantity | Sequence[Quantity] | None = None,
+        shear: Quantity | Sequence[Quantity] | None = None,
         resample: str = "bilinear",
         padding_mode: str = "zeros",
         fill_value: float = 0.0,
@@ -146,8 +148,8 @@ class RandomShear(Warp):
     """Shears about the centre of the image.
 
     Args:
-        shear: degrees: a number s for x within (-s, s), (low, high) for x, (low, high, low, high) for x and y, each
-            within (-90, 90).
+        shear: degrees: a number s for x within (-s, s), (low, high) for x, (low, high, low, high) for x and y, or a
+            pair of distributions; each within (-90, 90).
         resample: "nearest", "bilinear" or "bicubic".
         padding_mode: what shows outside of the image: "zeros", "border", "reflection" or "reflect".
         p: probability that an image is sheared.
@@ -160,7 +162,7 @@ class RandomShear(Warp):
 
     def __init__(
         self,
-        shear: Quantity | tuple[float, float, float, float],
+        shear: Quantity | Sequence[Quantity],
         resample: str = "bilinear",
         padding_mode: str = "zeros",
         p: float | Bernoulli = 0.5,
@@ -191,14 +193,16 @@ def about_centre(size: Size, m: Matrices) -> Matrices:
     return mat.about((size[1] - 1) / 2, (size[0] - 1) / 2, m)
 
 
-def _shear_quantities(layer: Warp, shear: Quantity | tuple[float, float, float, float]) -> None:
+def _shear_quantities(layer: Warp, shear: Quantity | Sequence[Quantity]) -> None:
     shear_x, shear_y = _two(shear)
     layer.quantity("shear_x", shear_x, legal=(-89.0, 89.0), around=0.0)
     layer.quantity("shear_y", 0.0 if shear_y is None else shear_y, legal=(-89.0, 89.0), around=0.0)
 
 
-def _two(value: Quantity | tuple[float, ...]) -> tuple[Quantity, Quantity | None]:
-    """(low, high, low, high) as two pairs; anything else as one quantity."""
-    if not isinstance(value, Distribution) and isinstance(value, (tuple, list)) and len(value) == 4:
+def _two(value: Quantity | Sequence[Quantity]) -> tuple[Quantity, Quantity | None]:
+    """x and y out of (low, high, low, high) or a pair with a distribution in it; anything else is for x alone."""
+    if isinstance(value, (tuple, list)) and len(value) == 4:
         return tuple(value[:2]), tuple(value[2:])
+    if isinstance(value, (tuple, list)) and len(value) == 2 and any(isinstance(v, Distribution) for v in value):
+        return tuple(value)
     return value, None

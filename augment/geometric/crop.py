@@ -77,19 +77,12 @@ class RandomCrop(Warp):
     ) -> None:
         super().__init__(p, same_on_batch)
         self.size = checks.image_size(self, size)
-        self.margins = self._margins(padding)
+        self.margins = checks.margins(self, padding)
         self.pad_if_needed, self.fill = pad_if_needed, checks.unit_value(self, "fill", fill)
         shown = PADDING_MODES[checks.one_of(self, "padding_mode", padding_mode, list(PADDING_MODES))]
         self.padding = shown if any(self.margins) or pad_if_needed else "none"
         self.quantity("top", (0.0, 1.0))
         self.quantity("left", (0.0, 1.0))
-
-    def _margins(self, padding: int | Sequence[int] | None) -> tuple[int, int, int, int]:
-        """Left, top, right, bottom."""
-        sides = (0,) if padding is None else (padding,) if isinstance(padding, int) else tuple(padding)
-        if len(sides) not in (1, 2, 4) or any(not isinstance(s, int) or s < 0 for s in sides):
-            raise ValueError(f"RandomCrop: padding={padding!r} must be 1, 2 or 4 numbers of pixels, none negative.")
-        return (sides * (4 // len(sides)))[:4]
 
     def out_size(self, size: Size) -> Size:
         return self.size

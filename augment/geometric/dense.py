@@ -40,8 +40,8 @@ class RandomElasticTransform(DenseWarp):
     def __init__(
         self,
         kernel_size: int | Sequence[int] = (63, 63),
-        sigma: tuple[Quantity, Quantity] = (32.0, 32.0),
-        alpha: tuple[Quantity, Quantity] = (1.0, 1.0),
+        sigma: Sequence[Quantity] = (32.0, 32.0),
+        alpha: Sequence[Quantity] = (1.0, 1.0),
         resample: str = "bilinear",
         padding_mode: str = "zeros",
         p: float | Bernoulli = 0.5,

@@ -1,5 +1,7 @@
 """Mirror images and quarter turns: exact, every output pixel is an input pixel."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -60,9 +62,7 @@ class RandomRotation90(Warp):
     example = {"times": (0, 3)}
     identity = {"times": (0, 0)}
 
-    def __init__(
-        self, times: tuple[int, int] = (0, 3), p: float | Bernoulli = 0.5, same_on_batch: bool = False
-    ) -> None:
+    def __init__(self, times: Sequence[int] = (0, 3), p: float | Bernoulli = 0.5, same_on_batch: bool = False) -> None:
         super().__init__(p, same_on_batch)
         if len(times) != 2 or any(int(t) != t for t in times) or times[0] > times[1]:
             raise ValueError(f"RandomRotation90: times={times} must be two whole numbers (low, high), low <= high.")

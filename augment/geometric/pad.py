@@ -1,4 +1,4 @@
-"""Frames of a fixed size without resizing."""
+"""Frames around the image, without resizing."""
 
 from collections.abc import Sequence
 
@@ -10,6 +10,34 @@ from augment.geometric.crop import PADDING_MODES
 from augment.layer import Warp
 from augment.step import Box
 from augment.types import Matrices, Params, Size
+
+
+class Pad(Warp):
+    """Adds margins around the image; named as in torchvision.
+
+    Args:
+        padding: pixels to add: one number for all sides, (left and right, top and bottom) or (left, top, right,
+            bottom); none negative.
+        fill: value of the margins for padding_mode "constant", in [0, 1].
+        padding_mode: "constant", "replicate" (or "edge"), "reflect" or "symmetric".
+    """
+
+    deterministic = lattice = separable = True
+    example = {"padding": (1, 2, 3, 4)}
+    identity = {"padding": 0}
+
+    def __init__(self, padding: int | Sequence[int], fill: float = 0.0, padding_mode: str = "constant") -> None:
+        super().__init__()
+        self.margins = checks.margins(self, padding)
+        self.padding = PADDING_MODES[checks.one_of(self, "padding_mode", padding_mode, list(PADDING_MODES))]
+        self.fill = checks.unit_value(self, "fill", fill)
+
+    def out_size(self, size: Size) -> Size:
+        left, top, right, bottom = self.margins
+        return size[0] + top + bottom, size[1] + left + right
+
+    def matrix(self, size: Size, params: Params, like: Tensor) -> Matrices:
+        return mat.translation(-float(self.margins[0]), -float(self.margins[1]), like)
 
 
 class PadTo(Warp):

@@ -7,13 +7,14 @@ still one pass.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from augment.base import Layer
 from augment.distributions import Bernoulli, Choice
-from augment.types import Bool, Noise, Params, Size
+from augment.types import Bool, Noise, Params, PerSample, Size
 
 
 class Container(Layer):
@@ -58,13 +59,25 @@ class Container(Layer):
     def leaf_params(self, noise: Noise) -> list[Params]:
         own, rest = noise[:, : self.own_draws], noise[:, self.own_draws :]
         chosen = self.choose(self.params(own))
-        columns = rest.split([layer.draws for layer in self.layers], dim=1)
-        drawn = [layer.leaf_params(part) for layer, part in zip(self.layers, columns, strict=True)]
+        drawn = [layer.leaf_params(part) for layer, part in zip(self.layers, self.columns_of(rest), strict=True)]
         return [p for params, gate in zip(drawn, chosen, strict=True) for p in gated(params, gate)]
 
     def choose(self, params: Params) -> list[Bool[Tensor, " b"] | None]:
         """Which samples get each layer; None for all of them."""
         raise NotImplementedError
+
+    def columns_of(self, rest: Noise) -> Sequence[Tensor]:
+        """Each layer's columns of what its own quantities leave over."""
+        return rest.split([layer.draws for layer in self.layers], dim=1)
+
+    def log_prob(self, noise: Noise) -> PerSample:
+        """(B,): its own choices', and those of the layers that a sample got."""
+        own, rest = noise[:, : self.own_draws], noise[:, self.own_draws :]
+        total, chosen = super().log_prob(own), self.choose(self.params(own))
+        for layer, part, gate in zip(self.layers, self.columns_of(rest), chosen, strict=True):
+            log_p = layer.log_prob(part)
+            total = total + (log_p if gate is None else torch.where(gate, log_p, 0.0))
+        return total
 
 
 def gated(params: list[Params], *gates: Bool[Tensor, " b"] | None) -> list[Params]:
@@ -122,11 +135,12 @@ class OneOf(Container):
         """The alternatives share their columns: a sample takes only one of them."""
         return self.own_draws + max(layer.draws for layer in self.layers)
 
-    def leaf_params(self, noise: Noise) -> list[Params]:
-        own, rest = noise[:, : self.own_draws], noise[:, self.own_draws :]
-        chosen = self.choose(self.params(own))
-        drawn = [layer.leaf_params(rest[:, : layer.draws]) for layer in self.layers]
-        return [p for params, gate in zip(drawn, chosen, strict=True) for p in gated(params, gate)]
+    def columns_of(self, rest: Noise) -> Sequence[Tensor]:
+        return [rest[:, : layer.draws] for layer in self.layers]
+
+    def config(self) -> dict[str, Any]:
+        learned = self.choice.logits is not None
+        return super().config() | ({"weights": self.choice.probabilities(), "learnable": False} if learned else {})
 
     def choose(self, params: Params) -> list[Bool[Tensor, " b"] | None]:
         return [both(params.get("gate"), params["choice"] == i) for i in range(len(self.layers))]
@@ -146,7 +160,7 @@ class SomeOf(Container):
     def __init__(
         self,
         layers: Sequence[Layer],
-        n: int | tuple[int, int] = 2,
+        n: int | Sequence[int] = 2,
         weights: Sequence[float] | None = None,
         p: float | Bernoulli = 1.0,
         same_on_batch: bool = False,
@@ -189,8 +203,7 @@ class RandomOrder(Container):
     def leaf_params(self, noise: Noise) -> list[Params]:
         own, rest = self.params(noise[:, : self.own_draws]), noise[:, self.own_draws :]
         place = own["keys"].argsort(dim=1).argsort(dim=1)
-        columns = rest.split([layer.draws for layer in self.layers], dim=1)
-        drawn = [layer.leaf_params(part) for layer, part in zip(self.layers, columns, strict=True)]
+        drawn = [layer.leaf_params(part) for layer, part in zip(self.layers, self.columns_of(rest), strict=True)]
         gate = own.get("gate")
         return [
             p
@@ -198,3 +211,6 @@ class RandomOrder(Container):
             for i, params in enumerate(drawn)
             for p in gated(params, both(gate, place[:, i] == turn))
         ]
+
+    def choose(self, params: Params) -> list[Bool[Tensor, " b"] | None]:
+        return [params.get("gate")] * len(self.layers)

@@ -26,7 +26,9 @@ def make(name: str, **changes: object) -> Layer:
     """A typical instance; random layers act on every sample unless p is given."""
     cls = LAYERS[name]
     arguments = dict(cls.example)
-    if "layers" in inspect.signature(cls).parameters:  # a container of others
+    if name == "RandomMix":
+        arguments["layers"] = [A.RandomMixUp(), A.RandomCutMix(), A.ResizeMix()]
+    elif "layers" in inspect.signature(cls).parameters:  # a container of others
         arguments["layers"] = [A.RandomRotation(20.0, p=1.0), A.RandomGamma((0.5, 2.0)), A.RandomErasing(p=1.0)]
     if "p" in inspect.signature(cls).parameters:
         arguments["p"] = 1.0
@@ -43,8 +45,12 @@ def draw(layer: Layer, batch: int = 8, seed: int = 0, dtype: torch.dtype = torch
 
 
 def as_batch(images: torch.Tensor, classes: int = 8) -> A.Batch:
-    labels = torch.eye(classes, dtype=torch.float32)[torch.arange(len(images)) % classes]
-    return A.Batch(images, label=labels)
+    """With labels, and masks of four labels that differ from sample to sample."""
+    sample = torch.arange(len(images))
+    labels = torch.eye(classes, dtype=torch.float32)[sample % classes]
+    rows, columns = (torch.arange(extent) for extent in images.shape[-2:])
+    mask = (rows[:, None] // 5 + columns // 7 + sample[:, None, None]) % 4
+    return A.Batch(images, label=labels, mask=mask)
 
 
 def run(layer: Layer, images: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:

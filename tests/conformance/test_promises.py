@@ -148,7 +148,7 @@ def test_not_a_number_stays_in_its_sample(name, photos):
     bad = {2}
     if isinstance(layer, A.Mix):
         partner = layer.partner(layer.params(noise))
-        bad |= {i for i in range(8) if partner[i] == 2}
+        bad |= {i for i in range(8) if (partner[i] == 2).any()}  # some have several
     assert {i for i in range(8) if not torch.isfinite(out[i]).all()} <= bad
 
 
@@ -223,8 +223,9 @@ def test_copies_behave_alike(name, photos):
 @every_layer
 def test_no_state(name):
     """Nothing that DDP would overwrite, weight averaging freeze or a checkpoint carry over."""
-    assert not make(name).state_dict()
-    assert not list(make(name).parameters())
+    learned = {n for n, _ in make(name).named_parameters()}
+    assert set(make(name).state_dict()) == learned
+    assert bool(learned) == (name == "LearnedPolicy")
 
 
 @every_layer

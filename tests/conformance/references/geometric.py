@@ -92,6 +92,11 @@ def _(images, params):
     return geometry.warp_affine(images, matrix[:, :2], (height, width), align_corners=True)
 
 
+@reference("Pad")
+def _(images, params):
+    return torch.nn.functional.pad(images, (1, 3, 2, 4))
+
+
 @reference("PadTo")
 def _(images, params):
     return torch.nn.functional.pad(images, (0, 41 - images.shape[-1], 0, 40 - images.shape[-2]))

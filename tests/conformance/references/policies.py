@@ -2,7 +2,7 @@
 
 from tests.conformance.references.register import not_compared
 
-POLICIES = ("RandAugment", "TrivialAugmentWide", "AutoAugment", "AugMix", "ThreeAugment")
+POLICIES = ("RandAugment", "TrivialAugmentWide", "AutoAugment", "AugMix", "ThreeAugment", "LearnedPolicy")
 CONTAINERS = ("OneOf", "SomeOf", "RandomOrder", "RandomApply")
 
 for name in (*POLICIES, *CONTAINERS):

@@ -1,0 +1,52 @@
+"""A layer as plain data: what Hydra instantiates to get it again, with whatever it has learned as fixed numbers."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import torch
+
+
+class Configured:
+    """Remembers the arguments that it was built with."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        instance = super().__new__(cls)
+        instance.__dict__["_arguments"] = (args, kwargs)  # before __init__, so not through nn.Module
+        return instance
+
+    def config(self) -> dict[str, Any]:
+        """{"_target_": "augment.Name", argument: plain data, ...}; what follows `*` in the constructor is `_args_`.
+
+        Raises:
+            TypeError: an argument is neither plain data nor a layer or distribution of augment.
+        """
+        args, kwargs = self._arguments
+        signature = inspect.signature(type(self))
+        given = signature.bind(*args, **kwargs).arguments
+        config: dict[str, Any] = {"_target_": f"augment.{type(self).__name__}"}
+        for name, value in given.items():
+            kind = signature.parameters[name].kind
+            owner = f"{type(self).__name__}: {name}"
+            if kind is inspect.Parameter.VAR_POSITIONAL:
+                config["_args_"] = [_plain(v, owner) for v in value]
+            elif kind is inspect.Parameter.VAR_KEYWORD:
+                config |= {key: _plain(v, owner) for key, v in value.items()}
+            else:
+                config[name] = _plain(value, owner)
+        return config
+
+
+def _plain(value: Any, owner: str) -> Any:
+    if isinstance(value, Configured):
+        return value.config()
+    if isinstance(value, torch.dtype):
+        return str(value).removeprefix("torch.")
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (list, tuple, range)):
+        return [_plain(v, owner) for v in value]
+    if isinstance(value, dict):
+        return {key: _plain(v, owner) for key, v in value.items()}
+    raise TypeError(f"{owner}={value!r} cannot be written as plain data.")

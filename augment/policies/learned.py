@@ -1,0 +1,132 @@
+"""LearnedPolicy: operators with widths and gates that are learned in the same run as the classifier."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from augment.base import Layer
+from augment.distributions import Bernoulli, Spread
+from augment.filtering.histogram import RandomAutoContrast, RandomEqualize
+from augment.filtering.sharpness import RandomSharpness
+from augment.geometric.affine import RandomAffine, RandomRotation, RandomShear, RandomTranslate
+from augment.photometric.adjust import RandomBrightness, RandomContrast, RandomGamma, RandomHue, RandomSaturation
+from augment.photometric.tone import RandomInvert
+from augment.policies.containers import Container, gated
+from augment.types import Bool, Noise, Params
+
+Operator = Callable[[Spread, Bernoulli], Layer]
+
+OPERATORS: dict[str, tuple[float, float | None, Operator]] = {
+    # name: (largest width, the value that changes nothing or None for a factor in log scale, layer)
+    "rotate": (180.0, 0.0, lambda w, p: RandomRotation(w, p=p)),  # degrees
+    "translate_x": (0.5, 0.0, lambda w, p: RandomTranslate(translate_x=w, p=p)),  # of the width
+    "translate_y": (0.5, 0.0, lambda w, p: RandomTranslate(translate_y=w, p=p)),  # of the height
+    "scale": (math.log(2.0), None, lambda w, p: RandomAffine(0.0, scale=w, p=p)),  # log of the factor
+    "shear_x": (45.0, 0.0, lambda w, p: RandomShear(w, p=p)),  # degrees
+    "shear_y": (45.0, 0.0, lambda w, p: RandomAffine(0.0, shear=(0.0, w), p=p)),  # degrees
+    "brightness": (0.9, 1.0, lambda w, p: RandomBrightness(w, p=p)),  # added to a pixel in [0, 1]
+    "contrast": (0.99, 1.0, lambda w, p: RandomContrast(w, p=p)),  # factor
+    "saturation": (0.99, 1.0, lambda w, p: RandomSaturation(w, p=p)),  # factor
+    "hue": (0.5, 0.0, lambda w, p: RandomHue(w, p=p)),  # full circles
+    "gamma": (math.log(3.0), None, lambda w, p: RandomGamma(w, p=p)),  # log of the exponent
+    "sharpness": (0.99, 1.0, lambda w, p: RandomSharpness(w, p=p)),  # factor
+}
+"""Operators with a width. Widths to the other side of 1 for factors are those of TrivialAugment (Mueller and Hutter
+2021, table 1), geometry reaches as far as makes sense: a full turn, half of the image, twice the size."""
+
+GATES: dict[str, Callable[[Bernoulli], Layer]] = {
+    "invert": lambda p: RandomInvert(p=p),
+    "equalize": lambda p: RandomEqualize(p=p),
+    "autocontrast": lambda p: RandomAutoContrast(p=p),
+}
+"""Operators without a magnitude: only how often they act is learned, by the score function."""
+
+DEFAULT = (*OPERATORS,)
+
+
+class LearnedPolicy(Container):
+    """Operators one after another, each with a learned probability and a learned width about doing nothing.
+
+    A width is cap * sigmoid(rho), and reached by the pathwise gradient; a gate is hard, Bernoulli(sigmoid(lambda)),
+    and reached by the score function through `log_prob`. What to minimise is in `augment.learning`; the trainer's
+    callback does it. The geometric ones are still a single resampling pass. In `eval()` inside a pipeline that trains
+    the policy does nothing, which gives the loss without it at the same draws.
+
+    Args:
+        operators: names of OPERATORS and GATES, in the order of execution; or a mapping from name to the largest width,
+            None for the usual one.
+        width: to start with, as a share of the largest, in (0, 1).
+        probability: of each operator, to start with, in (0, 1).
+        p: probability that a sample gets any of it, fixed.
+        same_on_batch: one draw for all samples of a batch.
+
+    Raises:
+        ValueError: an unknown operator, or a width or probability at or beyond its ends, where gradients vanish.
+    """
+
+    example = {"operators": ("rotate", "scale", "brightness", "gamma")}
+
+    def __init__(
+        self,
+        operators: Mapping[str, float | None] | tuple[str, ...] | list[str] = DEFAULT,
+        width: float = 0.1,
+        probability: float = 0.5,
+        p: float = 1.0,
+        same_on_batch: bool = False,
+    ) -> None:
+        for name, value in (("width", width), ("probability", probability)):
+            if not 0 < value < 1:
+                raise ValueError(f"LearnedPolicy: {name}={value} must lie within (0, 1), ends excluded.")
+        caps = dict(operators) if isinstance(operators, Mapping) else dict.fromkeys(operators)
+        layers = [_operator(name, cap, width, Bernoulli(probability, learnable=True)) for name, cap in caps.items()]
+        super().__init__(layers, p, same_on_batch)
+        self.names = tuple(caps)
+        for layer in layers:
+            layer.same_on_batch = same_on_batch
+
+    def choose(self, params: Params) -> list[Bool[Tensor, " b"] | None]:
+        return [params.get("gate")] * len(self.layers)
+
+    def leaf_params(self, noise: Noise) -> list[Params]:
+        params = super().leaf_params(noise)
+        return params if self.training else gated(params, torch.zeros_like(noise[:, 0], dtype=torch.bool))
+
+    def spreads(self) -> dict[str, Spread]:
+        """The operators that have a width."""
+        found = {name: [m for m in layer.modules() if isinstance(m, Spread)] for name, layer in self._named()}
+        return {name: spread for name, (spread, *_) in ((n, s) for n, s in found.items() if s)}
+
+    def state(self) -> dict[str, dict[str, float]]:
+        """{operator: {"p": its probability, "width": in its unit, "cap": the largest}}, widths where there is one."""
+        state = {name: {"p": float(layer.p.probability())} for name, layer in self._named()}
+        for name, spread in self.spreads().items():
+            state[name] |= {"width": float(spread.width()), "cap": spread.cap}
+        return state
+
+    def config(self) -> dict[str, Any]:
+        """The fixed policy that it has become: its operators, with the widths and probabilities that it has now."""
+        layers = [layer.config() for layer in self.layers]
+        fixed = float(self.p.probability())
+        return {"_target_": "augment.RandomApply", "layers": layers, "p": fixed, "same_on_batch": self.same_on_batch}
+
+    def _named(self) -> list[tuple[str, Layer]]:
+        return list(zip(self.names, self.layers, strict=True))
+
+
+def _operator(name: str, cap: float | None, width: float, gate: Bernoulli) -> Layer:
+    if name in GATES:
+        if cap is not None:
+            raise ValueError(f"LearnedPolicy: operators[{name!r}]={cap} must be None, it has no width.")
+        return GATES[name](gate)
+    if name not in OPERATORS:
+        raise ValueError(f"LearnedPolicy: operators has {name!r}; known are {', '.join((*OPERATORS, *GATES))}.")
+    largest, centre, build = OPERATORS[name]
+    cap = largest if cap is None else cap
+    if not 0 < cap <= largest:
+        raise ValueError(f"LearnedPolicy: operators[{name!r}]={cap} must lie within (0, {largest:.4g}].")
+    return build(Spread(width * cap, cap, centre or 0.0, log_scale=centre is None), gate)
