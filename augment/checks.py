@@ -32,6 +32,14 @@ def image_size(owner: nn.Module, value: int | Sequence[int], argument: str = "si
     return pair
 
 
+def grid(owner: nn.Module, argument: str, value: Sequence[int]) -> tuple[int, int]:
+    """How many cells along each of two axes, positive."""
+    pair = tuple(value) if isinstance(value, Sequence) else ()
+    if len(pair) != 2 or any(not isinstance(n, int) or isinstance(n, bool) or n < 1 for n in pair):
+        raise ValueError(f"{type(owner).__name__}: {argument}={value!r} must be two positive whole numbers.")
+    return pair
+
+
 def unit_value(owner: nn.Module, argument: str, value: float) -> float:
     """A pixel value in [0, 1]."""
     if not 0 <= value <= 1:
@@ -53,3 +61,12 @@ def pair_of(owner: nn.Module, argument: str, value: Sequence) -> tuple:
         name = type(owner).__name__
         raise TypeError(f"{name}: {argument}={value!r} must be a pair of numbers or distributions.")
     return tuple(value)
+
+
+def margins(owner: nn.Module, padding: int | Sequence[int] | None) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom out of one number for all sides, (left and right, top and bottom) or all four."""
+    sides = (0,) if padding is None else (padding,) if isinstance(padding, int) else tuple(padding)
+    if len(sides) not in (1, 2, 4) or any(not isinstance(s, int) or s < 0 for s in sides):
+        name = type(owner).__name__
+        raise ValueError(f"{name}: padding={padding!r} must be 1, 2 or 4 numbers of pixels, none negative.")
+    return (sides * (4 // len(sides)))[:4]

@@ -2,9 +2,11 @@
 
 import torch
 
+from augment.base import Layer
 from augment.batch import Batch
 from augment.distributions import Bernoulli, Beta
 from augment.layer import Mix
+from augment.mixing.annotations import pasted, with_room
 from augment.photometric.erasing import rectangle
 from augment.shorthand import Quantity
 from augment.types import Params, Size
@@ -14,7 +16,8 @@ class RandomCutMix(Mix):
     """Pastes a rectangle of another image; labels are weighted by the share of pixels (Yun et al. 2019, eq. 1 and 2).
 
     The rectangle lies inside the image, so that its area is the drawn one up to whole pixels. Masks follow the
-    pixels; boxes and keypoints stay those of the sample itself.
+    pixels. Boxes and keypoints of both images are there, the own ones first: (B, 2N, ...); `boxes_visible` says what
+    share of each the other image leaves or the rectangle shows, and the other image's boxes are cut to it.
 
     Args:
         lambda_val: the sample's own share of the area, within [0, 1]; the paper's is uniform. `beta` b is short for
@@ -49,12 +52,18 @@ class RandomCutMix(Mix):
         share = 1 - height * width / (size[0] * size[1])
         return params | {"top": top, "left": left, "height": height, "width": width, "lambda_val": share}
 
+    def apply(self, batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
+        return super().apply(with_room(batch, 2), params, run)
+
     def mix(self, batch: Batch, params: Params) -> Batch:
         partner, own = self.partner(params), params["lambda_val"][:, None]
-        pasted = rectangle(params, batch.image.shape[-2:])
-        image = torch.where(pasted[:, None], batch.image[partner], batch.image)
+        inside = rectangle(params, batch.image.shape[-2:])
+        image = torch.where(inside[:, None], batch.image[partner], batch.image)
         label = batch.label + (1 - own) * (batch.label[partner] - batch.label)
         mask = batch.mask
         if mask is not None:
-            mask = torch.where(pasted if mask.ndim == 3 else pasted[:, None], mask[partner], mask)
-        return batch.replace(image=image, label=label, mask=mask)
+            mask = torch.where(inside if mask.ndim == 3 else inside[:, None], mask[partner], mask)
+        top, left, height, width = (params[name] for name in ("top", "left", "height", "width"))
+        frame = torch.stack([left, top, left + width, top + height], 1)
+        scale, shift = torch.ones_like(frame[:, :2]), torch.zeros_like(frame[:, :2])
+        return batch.replace(image=image, label=label, mask=mask, **pasted(batch, partner, frame, scale, shift))

@@ -1,0 +1,109 @@
+"""Boxes and keypoints of several images in one: where they end up, and what is left of them.
+
+A batch keeps its shape whatever is drawn: an image that is made of n has rows for the annotations of all n, and
+`boxes_visible` and `keypoints_visible` tell which of them it shows.
+"""
+
+import torch
+from torch import Tensor
+
+from augment.batch import Batch
+from augment.types import Bool, Float
+
+Frame = Float[Tensor, "b 4"]
+"""x1 y1 x2 y2 in pixels from the image's corner, one rectangle a sample."""
+Boxes = Float[Tensor, "b n 4"]
+Shares = Float[Tensor, "b n"]
+Points = Float[Tensor, "b n 2"]
+Seen = Bool[Tensor, "b n"]
+Pair = Float[Tensor, "b 2"]
+"""x and y, one pair a sample."""
+
+
+def with_room(batch: Batch, images: int) -> Batch:
+    """The batch with rows for the boxes and keypoints of so many images, those of others zero and not visible."""
+    changes = {}
+    if batch.boxes is not None:
+        there = (area_of(batch.boxes) > 0).to(torch.float32) if batch.boxes_visible is None else batch.boxes_visible
+        changes |= {"boxes": _longer(batch.boxes, images), "boxes_visible": _longer(there, images)}
+    if batch.keypoints is not None:
+        points, seen = batch.keypoints, batch.keypoints_visible
+        seen = torch.ones_like(points[..., 0], dtype=torch.bool) if seen is None else seen
+        changes |= {"keypoints": _longer(points, images), "keypoints_visible": _longer(seen, images)}
+    return batch.replace(**changes)
+
+
+def chosen(which: Bool[Tensor, " b"], new: Batch, old: Batch) -> Batch:
+    """Some samples of one batch, the others of another that may have fewer or more rows of boxes and keypoints."""
+    new, old, changes = with_room(new, 1), with_room(old, 1), {}
+    for name, part in new.parts().items():
+        other = getattr(old, name)
+        if name in ("boxes", "boxes_visible", "keypoints", "keypoints_visible"):
+            rows = max(part.shape[1], other.shape[1])
+            part, other = _filled(part, rows), _filled(other, rows)
+        changes[name] = torch.where(which.view(-1, *[1] * (part.ndim - 1)), part, other)
+    return old.replace(**changes)
+
+
+def pasted(batch: Batch, partner: Tensor, frame: Frame, scale: Pair, shift: Pair) -> dict[str, Tensor]:
+    """Annotations where a partner's image, scaled and shifted, shows in a frame and the own one around it.
+
+    The batch has room for two images: the rows of its own come first, then the partner's.
+    """
+    changes = {}
+    if batch.boxes is not None:
+        own, there = (part.chunk(2, dim=1)[0] for part in (batch.boxes, batch.boxes_visible))
+        theirs, shown = place_boxes(own[partner], there[partner], frame, scale, shift)
+        left = there * (1 - _overlap(own, frame))
+        changes |= {"boxes": torch.cat([own, theirs], 1), "boxes_visible": torch.cat([left, shown], 1)}
+    if batch.keypoints is not None:
+        own, there = (part.chunk(2, dim=1)[0] for part in (batch.keypoints, batch.keypoints_visible))
+        theirs, shown = place_points(own[partner], there[partner], frame, scale, shift)
+        left = there & ~_within(own, frame)
+        changes |= {"keypoints": torch.cat([own, theirs], 1), "keypoints_visible": torch.cat([left, shown], 1)}
+    return changes
+
+
+def place_boxes(boxes: Boxes, visible: Shares, frame: Frame, scale: Pair, shift: Pair) -> tuple[Boxes, Shares]:
+    """Boxes scaled, shifted and cut to a frame, and the share of each that is visible there."""
+    scale, shift = (pair.to(boxes.dtype).repeat(1, 2)[:, None] for pair in (scale, shift))
+    moved = boxes * scale + shift
+    return _cut(moved, frame), visible * _overlap(moved, frame)
+
+
+def place_points(points: Points, visible: Seen, frame: Frame, scale: Pair, shift: Pair) -> tuple[Points, Seen]:
+    """Points scaled and shifted, and which of them a frame shows."""
+    scale, shift = (pair.to(points.dtype)[:, None] for pair in (scale, shift))
+    moved = (points + 0.5) * scale + shift - 0.5  # pixel centres to positions from the corner, and back
+    return moved, visible & _within(moved, frame)
+
+
+def _longer(part: Tensor, images: int) -> Tensor:
+    return _filled(part, part.shape[1] * images)
+
+
+def _filled(part: Tensor, rows: int) -> Tensor:
+    """Filled up with zeros to a number of rows."""
+    missing = part.new_zeros(part.shape[0], rows - part.shape[1], *part.shape[2:])
+    return torch.cat([part, missing], dim=1) if missing.shape[1] else part
+
+
+def area_of(boxes: Boxes) -> Shares:
+    return (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
+
+
+def _cut(boxes: Boxes, frame: Frame) -> Boxes:
+    """Cut to a frame; what lies outside shrinks to its border."""
+    low, high = (corner.to(boxes.dtype).repeat(1, 2)[:, None] for corner in (frame[:, :2], frame[:, 2:]))
+    return boxes.maximum(low).minimum(high)
+
+
+def _overlap(boxes: Boxes, frame: Frame) -> Shares:
+    """The share of each box that lies in a frame; 0 for boxes without area."""
+    area = area_of(boxes)
+    return (area_of(_cut(boxes, frame)) / torch.where(area > 0, area, 1)).to(torch.float32)
+
+
+def _within(points: Points, frame: Frame) -> Seen:
+    corner = points + 0.5
+    return ((corner >= frame[:, None, :2]) & (corner < frame[:, None, 2:])).all(-1)

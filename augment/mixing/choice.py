@@ -1,0 +1,126 @@
+"""A choice between ways of mixing, made for every sample by itself."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from augment.base import Layer
+from augment.batch import Batch
+from augment.distributions import Bernoulli, Choice
+from augment.layer import Mix, check_dense
+from augment.mixing.annotations import chosen
+from augment.pixels import stacked, to_float
+from augment.types import Noise, Params, PerSample, Size
+
+
+class RandomMix(Mix):
+    """One of several ways of mixing or none, for every sample its own, as timm's `Mixup` with mode "elem".
+
+    All of them mix the images as they came in: in a OneOf, the second would mix what the first has mixed already.
+    timm's Mixup(mixup_alpha=0.8, cutmix_alpha=1.0, prob=0.9, switch_prob=0.5) is
+    `RandomMix([RandomMixUp(Beta(0.8, 0.8)), RandomCutMix(beta=1.0)], weights=(0.5, 0.5), p=0.9)`.
+    Boxes and keypoints have as many rows as the layer with the most of them gives, those missing not visible.
+
+    Args:
+        layers: Mix layers that keep the size of the image; their own p counts in addition.
+        weights: relative frequencies, equal if not given.
+        learnable: make the weights parameters.
+        num_classes: needed where labels are class indices; that of the layers is not.
+        p: probability that a sample is mixed.
+        same_on_batch: one draw for all samples of a batch; partners still differ.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        weights: Sequence[float] | None = None,
+        learnable: bool = False,
+        num_classes: int | None = None,
+        p: float | Bernoulli = 1.0,
+        same_on_batch: bool = False,
+    ) -> None:
+        super().__init__(p, same_on_batch, num_classes)
+        if not layers:
+            raise ValueError(f"RandomMix: layers={layers!r} must hold at least one.")
+        for layer in layers:
+            if not isinstance(layer, Mix):
+                raise TypeError(
+                    f"RandomMix: layers holds a {type(layer).__name__}, which is not a Mix layer of augment."
+                )
+        self.layers = nn.ModuleList(layers)
+        self.quantity("choice", Choice(range(len(layers)), weights, learnable))
+
+    @property
+    def draws(self) -> int:
+        """The alternatives share their columns: a sample takes only one of them."""
+        return self.own_draws + max(layer.draws for layer in self.layers)
+
+    def out_size(self, size: Size) -> Size:
+        for layer in self.layers:
+            if layer.out_size(size) != size:
+                raise ValueError(
+                    f"RandomMix: {type(layer).__name__} changes the size of the image, which samples that do not "
+                    "choose it keep; leave its output_size out."
+                )
+        return size
+
+    def params(self, noise: Noise) -> Params:
+        """Its own draws, and those of layer i as "i.name"; whom a sample is mixed with does not depend on the layer."""
+        if self.same_on_batch:
+            noise = noise[:1].expand_as(noise)
+        own, rest = super().params(noise[:, : self.own_draws]), noise[:, self.own_draws :]
+        drawn = dict(own)
+        for i, layer in enumerate(self.layers):
+            theirs = layer.params(rest[:, : layer.draws]) | {"pairing": own["pairing"]}
+            drawn |= {f"{i}.{name}": value for name, value in theirs.items()}
+        return drawn
+
+    def log_prob(self, noise: Noise) -> PerSample:
+        """(B,): that of the choice, and of the layer that a sample chose."""
+        if self.same_on_batch:
+            noise = noise[:1].expand_as(noise)
+        rest, choice = noise[:, self.own_draws :], self.params(noise)["choice"]
+        total = super().log_prob(noise)
+        for i, layer in enumerate(self.layers):
+            total = total + torch.where(choice == i, layer.log_prob(rest[:, : layer.draws]), 0.0)
+        return total
+
+    def config(self) -> dict[str, Any]:
+        learned = self.choice.logits is not None
+        return super().config() | ({"weights": self.choice.probabilities(), "learnable": False} if learned else {})
+
+    def resolve(self, params: Params, size: Size) -> Params:
+        """The resolved parameters of every layer."""
+        resolved = {name: value for name, value in params.items() if "." not in name}
+        for i, layer in enumerate(self.layers):
+            resolved |= {f"{i}.{name}": value for name, value in layer.resolve(_of(i, params), size).items()}
+        return resolved
+
+    def describe(self, params: Params) -> dict[str, Any]:
+        """The layer that a sample chose and what happens there."""
+        i = int(params["choice"][0])
+        return {"choice": type(self.layers[i]).__name__} | self.layers[i].describe(_of(i, params))
+
+    def apply(self, batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
+        (drawn,) = params
+        check_dense(self, batch)
+        self.out_size(batch.size)
+        image = to_float(stacked(batch.image))
+        batch = batch.replace(image=image, label=self._probabilities(batch.label).to(image.dtype))
+        return self.mix(batch, drawn)
+
+    def mix(self, batch: Batch, params: Params) -> Batch:
+        """From raw draws, because each layer resolves its own."""
+        out, gate = batch, params.get("gate")
+        for i, layer in enumerate(self.layers):
+            taken = params["choice"] == i
+            taken = taken if gate is None else taken & gate
+            out = chosen(taken, layer.apply(batch, [_of(i, params)], [layer]), out)
+        return out
+
+
+def _of(i: int, params: Params) -> Params:
+    """The parameters of layer i."""
+    return {name.partition(".")[2]: value for name, value in params.items() if name.startswith(f"{i}.")}

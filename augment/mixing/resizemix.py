@@ -1,0 +1,83 @@
+"""Whole images, made smaller, pasted into others."""
+
+import torch
+from torch import Tensor
+
+from augment.annotations import warp_mask
+from augment.base import Layer
+from augment.batch import Batch
+from augment.distributions import Bernoulli
+from augment.interpolation import Footprint, Window
+from augment.layer import Mix
+from augment.mixing.annotations import pasted, with_room
+from augment.photometric.erasing import rectangle
+from augment.pixels import stacked
+from augment.resample import sample
+from augment.shorthand import Quantity
+from augment.types import Float, Images, Params, PerSample, Size
+
+
+class ResizeMix(Mix):
+    """Pastes another image as a whole, resized, antialiased; labels by the share of pixels (Qin et al. 2020).
+
+    Unlike CutMix it always shows the pasted object. Masks follow the pixels. Boxes and keypoints of both images are
+    there, the own ones first: (B, 2N, ...); `boxes_visible` of those behind the pasted image says what it leaves.
+
+    Args:
+        scale: side of the pasted image as a fraction of the image's, within [0.01, 1]; its height and width are rounded
+            to whole pixels, at least 1.
+        num_classes: needed where labels are class indices.
+        p: probability that a sample is mixed.
+        same_on_batch: one draw for all samples of a batch; partners still differ.
+    """
+
+    def __init__(
+        self,
+        scale: Quantity = (0.1, 0.8),
+        num_classes: int | None = None,
+        p: float | Bernoulli = 1.0,
+        same_on_batch: bool = False,
+    ) -> None:
+        super().__init__(p, same_on_batch, num_classes)
+        self.quantity("scale", scale, legal=(0.01, 1.0))
+        self.quantity("top", (0.0, 1.0))
+        self.quantity("left", (0.0, 1.0))
+
+    def resolve(self, params: Params, size: Size) -> Params:
+        """Where the other image goes, in whole pixels: `top`, `left`, `height`, `width`."""
+        height = torch.round(params["scale"] * size[0]).clamp(1, size[0])
+        width = torch.round(params["scale"] * size[1]).clamp(1, size[1])
+        top = torch.floor(params["top"] * (size[0] - height + 1))
+        left = torch.floor(params["left"] * (size[1] - width + 1))
+        return params | {"top": top, "left": left, "height": height, "width": width}
+
+    def apply(self, batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
+        return super().apply(with_room(batch, 2), params, run)
+
+    def mix(self, batch: Batch, params: Params) -> Batch:
+        partner, (height, width) = self.partner(params), batch.size
+        top, left, tall, wide = (params[name] for name in ("top", "left", "height", "width"))
+        inside = rectangle(params, batch.size)
+        y, x = _positions(top, tall, height)[:, :, None], _positions(left, wide, width)[:, None, :]
+        image = torch.where(inside[:, None], self._shrunk(batch.image[partner], x, y, params), batch.image)
+        share = (tall * wide / (height * width))[:, None].to(batch.label.dtype)
+        label = batch.label + share * (batch.label[partner] - batch.label)
+        mask = batch.mask
+        if mask is not None:
+            mask = torch.where(inside if mask.ndim == 3 else inside[:, None], warp_mask(mask[partner], x, y, []), mask)
+        frame = torch.stack([left, top, left + wide, top + tall], 1)
+        scale = torch.stack([wide / width, tall / height], 1)
+        return batch.replace(image=image, label=label, mask=mask, **pasted(batch, partner, frame, scale, frame[:, :2]))
+
+    def _shrunk(self, image: Images, x: Float[Tensor, "b 1 w"], y: Float[Tensor, "b h 1"], params: Params) -> Images:
+        smallest = self.scale.support()[0]
+        size = image.shape[-2:]
+        radius = (size[0] / params["height"], size[1] / params["width"])
+        bound = tuple(n / max(1, int(smallest * n)) for n in size)
+        return stacked(sample(image, x, y, Window.whole(size), "bilinear", Footprint(radius, bound, separable=True)))
+
+
+def _positions(start: PerSample, extent: PerSample, full: int) -> Float[Tensor, "b n"]:
+    """Where along an axis of the whole image every pixel looks, if it fills `extent` pixels from `start` on."""
+    pixel = torch.arange(full, device=start.device)
+    return (pixel - start[:, None] + 0.5) * (full / extent[:, None]) - 0.5
