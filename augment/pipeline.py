@@ -31,7 +31,9 @@ class Pipeline(Layer):
         super().__init__()
         for layer in layers:
             if not isinstance(layer, Layer):
-                raise TypeError(f"Pipeline: {layer!r} is not a layer of augment.")
+                raise TypeError(
+                    f"Pipeline: {layer!r} is not a layer of augment; put a module of another library in Opaque(...)."
+                )
         self.layers = nn.ModuleList(layers)
         self.seed = int(seed)
         self.dtype = _dtype(dtype)

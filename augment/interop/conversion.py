@@ -1,0 +1,116 @@
+"""What the conversions of all libraries share: a table of functions, and a record of what it does not cover."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from augment.base import Layer
+from augment.distributions import Uniform
+from augment.pipeline import Pipeline
+from augment.shorthand import Quantity
+
+Converted = Layer | list[Layer]
+"""What stands for a transform: a layer, or several one after another; none if a pipeline needs nothing for it."""
+
+
+class NoEquivalentError(Exception):
+    """Raised by a table's function: there is no layer that does this. The message says why, for the user.
+
+    Attributes:
+        runs: whether the transform can be a stage as it is. It cannot if it changes the size of the images by itself,
+            their number or their labels.
+    """
+
+    def __init__(self, reason: str, runs: bool = True) -> None:
+        super().__init__(reason)
+        self.runs = runs
+
+
+class Conversion:
+    """One call of a converter.
+
+    Args:
+        find: gives the function that converts a transform, None if there is none.
+        stage: makes a stage of a transform as it is; None if it cannot be one.
+        strict: whether everything has to convert.
+        num_classes: for layers that mix labels.
+
+    Attributes:
+        dtype: what the transforms so far turn images into, None if nothing has been said.
+    """
+
+    def __init__(
+        self,
+        find: Callable[[Any], Callable[[Any, Conversion], Converted] | None],
+        stage: Callable[[Any], Layer | None],
+        strict: bool,
+        num_classes: int | None = None,
+    ) -> None:
+        self.find, self.stage, self.strict, self.num_classes = find, stage, strict, num_classes
+        self.dtype: torch.dtype | None = None
+        self.failures: list[str] = []
+
+    def layers(self, transform: Any) -> list[Layer]:
+        """What stands for a transform. Collects what cannot be converted."""
+        if isinstance(transform, Layer):
+            return [transform]
+        try:
+            convert = self.find(transform)
+            if convert is None:
+                raise NoEquivalentError("there is no equivalent")
+            found = convert(transform, self)
+        except (NoEquivalentError, ValueError, TypeError) as problem:  # the latter two from arguments of our layers
+            runs = not self.strict and getattr(problem, "runs", True)
+            found = self.stage(transform) if runs else None
+            if found is None:
+                name = getattr(transform, "__name__", type(transform).__name__)
+                self.failures.append(f"{name} ({str(problem).rstrip('.')})")
+                return []
+        return found if isinstance(found, list) else [found]
+
+    def sequence(self, transforms: Iterable[Any]) -> list[Layer]:
+        """What stands for several, one after another."""
+        return [layer for transform in transforms for layer in self.layers(transform)]
+
+    def alternatives(self, transforms: Iterable[Any]) -> list[Layer]:
+        """One layer for each."""
+        return [single(self.layers(transform)) for transform in transforms]
+
+    def finished(self, caller: str) -> None:
+        """Raises one error for everything that cannot be converted."""
+        if self.failures:
+            raise ValueError(f"{caller}: cannot convert {'; '.join(self.failures)}.")
+
+
+def single(layers: list[Layer]) -> Layer:
+    return layers[0] if len(layers) == 1 else Pipeline(*layers)
+
+
+def numbers(value: float | Sequence[float] | Tensor) -> list[float]:
+    """The numbers in whatever a library keeps them in; 0.3 also where it has become 0.30000001192 in float32."""
+    if isinstance(value, Tensor):
+        found = value.detach().reshape(-1).tolist()
+        return [float(f"{n:.7g}") for n in found] if value.dtype == torch.float32 else found
+    return [value] if isinstance(value, (int, float)) else list(value)
+
+
+def quantity(value: float | Sequence[float] | Tensor) -> Quantity | tuple[float, ...]:
+    """A number, a range, or two ranges in one, as our layers take it; a learnable range stays learnable."""
+    found = numbers(value)
+    if isinstance(value, Tensor) and value.requires_grad:
+        if len(found) != 2:
+            raise NoEquivalentError("only a pair (low, high) can be learned")
+        return Uniform(*found, learnable=True)
+    return found[0] if len(found) == 1 else tuple(found)
+
+
+def number(value: float | Sequence[float] | Tensor, what: str) -> float:
+    """One number, also out of a sequence of equal ones."""
+    found = numbers(value)
+    if len(set(found)) != 1:
+        raise NoEquivalentError(f"{what}={tuple(found)} differs between channels")
+    return float(found[0])

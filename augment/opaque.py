@@ -1,0 +1,89 @@
+"""Any module or function of images as a stage of a pipeline."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from augment.distributions import Bernoulli
+from augment.layer import ImageOp
+from augment.types import Float, Images, Params
+
+_STEPS = 2**24
+"""Uniforms are whole multiples of 1 / _STEPS: two of them make a seed of 48 bits."""
+
+
+class Opaque(ImageOp):
+    """A Kornia augmentation or filter, a torchvision transform or any other function of images as a stage.
+
+    The module sees float images in [0, 1] and must return images of the same shape. Annotations stay as they are, so
+    it should not move pixels where there are any.
+
+    What it draws from torch's global generators is keyed like every other draw: the module is called image by image,
+    each time seeded by the sample's own noise, and the generators are put back afterwards. Samples are therefore
+    independent of their batch and replay to the bit, also from modules that draw once a call. That costs a call a
+    sample and one read of values by the host, so the stage can be neither compiled nor exported: a Pipeline that holds
+    one runs in eager mode whatever its `compile` says. Randomness that does not come from torch's global generators
+    (Python's `random`, NumPy) is not keyed.
+
+    Args:
+        module: maps (B, C, H, W) to the same; a module is registered, so its parameters train with the pipeline.
+        random: False for a module that draws nothing, which is then called once for the whole batch and, where p is 1,
+            also in `eval()`.
+        p: probability that an image goes through the module.
+        same_on_batch: one seed for all samples of a batch.
+    """
+
+    compilable = False
+    example = {"module": torch.nn.functional.dropout}
+
+    def __init__(
+        self,
+        module: Callable[[Tensor], Tensor],
+        random: bool = True,
+        p: float | Bernoulli = 1.0,
+        same_on_batch: bool = False,
+    ) -> None:
+        super().__init__(p, same_on_batch)
+        if not callable(module):
+            raise TypeError(f"Opaque: module={module!r} must be a module or a function of images.")
+        self.module, self.random = module, random
+        self.deterministic = not random and self.p.support() == (1.0, 1.0)
+        if random:
+            self.quantity("key", (0.0, 1.0), count=2)
+
+    @torch.compiler.disable
+    def image(self, image: Images, params: Params) -> Images:
+        if not len(image):
+            return image
+        if not self.random:
+            return self._called(image)
+        gate = params["gate"].tolist() if "gate" in params else [True] * len(image)
+        device, outs = image.device, []
+        others = {"devices": []} if device.type == "cpu" else {"devices": [device], "device_type": device.type}
+        with torch.random.fork_rng(**others):
+            for row, seed, chosen in zip(image.split(1), _seeds(params["key"]), gate, strict=True):
+                _seed_generators(seed, device)
+                outs.append(self._called(row) if chosen else row)
+        return torch.cat(outs)
+
+    def _called(self, image: Images) -> Images:
+        out = self.module(image.contiguous())  # what a module draws may depend on how its input lies in memory
+        if isinstance(out, Tensor) and out.shape == image.shape:
+            return out.to(image.dtype)
+        name = getattr(self.module, "__name__", type(self.module).__name__)
+        got = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
+        raise ValueError(f"Opaque: {name} must return images of shape {tuple(image.shape)}, as it got; it gave {got}.")
+
+
+def _seeds(key: Float[Tensor, "b 2"]) -> list[int]:
+    high, low = (key.double() * _STEPS).to(torch.int64).unbind(1)
+    return (high * _STEPS + low).tolist()
+
+
+def _seed_generators(seed: int, device: torch.device) -> None:
+    """Of the CPU and of one device, which is all that `fork_rng` was told to put back."""
+    torch.default_generator.manual_seed(seed)
+    if device.type != "cpu":
+        with torch.get_device_module(device).device(device):
+            torch.get_device_module(device).manual_seed(seed)
