@@ -47,3 +47,27 @@ def timm_backbone(
         raise UserError(
             f"the weights of {name} cannot be loaded ({reason}); connect to the network or set pretrained=false."
         ) from error
+
+
+def small_cnn(num_classes: int, channels: int = 3, width: int = 32) -> nn.Module:
+    """Five 3x3 convolutions with group norm, (B, channels, H, W) -> (B, num_classes) logits, for small images.
+
+    Nothing in it depends on the batch, which comparisons of augmentation like.
+
+    Args:
+        num_classes: how many logits.
+        channels: of the images.
+        width: channels of the first convolution, a multiple of 8; they double at each halving of the image.
+    """
+    if width < 8 or width % 8:
+        raise UserError(f"small_cnn: width={width} must be a positive multiple of 8.")
+    layers: list[nn.Module] = []
+    for before, after, stride in (
+        (channels, width, 1),
+        (width, width, 1),
+        (width, 2 * width, 2),
+        (2 * width, 2 * width, 1),
+        (2 * width, 4 * width, 2),
+    ):
+        layers += [nn.Conv2d(before, after, 3, stride, 1, bias=False), nn.GroupNorm(8, after), nn.ReLU()]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4 * width, num_classes))

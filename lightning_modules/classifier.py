@@ -78,11 +78,14 @@ class ImageClassifier(pl.LightningModule):
         batch = images if isinstance(images, A.Batch) else A.Batch(images)
         return self._logits(self.augmented(batch) if self.training else self.preprocessed(batch))
 
-    def augmented(self, batch: A.Batch) -> A.Batch:
-        """What the backbone sees of a batch in this epoch; labels become (B, num_classes) if images are mixed."""
+    def augmented(self, batch: A.Batch, noise: Tensor | None = None) -> A.Batch:
+        """What the backbone sees of a batch in this epoch, or with given noise (B, draws).
+
+        Labels become (B, num_classes) if images are mixed.
+        """
         if self.mixes and batch.label is not None and not batch.label.is_floating_point():
             batch = batch.replace(label=F.one_hot(batch.label, self.num_classes).float())
-        return self.augment(batch, epoch=self.current_epoch)
+        return self.augment(batch, noise, epoch=self.current_epoch)
 
     def preprocessed(self, batch: A.Batch) -> A.Batch:
         """What the backbone sees of a batch in evaluation."""
@@ -143,7 +146,7 @@ class ImageClassifier(pl.LightningModule):
     def _parameter_groups(self) -> list[dict[str, Any]]:
         """All parameters, biases and norms without weight decay; the others take what the optimizer is set to."""
         if self.decay_all:
-            return [{"params": list(self.parameters())}]
+            return [{"params": [p for p in self.parameters() if p.requires_grad]}]
         named = getattr(self.backbone, "no_weight_decay", set)()  # by timm's networks: embeddings and the like
         exempt = {f"backbone.{name}" for name in named}
         groups = param_groups_weight_decay(self, weight_decay=1.0, no_weight_decay_list=exempt)

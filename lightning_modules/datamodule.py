@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from functools import cached_property
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -12,8 +13,8 @@ from torch.utils.data import DataLoader
 
 from augment import Batch
 from lightning_modules.errors import UserError
-from lightning_modules.image_sets import ImageSet, Splits
-from lightning_modules.sampler import ShardSampler
+from lightning_modules.image_sets import ImageSet, Splits, split
+from lightning_modules.sampler import EndlessBatches, ShardSampler
 
 
 class ImageDataModule(pl.LightningDataModule, ABC):
@@ -34,6 +35,8 @@ class ImageDataModule(pl.LightningDataModule, ABC):
         if batch_size < 1 or num_workers < 0:
             raise UserError(f"batch_size={batch_size} must be at least 1 and num_workers={num_workers} at least 0.")
         self.batch_size, self.num_workers, self.seed = batch_size, num_workers, seed
+        self.held_out: list[int] = []
+        self.fold_back_epoch = 0
 
     @abstractmethod
     def load(self) -> Splits:
@@ -72,26 +75,57 @@ class ImageDataModule(pl.LightningDataModule, ABC):
     def test_dataloader(self) -> DataLoader:
         return self._loader(self.splits.test, train=False)
 
+    def hold_out(self, share: float) -> None:
+        """Keeps a share of the training samples, in (0, 1), from training until `fold_back_epoch`."""
+        part, rest = split(self.splits.train.labels, (share,), self.seed)
+        if min(len(part), len(rest)) == 0:
+            raise UserError(f"share={share} of {len(part) + len(rest)} training images leaves none on one side.")
+        self.held_out = part.tolist()
+
+    def held_out_dataloader(self, batch_size: int, first: int) -> DataLoader:
+        """Batches of what is held out, without end; this process's part of `batch_size`. Skips the `first` batches."""
+        if batch_size % self._world:
+            raise UserError(f"batch_size={batch_size} must be divisible by the number of processes, {self._world}.")
+        batches = EndlessBatches(self.held_out, batch_size, self.seed, self._world, self._rank, first)
+        return self._dataloader(self.splits.train, batch_sampler=batches)
+
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         return batch.to(device, non_blocking=True)
 
     def _loader(self, images: ImageSet, train: bool) -> DataLoader:
-        world, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
-        skip = self._samples_done if train else lambda: 0
-        sampler = ShardSampler(len(images), train, self.seed, world, rank, skip)
+        sampler = ShardSampler(
+            len(images),
+            train,
+            self.seed,
+            self._world,
+            self._rank,
+            skip=self._samples_done if train else lambda: 0,
+            held_out=self.held_out if train else (),
+            until=lambda: self.fold_back_epoch,
+        )
         if len(sampler) == 0:
-            raise UserError(f"{len(images)} training images are too few for {world} processes: give fewer devices.")
+            raise UserError(f"{len(images)} images are too few for {self._world} processes: give fewer devices.")
+        # a smaller last batch would weigh its images more; but a data set of less than one batch is that batch
+        drop_last = train and len(sampler) >= self.batch_size
+        return self._dataloader(images, sampler=sampler, batch_size=self.batch_size, drop_last=drop_last)
+
+    def _dataloader(self, images: ImageSet, **order: Any) -> DataLoader:
         return LateLoader(
             images,
-            batch_size=self.batch_size,
-            sampler=sampler,
-            # a smaller last batch would weigh its images more; but a data set of less than one batch is that batch
-            drop_last=train and len(sampler) >= self.batch_size,
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
             pin_memory=torch.cuda.is_available(),
             collate_fn=_as_it_is,
+            **order,
         )
+
+    @property
+    def _world(self) -> int:
+        return self.trainer.world_size if self.trainer else 1
+
+    @property
+    def _rank(self) -> int:
+        return self.trainer.global_rank if self.trainer else 0
 
     def _samples_done(self) -> int:
         """How many samples of this epoch this process has trained on already: more than 0 after an interruption."""

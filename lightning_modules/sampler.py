@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
-from torch.utils.data import DistributedSampler
+from torch.utils.data import DistributedSampler, Sampler
 
 
 class ShardSampler(DistributedSampler[int]):
@@ -23,6 +24,9 @@ class ShardSampler(DistributedSampler[int]):
         world, rank: how many processes there are, and which one this is.
         skip: asked at the beginning of each pass how many samples of it to leave out, because they were used before
             the run was interrupted.
+        held_out: numbers of samples that training does without at first. A pass is as long as there are others,
+            before and after, so that a schedule of steps holds.
+        until: asked at the beginning of each pass from which epoch on they are used like all.
     """
 
     def __init__(
@@ -33,17 +37,47 @@ class ShardSampler(DistributedSampler[int]):
         world: int = 1,
         rank: int = 0,
         skip: Callable[[], int] = lambda: 0,
+        held_out: Sequence[int] = (),
+        until: Callable[[], int] = lambda: 0,
     ) -> None:
         # Being a DistributedSampler, it is left in place by Lightning, which also calls its `set_epoch`.
-        super().__init__(range(size), world, rank, shuffle=train, seed=seed, drop_last=train)
-        self.skip = skip
+        super().__init__(range(size - len(held_out)), world, rank, shuffle=train, seed=seed, drop_last=train)
+        self.size, self.skip, self.held_out, self.until = size, skip, held_out, until
 
     def __iter__(self) -> Iterator[int]:
         size = len(self.dataset)
         if self.shuffle:
-            order = np.random.default_rng([self.seed, self.epoch]).permutation(size)
+            order = np.random.default_rng([self.seed, self.epoch]).permutation(self.size)
+            order = order[~np.isin(order, self.held_out)] if self.epoch < self.until() else order[:size]
             mine = order[self.rank :: self.num_replicas][: self.num_samples].tolist()
         else:
             mine = list(range(self.rank, size, self.num_replicas))
             mine += [~(mine[-1] if mine else 0)] * (self.num_samples - len(mine))
         return iter(mine[self.skip() :])
+
+
+class EndlessBatches(Sampler[list[int]]):
+    """One process's part of batches of some samples, in a new order after each pass, without end.
+
+    Batch number t is a function of (seed, t) alone.
+
+    Args:
+        numbers: of the samples.
+        batch_size: samples per batch on all processes together, divisible by `world`.
+        seed: keys the orders.
+        world, rank: how many processes there are, and which one this is.
+        first: the number of the batch to begin with.
+    """
+
+    def __init__(
+        self, numbers: Sequence[int], batch_size: int, seed: int = 0, world: int = 1, rank: int = 0, first: int = 0
+    ) -> None:
+        self.numbers, self.batch_size, self.seed = np.asarray(numbers), batch_size, seed
+        self.world, self.rank, self.first = world, rank, first
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for place in itertools.count(self.first * self.batch_size, self.batch_size):
+            mine = np.arange(place, place + self.batch_size)[self.rank :: self.world]
+            turns, within = np.divmod(mine, len(self.numbers))
+            orders = {turn: np.random.default_rng([self.seed, turn]).permutation(self.numbers) for turn in set(turns)}
+            yield [int(orders[turn][i]) for turn, i in zip(turns, within, strict=True)]

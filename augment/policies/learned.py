@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from augment.base import Layer
-from augment.distributions import Bernoulli, Spread
+from augment.distributions import Bernoulli, Distribution, LogUniform, Spread, Uniform
 from augment.filtering.histogram import RandomAutoContrast, RandomEqualize
 from augment.filtering.sharpness import RandomSharpness
 from augment.geometric.affine import RandomAffine, RandomRotation, RandomShear, RandomTranslate
@@ -19,7 +19,7 @@ from augment.photometric.tone import RandomInvert
 from augment.policies.containers import Container, gated
 from augment.types import Bool, Noise, Params
 
-Operator = Callable[[Spread, Bernoulli], Layer]
+Operator = Callable[[Distribution, Bernoulli], Layer]
 
 OPERATORS: dict[str, tuple[float, float | None, Operator]] = {
     # name: (largest width, the value that changes nothing or None for a factor in log scale, layer)
@@ -73,7 +73,7 @@ class LearnedPolicy(Container):
 
     def __init__(
         self,
-        operators: Mapping[str, float | None] | tuple[str, ...] | list[str] = DEFAULT,
+        operators: Mapping[str, float | None] | Sequence[str] = DEFAULT,
         width: float = 0.1,
         probability: float = 0.5,
         p: float = 1.0,
@@ -116,6 +116,25 @@ class LearnedPolicy(Container):
 
     def _named(self) -> list[tuple[str, Layer]]:
         return list(zip(self.names, self.layers, strict=True))
+
+
+def fixed_operators(names: Sequence[str], width: float = 1.0) -> list[Layer]:
+    """The same operators with a fixed width, a share of the largest in (0, 1], each always applied.
+
+    For policies to compare with: OneOf(fixed_operators(names)) is uniform over them as TrivialAugment is,
+    SomeOf(fixed_operators(names, m), 2) has one magnitude for all as RandAugment does.
+    """
+    if not 0 < width <= 1:
+        raise ValueError(f"fixed_operators: width={width} must lie within (0, 1].")
+    layers = []
+    for name in names:
+        if name not in OPERATORS:
+            raise ValueError(f"fixed_operators: names has {name!r}; known are {', '.join(OPERATORS)}.")
+        cap, centre, build = OPERATORS[name]
+        reach = width * cap
+        ends = (math.exp(-reach), math.exp(reach)) if centre is None else (centre - reach, centre + reach)
+        layers.append(build((LogUniform if centre is None else Uniform)(*ends), Bernoulli(1.0)))
+    return layers
 
 
 def _operator(name: str, cap: float | None, width: float, gate: Bernoulli) -> Layer:

@@ -1,0 +1,69 @@
+"""What a person sees of a learned policy: curves, a picture, and the fixed pipeline that it has become."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import yaml
+from torch import nn
+
+import augment as A
+
+
+class PolicyReport:
+    """Collects widths and probabilities over training; at the end writes `policy.png` and `policy.yaml`.
+
+    The YAML instantiates a pipeline with fixed numbers that draws what the learned one does: augment=PATH trains
+    with it elsewhere.
+
+    Args:
+        dirpath: folder of both files; made if it is missing.
+    """
+
+    def __init__(self, dirpath: str) -> None:
+        self.dirpath = Path(dirpath)
+        self.history: dict[str, list[float]] = {}
+
+    def curves(self, pipeline: nn.Module, step: int) -> dict[str, float]:
+        """Values for the loggers, "policy/OPERATOR/p" and "policy/OPERATOR/width", remembered for the picture."""
+        values = {
+            f"policy/{operator}/{name}": value
+            for policy in pipeline.modules()
+            if isinstance(policy, A.LearnedPolicy)
+            for operator, state in policy.state().items()
+            for name, value in state.items()
+            if name != "cap"
+        }
+        for name, value in {"step": step, **values}.items():
+            self.history.setdefault(name, []).append(value)
+        return values
+
+    def finish(self, pipeline: A.Pipeline) -> None:
+        self.dirpath.mkdir(parents=True, exist_ok=True)
+        text = "# What the policy had become at the end of training; use it with augment=PATH.\n"
+        text += yaml.safe_dump(pipeline.config(), sort_keys=False)
+        (self.dirpath / "policy.yaml").write_text(text)
+        policies = [m for m in pipeline.modules() if isinstance(m, A.LearnedPolicy)]
+        if policies and self.history:
+            figure = draw(policies[0], self.history)
+            figure.savefig(self.dirpath / "policy.png", dpi=120, bbox_inches="tight")
+            plt.close(figure)
+
+
+def draw(policy: A.LearnedPolicy, history: dict[str, list[float]]) -> plt.Figure:
+    """Widths as shares of the largest, and probabilities, over the classifier's steps."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained", sharex=True, sharey=True)
+    for place, (operator, state) in enumerate(policy.state().items()):
+        style = {"label": operator, "color": f"C{place % 10}", "linestyle": "-" if place < 10 else "--"}
+        if "width" in state:
+            label = f"{operator} {state['width']:.3g} of {state['cap']:.3g}"
+            shares = [width / state["cap"] for width in history[f"policy/{operator}/width"]]
+            left.plot(history["step"], shares, **style | {"label": label})
+        right.plot(history["step"], history[f"policy/{operator}/p"], **style)
+    left.set(title="width, share of the largest", xlabel="step", ylim=(0, 1))
+    right.set(title="probability", xlabel="step")
+    for axes in (left, right):
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=7, ncols=2)
+    return figure

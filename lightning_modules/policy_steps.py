@@ -1,0 +1,108 @@
+"""One step of a learned policy: the surrogate whose gradient it follows, for each of the three methods."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.func import functional_call
+
+import augment as A
+from augment import learning
+from lightning_modules.classifier import ImageClassifier
+
+Gather = Callable[[Tensor], Tensor]
+"""(B,) of this process -> (N,) of all."""
+
+EPSILON = 0.01
+"""Distance of the finite difference in weight space (Liu et al. 2019, DARTS, section 2.3: 0.01 over the length)."""
+
+
+def budget_step(
+    model: ImageClassifier, teacher: nn.Module, held_out: A.Batch, noise: Tensor, gather: Gather
+) -> tuple[Tensor, Tensor]:
+    """A: how much harder augmentation makes held-out images for a frozen teacher.
+
+    Returns:
+        The surrogate and the gap of every sample (B,), in nats.
+    """
+    augmented = model.augmented(held_out, noise)
+    losses = cross_entropy(teacher, augmented)
+    with torch.no_grad(), without_policy(model):
+        gap = losses.detach() - cross_entropy(teacher, model.augmented(held_out, noise))
+    return learning.budget_loss(losses, gap, model.augment.log_prob(noise), gather(gap)), gap
+
+
+def aligned_step(
+    model: ImageClassifier, held_out: A.Batch, batch: A.Batch, noise: Tensor, gather: Gather, mean: Gather
+) -> tuple[Tensor, Tensor]:
+    """B: whether the training gradient on augmented images lowers the held-out loss.
+
+    Args:
+        mean: averages a vector over processes.
+
+    Returns:
+        The surrogate and the slope of every sample (B,).
+    """
+    with frozen(model.backbone):
+        named = {name: w for name, w in model.backbone.named_parameters() if w.requires_grad}
+        loss = cross_entropy(model.backbone, model.preprocessed(held_out)).mean()
+        flat = mean(torch.cat([g.flatten() for g in torch.autograd.grad(loss, list(named.values()))]))
+        sizes = [w.numel() for w in named.values()]
+        direction = {name: part.view_as(w) for (name, w), part in zip(named.items(), flat.split(sizes), strict=True)}
+        augmented = model.augmented(batch, noise)
+        plus, minus = (
+            cross_entropy(model.backbone, augmented, learning.moved(named, direction, sign * EPSILON))
+            for sign in (1, -1)
+        )
+        slope = (plus - minus).detach() / (2 * EPSILON)
+        log_p = model.augment.log_prob(noise)
+        return learning.aligned_loss(plus, minus, EPSILON, log_p, gather(slope)), slope
+
+
+def joint_step(model: ImageClassifier, batch: A.Batch, noise: Tensor, gather: Gather) -> tuple[Tensor, Tensor]:
+    """C: the training loss itself.
+
+    Returns:
+        The surrogate and the loss of every sample (B,).
+    """
+    with frozen(model.backbone):
+        losses = cross_entropy(model.backbone, model.augmented(batch, noise))
+    return learning.joint_loss(losses, model.augment.log_prob(noise), gather(losses.detach())), losses.detach()
+
+
+def cross_entropy(network: nn.Module, batch: A.Batch, weights: dict[str, Tensor] | None = None) -> Tensor:
+    """(B,) losses of a network, with other weights if these are given."""
+    image = batch.image
+    if not torch.is_autocast_enabled(image.device.type):
+        image = image.to(next(network.parameters()).dtype)
+    logits = network(image) if weights is None else functional_call(network, weights, (image,))
+    return F.cross_entropy(logits.float(), batch.label, reduction="none")
+
+
+@contextmanager
+def frozen(network: nn.Module) -> Iterator[None]:
+    """Evaluation mode for a while: no dropout, and batch norm neither uses nor updates the batch's statistics."""
+    modes = {module: module.training for module in network.modules()}
+    network.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+
+
+@contextmanager
+def without_policy(model: ImageClassifier) -> Iterator[None]:
+    """The same draws without the learned layers, for a while; without any of them as in evaluation."""
+    policies = [layer for layer in model.augment.modules() if isinstance(layer, A.LearnedPolicy)]
+    for layer in policies or [model.augment]:
+        layer.eval()
+    try:
+        yield
+    finally:
+        for layer in policies or [model.augment]:
+            layer.train()

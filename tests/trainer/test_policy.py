@@ -1,0 +1,217 @@
+"""The policy is learned beside the classifier: each step touches its own parameters, everywhere the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import pytorch_lightning as pl
+import torch
+import yaml
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+import augment as A
+from lightning_modules.errors import UserError
+from lightning_modules.policy import LearnPolicy
+from lightning_modules.sampler import EndlessBatches, ShardSampler
+from tests.trainer.tools import ROOT, build, run_train
+
+Configure = Callable[..., DictConfig]
+LEARN = [
+    "experiment=learned_digits",
+    "model.width=8",
+    "data.batch_size=32",
+    "trainer.max_steps=25",
+    "trainer.limit_val_batches=0",
+    "trainer.num_sanity_val_steps=0",
+    "callbacks.learn.every=1",
+    "callbacks.learn.warmup=0",
+    "callbacks.learn.freeze=0.8",
+    "callbacks.learn.batch_size=32",
+]
+
+
+class Watch(pl.Callback):
+    """What each step changes."""
+
+    def __init__(self) -> None:
+        self.grads: list[object] = []
+        self.policy: list[torch.Tensor] = []
+        self.seen: list[set[int]] = []
+
+    def on_before_optimizer_step(self, trainer: pl.Trainer, model: pl.LightningModule, optimizer: object) -> None:
+        self.grads.append([p.grad for p in model.augment.parameters()])
+        owned = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        assert not owned & {id(p) for p in model.augment.parameters()}
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, model: pl.LightningModule, outputs: object, batch: A.Batch, _: int
+    ) -> None:
+        self.policy.append(torch.cat([p.detach().flatten().clone() for p in model.augment.parameters()]))
+        self.seen.append(set(batch.index.tolist()))
+
+
+def learn(cfg: DictConfig, *callbacks: pl.Callback, resume: Path | None = None) -> tuple[pl.Trainer, torch.nn.Module]:
+    trainer, model, data = build(cfg)
+    trainer.callbacks.extend(callbacks)
+    trainer.fit(model, data, ckpt_path=resume, weights_only=True)
+    return trainer, model
+
+
+@pytest.mark.parametrize("method", ["budget", "alignment", "joint"])
+def test_a_policy_is_learned_beside_the_classifier(configure: Configure, tmp_path: Path, method: str) -> None:
+    watch = Watch()
+    trainer, model = learn(configure(*LEARN, f"callbacks.learn.method={method}"), watch)
+    assert all(g is None for grads in watch.grads for g in grads), "the classifier's step reached the policy"
+    assert (watch.policy[0] != watch.policy[19]).all(), "every width and probability moves"
+    assert torch.equal(watch.policy[19], watch.policy[24]), "frozen at 80 % of 25 steps"
+    (callback,) = (c for c in trainer.callbacks if isinstance(c, LearnPolicy))
+    held_out = set(callback._held_out)
+    assert len(held_out) == (0 if method == "joint" else 160)
+    assert all(not held_out & seen for seen in watch.seen[:20])
+    assert all(p.grad is None for p in model.backbone.parameters()) or method  # zeroed by Lightning
+    logged = trainer.logged_metrics
+    assert {"policy/rotate/width", "policy/rotate/p", "policy/beta"} <= logged.keys()
+    assert (tmp_path / "run" / "policy.png").stat().st_size > 10_000
+
+
+def test_a_step_of_the_policy_leaves_classifier_and_teacher_alone(configure: Configure) -> None:
+    class Step(pl.Callback):
+        def on_train_end(self, trainer: pl.Trainer, model: pl.LightningModule) -> None:
+            (learner,) = (c for c in trainer.callbacks if isinstance(c, LearnPolicy))
+            others = [*model.backbone.state_dict().values(), *learner.teacher.state_dict().values()]
+            before, modes = [v.clone() for v in others], [m.training for m in model.modules()]
+            policy = torch.cat([p.detach().flatten() for p in model.augment.parameters()])
+            for parameter in model.backbone.parameters():
+                parameter.grad = None
+            learner._learn(trainer, model, A.Batch(torch.zeros(1, 1, 20, 20)))
+            assert all(torch.equal(a, b) for a, b in zip(before, others, strict=True))
+            assert all(p.grad is None for p in [*model.backbone.parameters(), *learner.teacher.parameters()])
+            assert modes == [m.training for m in model.modules()]
+            assert (policy != torch.cat([p.detach().flatten() for p in model.augment.parameters()])).all()
+            self.done = True
+
+    step = Step()
+    trainer, model, data = build(configure(*LEARN, "trainer.max_steps=6"))
+    trainer.callbacks.append(step)
+    LearnPolicy._log, log = lambda *_: None, LearnPolicy._log  # nothing may be logged at this moment
+    try:
+        trainer.fit(model, data)
+    finally:
+        LearnPolicy._log = log
+    assert step.done
+
+
+def test_the_exported_policy_draws_what_was_learned(configure: Configure, tmp_path: Path) -> None:
+    _, model = learn(configure(*LEARN))
+    fixed = instantiate(yaml.safe_load((tmp_path / "run" / "policy.yaml").read_text()), _convert_="all")
+    images, index = torch.randint(0, 256, (16, 1, 20, 20), dtype=torch.uint8), torch.arange(16)
+    with torch.no_grad():
+        torch.testing.assert_close(fixed(images, index=index), model.augment(images, index=index), atol=2e-3, rtol=0)
+    assert not list(fixed.parameters())
+    # and trains elsewhere
+    elsewhere = configure(
+        "data=turned_digits", "model=small_cnn", f"augment={tmp_path / 'run' / 'policy.yaml'}", "trainer.max_steps=2"
+    )
+    learn(elsewhere)
+
+
+def test_resuming_continues_the_policy_to_the_bit(configure: Configure, tmp_path: Path) -> None:
+    class Stop(pl.Callback):
+        def on_train_batch_start(self, trainer: pl.Trainer, *_: object) -> None:
+            if trainer.global_step == 12:
+                raise KeyboardInterrupt
+
+    _, reference = learn(configure(*LEARN))
+    with pytest.raises(SystemExit):
+        learn(configure(*LEARN, f"output_dir={tmp_path / 'first'}"), Stop())
+    _, resumed = learn(configure(*LEARN), resume=tmp_path / "first/checkpoints/last.ckpt")
+    for name, value in reference.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name]), name
+
+
+def test_two_processes_learn_the_policy_that_one_learns(configure: Configure, tmp_path: Path) -> None:
+    """After 20 steps of the policy: identical on both ranks, and equal to the single process within rounding."""
+    both = run_train(
+        tmp_path,
+        *LEARN,
+        "trainer=ddp_cpu",
+        "data.batch_size=16",
+        "test=false",
+        f"output_dir={tmp_path / 'both'}",
+        "+callbacks.save._target_=tests.trainer.test_policy.Save",
+        f"+callbacks.save.folder={tmp_path}",
+        PYTHONPATH=str(ROOT),
+    )
+    assert both.returncode == 0, both.stderr
+    trainer, _, _ = built = build(configure(*LEARN))
+    trainer.callbacks.append(Save(str(tmp_path), "one"))
+    trainer.fit(*built[1:])
+    first, second, one = (torch.load(tmp_path / f"{name}.pt") for name in ("0", "1", "one"))
+    assert first["taken"] == one["taken"] == 20
+    assert torch.equal(first["policy"], second["policy"])
+    assert first["log_beta"] == second["log_beta"] == pytest.approx(one["log_beta"], abs=1e-4)
+    torch.testing.assert_close(first["policy"], one["policy"], atol=1e-3, rtol=0)
+
+
+class Save(pl.Callback):
+    """Writes the policy of this process to a folder."""
+
+    def __init__(self, folder: str, name: str | None = None) -> None:
+        self.folder, self.name = Path(folder), name
+
+    def on_train_end(self, trainer: pl.Trainer, model: pl.LightningModule) -> None:
+        (learner,) = (c for c in trainer.callbacks if isinstance(c, LearnPolicy))
+        policy = torch.cat([p.detach().flatten() for p in model.augment.parameters()])
+        state = {"policy": policy, "log_beta": learner.log_beta, "taken": learner.taken}
+        torch.save(state, self.folder / f"{self.name or trainer.global_rank}.pt")
+
+
+def test_what_is_held_out_comes_back() -> None:
+    held_out = [3, 5, 8, 9]
+    sampler = ShardSampler(20, train=True, held_out=held_out, until=lambda: 2)
+    for epoch, folded in ((0, False), (1, False), (2, True), (3, True)):
+        sampler.set_epoch(epoch)
+        order = list(sampler)
+        assert len(set(order)) == len(order) == len(sampler) == 16
+        assert bool(set(order) & set(held_out)) == folded
+
+
+def test_endless_batches_are_a_function_of_their_number() -> None:
+    def take(count: int, **options: int) -> list[list[int]]:
+        batches = iter(EndlessBatches([1, 4, 6, 7, 9], 4, seed=3, **options))
+        return [next(batches) for _ in range(count)]
+
+    all_of_them = take(5)
+    assert sorted(number for batch in all_of_them for number in batch) == sorted([1, 4, 6, 7, 9] * 4)
+    assert take(3, first=2) == all_of_them[2:]
+    halves = [take(5, world=2, rank=rank) for rank in (0, 1)]
+    assert [sorted(a + b) for a, b in zip(*halves, strict=True)] == [sorted(batch) for batch in all_of_them]
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("callbacks.learn.method=magic", "method='magic' must be one of budget, alignment, joint"),
+        ("callbacks.learn.warmup=0.9", "warmup=0.9 and freeze=0.8 must satisfy"),
+        ("callbacks.learn.delta=0", "delta=0 must be positive"),
+        ("callbacks.learn.ema=1.0", r"ema=1.0 must lie within \[0, 1\)"),
+        ("callbacks.learn.share=1.0", "the shares"),
+        ("callbacks.learn.share=0.0001", "leaves none on one side"),
+        ("augment._args_.1.operators=[twirl]", "'twirl'; known are rotate"),
+    ],
+)
+def test_what_it_refuses(configure: Configure, override: str, message: str) -> None:
+    with pytest.raises(Exception, match=message) as caught:
+        learn(configure(*LEARN, override))
+    error = caught.value
+    assert isinstance(error, (UserError, ValueError)) or isinstance(error.__cause__, (UserError, ValueError))
+
+
+def test_a_pipeline_without_anything_to_learn_is_refused(configure: Configure) -> None:
+    trainer, model, data = build(configure("data=turned_digits", "model=small_cnn", "augment=none"))
+    trainer.callbacks.append(LearnPolicy())
+    with pytest.raises(UserError, match="nothing to learn"):
+        trainer.fit(model, data)
