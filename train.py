@@ -5,11 +5,14 @@ Examples:
     python train.py data=folder data.root=photos augment=imagenet model.name=resnet50
     python train.py ckpt_path=outputs/.../checkpoints/last.ckpt       continues an interrupted run
     python train.py train=false ckpt_path=outputs/.../best.ckpt       tests only
+    python train.py augment=PATH/policy.yaml                          an augmentation from a file of yours
     python train.py --multirun augment=none,light seed=0,1,2          compares
     python train.py --help                                            lists every setting
 """
 
 from __future__ import annotations
+
+import sys
 
 import hydra
 import pytorch_lightning as pl
@@ -17,6 +20,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from lightning_modules import run
+from lightning_modules.augment_file import with_augment_files
 from lightning_modules.errors import one_sentence
 
 
@@ -33,7 +37,7 @@ def train(cfg: DictConfig) -> float | None:
     model = instantiate(cfg.classifier)
     trainer = instantiate(
         cfg.trainer,
-        callbacks=list(instantiate(cfg.callbacks).values()),
+        callbacks=[c for c in instantiate(cfg.callbacks).values() if c is not None],  # NAME: null switches one off
         logger=list(instantiate(cfg.logger).values()),
     )
     run.refuse_distributed_multirun(trainer)
@@ -57,4 +61,5 @@ def main(cfg: DictConfig) -> float | None:
 
 if __name__ == "__main__":
     with one_sentence():
+        sys.argv[1:] = with_augment_files(sys.argv[1:])
         main()

@@ -1,8 +1,9 @@
 """Image augmentation inside the model: differentiable layers, batched, per sample, keyed by (seed, epoch, index)."""
 
+from augment import presets
 from augment.base import Layer
 from augment.batch import Batch, PackedImages
-from augment.distributions import Bernoulli, Beta, Choice, Constant, Distribution, LogUniform, Normal, Uniform
+from augment.distributions import Bernoulli, Beta, Choice, Constant, Distribution, LogUniform, Normal, Spread, Uniform
 from augment.filtering.blur import RandomBoxBlur, RandomGaussianBlur
 from augment.filtering.histogram import RandomAutoContrast, RandomClahe, RandomEqualize
 from augment.filtering.jpeg import RandomJPEG
@@ -14,13 +15,20 @@ from augment.geometric.affine import RandomAffine, RandomRotation, RandomShear, 
 from augment.geometric.crop import CenterCrop, RandomCrop, RandomResizedCrop
 from augment.geometric.dense import RandomElasticTransform, RandomFisheye, RandomGridDistortion, RandomThinPlateSpline
 from augment.geometric.flip import RandomHorizontalFlip, RandomRotation90, RandomVerticalFlip
-from augment.geometric.pad import PadTo
+from augment.geometric.pad import Pad, PadTo
 from augment.geometric.perspective import RandomPerspective
 from augment.geometric.resize import LongestMaxSize, Resize, SmallestMaxSize
+from augment.interop import from_kornia, from_torchvision
 from augment.layer import DenseWarp, ImageOp, Mix, PixelOp, Warp
+from augment.mixing.choice import RandomMix
 from augment.mixing.cutmix import RandomCutMix
+from augment.mixing.jigsaw import RandomJigsaw
 from augment.mixing.mixup import RandomMixUp
+from augment.mixing.mosaic import RandomMosaic
+from augment.mixing.resizemix import ResizeMix
+from augment.mixing.transplantation import RandomTransplantation
 from augment.noise import uniform
+from augment.opaque import Opaque
 from augment.photometric.adjust import RandomBrightness, RandomContrast, RandomGamma, RandomHue, RandomSaturation
 from augment.photometric.channels import (
     RandomChannelDropout,
@@ -45,13 +53,11 @@ from augment.pipeline import Pipeline
 from augment.policies.augmix import AugMix
 from augment.policies.autoaugment import AutoAugment
 from augment.policies.containers import OneOf, RandomApply, RandomOrder, SomeOf
+from augment.policies.learned import LearnedPolicy
 from augment.policies.randaugment import RandAugment, TrivialAugmentWide
 from augment.policies.three_augment import ThreeAugment
 from augment.preprocess import Preprocess
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-"""Channel statistics of ImageNet in [0, 1], the values that published weights expect."""
+from augment.presets import IMAGENET_MEAN, IMAGENET_STD
 
 __all__ = [
     "IMAGENET_MEAN",
@@ -73,13 +79,16 @@ __all__ = [
     "GridMask",
     "ImageOp",
     "Layer",
+    "LearnedPolicy",
     "LogUniform",
     "LongestMaxSize",
     "Mix",
     "Normal",
     "Normalize",
     "OneOf",
+    "Opaque",
     "PackedImages",
+    "Pad",
     "PadTo",
     "Pipeline",
     "PixelOp",
@@ -110,10 +119,13 @@ __all__ = [
     "RandomHue",
     "RandomInvert",
     "RandomJPEG",
+    "RandomJigsaw",
     "RandomLinearCornerIllumination",
     "RandomLinearIllumination",
     "RandomMedianBlur",
+    "RandomMix",
     "RandomMixUp",
+    "RandomMosaic",
     "RandomMotionBlur",
     "RandomOrder",
     "RandomPerspective",
@@ -136,13 +148,19 @@ __all__ = [
     "RandomThinPlateSpline",
     "RandomToneCurve",
     "RandomTranslate",
+    "RandomTransplantation",
     "RandomVerticalFlip",
     "Resize",
+    "ResizeMix",
     "SmallestMaxSize",
     "SomeOf",
+    "Spread",
     "ThreeAugment",
     "TrivialAugmentWide",
     "Uniform",
     "Warp",
+    "from_kornia",
+    "from_torchvision",
+    "presets",
     "uniform",
 ]

@@ -75,6 +75,8 @@ def _constructor_sentence(error: InstantiationException) -> str | None:
     cause: BaseException = error
     while isinstance(cause, InstantiationException) and cause.__cause__ is not None:
         place, cause = str(cause).rpartition("full_key: ")[2], cause.__cause__
+    if isinstance(cause, ImportError) and not isinstance(cause.__cause__, (ImportError, AttributeError, type(None))):
+        return None  # the module is there, and fails
     expected = (UserError, ValueError, TypeError, ImportError, MisconfigurationException)
     return f"{place}: {_one_line(str(cause))}" if isinstance(cause, expected) else sentence(cause)
 

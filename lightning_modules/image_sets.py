@@ -130,6 +130,6 @@ def _decode(path: Path, channels: int) -> Tensor:
     try:
         with Image.open(path) as file:
             image = file.convert("L" if channels == 1 else "RGB")
-    except (OSError, SyntaxError, ValueError) as error:  # what Pillow's decoders raise
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:  # as Pillow does
         raise UserError(f"cannot read the image {path} ({error}): remove or replace the file.") from error
     return torch.from_numpy(np.array(image)).view(image.height, image.width, channels)

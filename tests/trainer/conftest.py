@@ -10,6 +10,7 @@ import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
+from lightning_modules.augment_file import with_augment_files
 from lightning_modules.run import silence_harmless_warnings
 from tests.trainer.tools import QUIET, ROOT, write_images
 
@@ -26,7 +27,8 @@ def configure(tmp_path: Path) -> Callable[..., DictConfig]:
 
     def configured(*overrides: str) -> DictConfig:
         with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-            return compose("train", overrides=[*QUIET, f"output_dir={tmp_path / 'run'}", *overrides])
+            given = with_augment_files([*QUIET, f"output_dir={tmp_path / 'run'}", *overrides])
+            return compose("train", overrides=given)
 
     return configured
 

@@ -92,7 +92,7 @@ def test_one_step_of_every_experiment(
 
 
 def test_settings_reach_the_objects(configure: Callable[..., DictConfig]) -> None:
-    cfg = configure("augment._args_.1.degrees=30", "seed=5", "data.size=24", "model.name=test_vit")
+    cfg = configure("augment=custom", "augment._args_.1.degrees=30", "seed=5", "data.size=24", "model.name=test_vit")
     _, model, data = build(cfg)
     assert model.augment.layers[1].degrees.support() == (-30, 30)
     assert model.augment.seed == data.seed == 5

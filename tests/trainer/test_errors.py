@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
-from hydra.errors import ConfigCompositionException, OverrideParseException
+from hydra.errors import ConfigCompositionException, InstantiationException, OverrideParseException
+from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from lightning_modules.errors import UserError, one_sentence, sentence
-from tests.trainer.tools import ROOT, run_train, write_images
+from tests.trainer.tools import ROOT, run_train, write_images, write_pipeline
 from train import train
 
 Ending = Callable[..., str]
@@ -83,15 +84,18 @@ def test_corrupt_image_that_only_a_worker_meets(ending: Ending, mixed_folder: Pa
     assert said.startswith(f"cannot read the image {mixed_folder}/x")
 
 
-def test_crop_that_does_not_fit(ending: Ending) -> None:
-    assert ending("augment=cifar", "augment._args_.1.size=64") == (
+def test_crop_that_does_not_fit(ending: Ending, tmp_path: Path) -> None:
+    resize, crop = {"name": "Resize", "size": [32, 32]}, {"name": "RandomCrop", "size": 64, "padding": 4}
+    assert ending(f"augment={write_pipeline(tmp_path / 'crop.yaml', resize, crop)}") == (
         "augment cannot process the images of this data: RandomCrop: size=(64, 64) does not fit into an image whose "
         "side is 32 pixels (40 with padding); give a smaller size, more padding or pad_if_needed=True."
     )
 
 
-def test_crop_of_impossible_size(ending: Ending) -> None:
-    assert "RandomCrop: size=-3 must be a positive" in ending("augment=cifar", "augment._args_.1.size=-3")
+def test_crop_of_impossible_size(ending: Ending, tmp_path: Path) -> None:
+    path = write_pipeline(tmp_path / "crop.yaml", {"name": "RandomCrop", "size": -3})
+    assert "RandomCrop: size=-3 must be a positive" in ending(f"augment={path}")
+    assert ending("data.size=-3").startswith("classifier.augment: ")
 
 
 def test_size_that_the_model_does_not_take(ending: Ending) -> None:
@@ -103,9 +107,9 @@ def test_size_that_the_model_does_not_take(ending: Ending) -> None:
     )
 
 
-def test_mixed_sizes_that_stay_mixed(ending: Ending, mixed_folder: Path) -> None:
-    only_normalize = "augment._args_=[{_target_:augment.Normalize,mean:0,std:1}]"
-    said = ending("data=folder", f"data.root={mixed_folder}", only_normalize)
+def test_mixed_sizes_that_stay_mixed(ending: Ending, mixed_folder: Path, tmp_path: Path) -> None:
+    path = write_pipeline(tmp_path / "normalize.yaml", {"name": "Normalize", "mean": 0, "std": 1})
+    said = ending("data=folder", f"data.root={mixed_folder}", f"augment={path}")
     assert said.startswith("augment cannot process the images of this data: Normalize")
 
 
@@ -188,6 +192,25 @@ def test_bugs_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
         _ = 1 / 0
 
 
+def test_a_module_that_fails_is_a_bug(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "failing_module.py").write_text("1 / 0")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(InstantiationException) as caught:
+        instantiate({"_target_": "failing_module.Thing"})
+    assert sentence(caught.value) is None
+
+
+def test_traceback_for_those_who_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("HYDRA_FULL_ERROR", "0"), ("TRAIN_SHOW_TRACEBACK", "0")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("sys.argv", ["train.py", "debug=true"])
+    with pytest.raises(UserError), one_sentence():
+        raise UserError("kept")
+    monkeypatch.setattr("sys.argv", ["train.py"])
+    with pytest.raises(SystemExit), one_sentence():
+        raise UserError("told")
+
+
 def test_message_of_a_worker_is_its_last_line() -> None:
     wrapped = (
         "Caught UserError in DataLoader worker process 0.\nOriginal Traceback (most recent call last):\n"
@@ -198,14 +221,11 @@ def test_message_of_a_worker_is_its_last_line() -> None:
 
 
 def test_train_py_itself(tmp_path: Path) -> None:
-    """The process: exit code, one line, and the traceback for those who ask."""
+    """The process: exit code and one line."""
     ended = run_train(tmp_path, "trainer.max_epoch=3")
     assert ended.returncode == 2
     assert ended.stderr.strip().count("\n") == 0
     assert ended.stderr.startswith("error: unknown setting trainer.max_epoch")
-    ended = run_train(tmp_path, "data=folder", "data.root=/nowhere", "debug=true")
-    assert ended.returncode == 1
-    assert "Traceback" in ended.stderr
     ended = run_train(tmp_path, "--multirun", "trainer=ddp_cpu", "seed=0,1")
     assert ended.returncode == 2
     assert ended.stderr.splitlines()[-1] == (

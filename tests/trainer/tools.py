@@ -6,9 +6,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
+import yaml
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from PIL import Image
@@ -24,7 +26,7 @@ def build(cfg: DictConfig) -> tuple[pl.Trainer, pl.LightningModule, pl.Lightning
     data = instantiate(cfg.data.module)
     if cfg.data.num_classes is None:
         cfg.data.num_classes = data.num_classes
-    callbacks, loggers = (list(instantiate(cfg[name]).values()) for name in ("callbacks", "logger"))
+    callbacks, loggers = ([c for c in instantiate(cfg[n]).values() if c is not None] for n in ("callbacks", "logger"))
     model = instantiate(cfg.classifier)
     return instantiate(cfg.trainer, callbacks=callbacks, logger=loggers), model, data
 
@@ -36,6 +38,13 @@ def write_images(folder: Path, count: int, sizes: list[tuple[int, int]], seed: i
     for i in range(count):
         pixels = rng.integers(0, 256, (*sizes[i % len(sizes)], 3), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / f"{i}.png")
+
+
+def write_pipeline(path: Path, *layers: dict[str, Any]) -> Path:
+    """A YAML file of augmentation; a layer is {"name": of the class, argument: value, ...}."""
+    args = [{"_target_": f"augment.{layer.pop('name')}"} | layer for layer in map(dict, layers)]
+    path.write_text(yaml.safe_dump({"_target_": "augment.Pipeline", "_args_": args}))
+    return path
 
 
 def run_train(cwd: Path, *overrides: str, seconds: float = 120, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -1,0 +1,44 @@
+"""python -m augment bench | doctor | preview"""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+TOOLS = {
+    "bench": ("augment.tools.bench.command", "measure recipes side by side with other libraries"),
+    "doctor": ("augment.tools.doctor.command", "find out why augmentation is slow, and what to do"),
+    "preview": ("augment.tools.preview.command", "show what a pipeline makes of your images"),
+}
+USER_ERROR_EXIT = 2
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One sentence, like every other error."""
+        print(f"error: {message} ({self.prog} --help lists what there is).", file=sys.stderr)
+        sys.exit(USER_ERROR_EXIT)
+
+
+def main(given: Sequence[str] | None = None) -> None:
+    given = list(sys.argv[1:] if given is None else given)
+    parser = _Parser("python -m augment", description="Tools of the augment library.")
+    names = parser.add_subparsers(dest="tool", required=True, metavar="{bench,doctor,preview}", parser_class=_Parser)
+    asked = next((word for word in given if word in TOOLS), None)
+    for name, (module, about) in TOOLS.items():
+        tool = names.add_parser(name, help=about, description=about.capitalize() + ".")
+        if name == asked:  # the others are not even imported
+            importlib.import_module(module).add_arguments(tool)
+    arguments = parser.parse_args(given)
+    from augment.tools.errors import ToolError
+
+    try:
+        importlib.import_module(TOOLS[arguments.tool][0]).run(arguments, given[1:])
+    except ToolError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(USER_ERROR_EXIT)
+
+
+if __name__ == "__main__":
+    main()

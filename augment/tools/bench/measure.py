@@ -1,0 +1,159 @@
+"""One run: every implementation on every recipe, with what was skipped and why."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+
+import torch
+
+from augment.tools.bench.kernels import counted
+from augment.tools.bench.recipes import RECIPES
+from augment.tools.bench.timing import Timing, copy_run, in_turns, warmed_up
+from augment.tools.bench.work import CLASSES, Implementation, NotOfferedError, Run, Task
+from augment.tools.errors import ToolError
+
+PEERS = ("ours", "kornia", "torchvision", "albumentations", "fuse", "dali", "cvcuda")
+OURS = ("augment compiled", "augment eager")
+"""What others are compared with: the first of these that took part."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One implementation on one recipe.
+
+    Attributes:
+        images_per_s: median over the rounds; None if it took no part, see `note`.
+        spread: half the distance between the quartiles over the median.
+        ratio: how many times as fast as this implementation the library is.
+        peak_mb: 10^6 bytes above those in use before the call.
+        gb_per_s: 10^9 bytes of input and output per second.
+        of_copy: that over what a plain copy of as many bytes reaches.
+        first_call_s: with compilation, where there is any.
+        kernels, passes: operators launched in eager mode, and those of them that write images; None if compiled.
+        parameters, differentiable: what sort of work it does, see `Implementation`.
+        note: why it took no part.
+    """
+
+    recipe: str
+    implementation: str
+    parameters: str
+    differentiable: bool
+    images_per_s: float | None = None
+    spread: float | None = None
+    ratio: float | None = None
+    peak_mb: float | None = None
+    gb_per_s: float | None = None
+    of_copy: float | None = None
+    first_call_s: float | None = None
+    kernels: int | None = None
+    passes: int | None = None
+    note: str | None = None
+
+    def plain(self) -> dict[str, object]:
+        return asdict(self)
+
+
+def implementations(only: Sequence[str], device: torch.device) -> tuple[list[Implementation], dict[str, str]]:
+    """Those that can take part, and why the others cannot.
+
+    Args:
+        only: beginnings of names to restrict it to; empty for all.
+    """
+    every = [i for peer in PEERS for i in importlib.import_module(f"augment.tools.bench.peers.{peer}").IMPLEMENTATIONS]
+    asked = [i for i in every if not only or any(i.name.startswith(start) for start in only)]
+    if not asked:
+        raise ToolError(f"--only: {','.join(only)!r} begins none of {', '.join(i.name for i in every)}.")
+    reasons = {i.name: i.missing(device) for i in asked}
+    return [i for i in asked if not reasons[i.name]], {name: why for name, why in reasons.items() if why}
+
+
+def task_of(batch: int, size: int, out: int, dtype: torch.dtype, device: torch.device, threads: int) -> Task:
+    """Smooth random images with some noise, so that operators that depend on the content see something like photos."""
+    generator = torch.Generator().manual_seed(0)
+    coarse = torch.rand(batch, 3, 8, 8, generator=generator)
+    images = torch.nn.functional.interpolate(coarse, (size, size), mode="bilinear") * 220
+    images = images + 35 * torch.rand(images.shape, generator=generator)
+    images = images.to(torch.uint8).contiguous(memory_format=torch.channels_last).to(device)
+    labels = torch.randint(0, CLASSES, (batch,), generator=generator).to(device)
+    return Task(images, labels, out, dtype, threads)
+
+
+def measured(
+    task: Task, recipes: Sequence[str], found: Sequence[Implementation], rounds: int, tell: Callable[[str], None]
+) -> list[Row]:
+    """All rows, recipe by recipe."""
+    rows: list[Row] = []
+    torch.set_num_threads(task.threads)
+    for recipe in recipes:
+        torch._dynamo.reset()  # of the peers' code, which is shared between recipes
+        tell(recipe)
+        rows += _one_recipe(task, recipe, found, rounds, tell)
+    return rows
+
+
+def _one_recipe(
+    task: Task, recipe: str, found: Sequence[Implementation], rounds: int, tell: Callable[[str], None]
+) -> list[Row]:
+    runs: dict[str, Run] = {}
+    timings: dict[str, Timing] = {}
+    notes: dict[str, str] = {}
+    for one in found:
+        tell(f"{recipe}: warming up {one.name}")
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                run = one.build(task, RECIPES[recipe])
+                timings[one.name] = warmed_up(run, task)
+            runs[one.name] = run
+        except NotOfferedError as reason:
+            notes[one.name] = str(reason)
+        except Exception as error:
+            notes[one.name] = f"failed: {type(error).__name__}: {str(error).strip().splitlines()[0][:120]}"
+    copying, moved = copy_run(task)
+    tell(f"{recipe}: measuring {len(runs)} implementations, {rounds} rounds")
+    for name, turns in in_turns(runs | {"copy": copying}, task, rounds).items():
+        timings.setdefault(name, Timing()).turns = turns
+    copy_speed = moved / timings["copy"].median
+    reference = next((timings[name].median for name in OURS if name in runs), None)
+    return [
+        _row(task, recipe, one, timings[one.name], runs[one.name], moved, copy_speed, reference)
+        if one.name in runs
+        else Row(recipe, one.name, one.parameters, one.differentiable, note=notes[one.name])
+        for one in found
+    ]
+
+
+def _row(
+    task: Task,
+    recipe: str,
+    one: Implementation,
+    timing: Timing,
+    run: Run,
+    moved: int,
+    copy_speed: float,
+    reference: float | None,
+) -> Row:
+    kernels = counted(run) if "eager" in one.name or "torchvision batched" in one.name else None
+    return Row(
+        recipe=recipe,
+        implementation=one.name,
+        parameters=one.parameters,
+        differentiable=one.differentiable,
+        images_per_s=round(len(task.images) / timing.median, 2),
+        spread=round(timing.spread, 4),
+        ratio=None if reference is None else round(timing.median / reference, 3),
+        peak_mb=None if timing.peak is None else round(timing.peak / 1e6, 2),
+        gb_per_s=round(moved / timing.median / 1e9, 4),
+        of_copy=round(moved / timing.median / copy_speed, 5),
+        first_call_s=round(timing.first_call, 3),
+        kernels=kernels and kernels.total,
+        passes=kernels and kernels.passes,
+    )
+
+
+def to_stderr(text: str) -> None:
+    print(f"bench: {text}", file=sys.stderr, flush=True)

@@ -1,0 +1,60 @@
+"""What is measured: recipes as lists of operators, which every implementation translates by a table of its own.
+
+The names stand for these operators, with the same ranges everywhere:
+
+    resized_crop  8 to 100 % of the area, ratio 3/4 to 4/3, antialiased where offered, to the output size
+    hflip, vflip  half of the images
+    rotation      -15 to 15 degrees, bilinear; turn is -5 to 5 degrees
+    translate     up to 10 % of each side; scaling 0.9 to 1.1; shear -5 to 5 degrees
+    affine        rotation, translate and scaling in one
+    perspective   0.2, all images
+    color_jitter  brightness, contrast, saturation 0.4, hue 0.1, all images; weak_jitter 0.3, no hue
+    normalize     ImageNet's mean and standard deviation
+    erasing       a quarter of the images
+    randaugment   two operators, magnitude 9 of 30
+    one_of_three  gray, solarized or blurred
+    mixup, cutmix half of the images each, Beta(0.2, 0.2) and Beta(1, 1), with labels of 1000 classes
+"""
+
+from augment.tools.errors import ToolError
+
+_CROP = ("resized_crop", "hflip")
+_CHAIN = ("rotation", "scaling", "translate", "shear", "hflip", "affine", "turn", "vflip")
+
+_WHOLE = {
+    "crop_flip": (*_CROP, "normalize"),
+    "jitter": (*_CROP, "affine", "color_jitter", "normalize", "erasing"),
+    "randaugment": (*_CROP, "randaugment", "normalize", "erasing"),
+    "three_augment": (*_CROP, "one_of_three", "weak_jitter", "normalize"),
+    "mixing": (*_CROP, "normalize", "mixup", "cutmix"),
+}
+_LAYERS = (
+    *("resized_crop", "hflip", "rotation", "affine", "perspective", "elastic"),
+    *("color_jitter", "brightness", "grayscale", "posterize", "solarize", "equalize", "autocontrast", "normalize"),
+    *("erasing", "gaussian_blur", "sharpness", "jpeg"),
+)
+
+RECIPES: dict[str, tuple[str, ...]] = {
+    **_WHOLE,
+    **{f"layer:{name}": (name,) for name in _LAYERS},
+    **{f"chain:{n}": _CHAIN[:n] for n in range(1, len(_CHAIN) + 1)},
+}
+GROUPS = {
+    "recipes": list(_WHOLE),
+    "layers": [name for name in RECIPES if name.startswith("layer:")],
+    "chain": [name for name in RECIPES if name.startswith("chain:")],
+    "all": list(RECIPES),
+}
+
+
+def chosen(names: str) -> list[str]:
+    """The recipes that a comma-separated list of recipes and groups names."""
+    found: list[str] = []
+    for name in names.split(","):
+        if name not in RECIPES and name not in GROUPS:
+            allowed = ", ".join([*GROUPS, *_WHOLE])
+            raise ToolError(
+                f"--recipes: {name!r} must be one of {allowed}, layer:<name> or chain:<1 to {len(_CHAIN)}>."
+            )
+        found += GROUPS.get(name, [name])
+    return list(dict.fromkeys(found))

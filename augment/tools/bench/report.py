@@ -1,0 +1,181 @@
+"""What was measured, as a table on the terminal, as plain data, as Markdown and as a picture."""
+
+from __future__ import annotations
+
+import platform
+import shlex
+from collections.abc import Sequence
+from datetime import date
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from augment.tools.bench.measure import OURS, Row
+from augment.tools.errors import required
+
+PACKAGES = (
+    "torch",
+    "kornia",
+    "torchvision",
+    "albumentations",
+    "fuse-augmentations",
+    "nvidia-dali-cuda130",
+    "cvcuda-cu13",
+)
+COLUMNS = ("images/s", "spread", "augment is", "peak MB", "GB/s", "of copy", "first s", "kernels", "draws", "gradient")
+_WIDE, _FIRST = 130, range(4)
+"""A terminal narrower than so many characters shows the first columns only; --json and --markdown have all."""
+
+
+def environment(device: torch.device, threads: int) -> dict[str, Any]:
+    """Machine, versions and date."""
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else None
+    return {
+        "date": date.today().isoformat(),
+        "processor": _processor(),
+        "threads": threads,
+        "gpu": gpu,
+        "python": platform.python_version(),
+        "versions": versions,
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return f"{models[0]}, {len(models)} logical cores" if models else platform.machine()
+
+
+def cells(row: Row) -> list[str]:
+    """A row in the order of COLUMNS."""
+    if row.images_per_s is None:
+        return ["-"] * len(COLUMNS)
+    kernels = "" if row.kernels is None else f"{row.kernels} ({row.passes})"
+    return [
+        f"{row.images_per_s:,.0f}" if row.images_per_s >= 10 else f"{row.images_per_s:.1f}",
+        f"±{row.spread:.0%}",
+        "" if row.ratio is None else f"{row.ratio:.2f} x",
+        "" if row.peak_mb is None else f"{row.peak_mb:,.0f}",
+        f"{row.gb_per_s:.2f}",
+        f"{row.of_copy:.1%}",
+        f"{row.first_call_s:.1f}",
+        kernels,
+        row.parameters,
+        "yes" if row.differentiable else "no",
+    ]
+
+
+def print_tables(report: dict[str, Any], rows: Sequence[Row]) -> None:
+    """On the terminal, one table a recipe."""
+    required("rich", "rich", "the table")
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=_WIDE)
+    shown = range(len(COLUMNS)) if console.width >= _WIDE else _FIRST
+    console.print(headline(report))
+    for recipe in dict.fromkeys(row.recipe for row in rows):
+        table = Table(title=recipe, title_justify="left")
+        table.add_column("implementation")
+        for i in shown:
+            table.add_column(COLUMNS[i], justify="right")
+        for row in (r for r in rows if r.recipe == recipe):
+            table.add_row(row.implementation, *(cells(row)[i] for i in shown))
+        console.print(table)
+        for row in (r for r in rows if r.recipe == recipe and r.note):
+            console.print(f"  {row.implementation}: {row.note}", highlight=False)
+    for name, why in report["skipped"].items():
+        console.print(f"skipped {name}: {why}", highlight=False)
+    console.print(LEGEND)
+
+
+LEGEND = (
+    "All start from the same uint8 batch on the device and end with floats there. 'augment is' n x: this library "
+    f"({OURS[0]}, or {OURS[1]} if that was not measured) has n times the speed; below 1 it is slower. spread: half the "
+    "distance between the quartiles. of copy: against a plain copy of as many bytes. first: the first call, with "
+    "compilation. kernels: operators launched in eager mode (those that write images). peak: memory above that before "
+    "the call."
+)
+
+
+def headline(report: dict[str, Any]) -> str:
+    s, e = report["settings"], report["environment"]
+    place = e["gpu"] or f"{e['processor']}, {e['threads']} threads"
+    versions = ", ".join(f"{name} {v}" for name, v in e["versions"].items())
+    return (
+        f"{place}; batch {s['batch']}, {s['size']}² -> {s['out']}², {s['dtype']}; {e['date']}; "
+        f"Python {e['python']}, {versions}"
+    )
+
+
+def markdown(report: dict[str, Any], rows: Sequence[Row]) -> str:
+    """The same as Markdown, with the command."""
+    lines = [headline(report) + ".", "", "    " + report["command"], ""]
+    for recipe in dict.fromkeys(row.recipe for row in rows):
+        lines += [f"### {recipe}", "", "| implementation | " + " | ".join(COLUMNS) + " |"]
+        lines.append("|---|" + "---:|" * len(COLUMNS))
+        mine = [row for row in rows if row.recipe == recipe]
+        lines += [f"| {row.implementation} | " + " | ".join(cells(row)) + " |" for row in mine]
+        lines += ["", *(f"{row.implementation}: {row.note}.  " for row in mine if row.note), ""]
+    lines += [f"Skipped: {name}, {why}.  " for name, why in report["skipped"].items()]
+    return "\n".join([*lines, "", LEGEND, ""])
+
+
+def command_line(arguments: Sequence[str]) -> str:
+    return shlex.join(["python", "-m", "augment", "bench", *arguments])
+
+
+def plot(path: str, report: dict[str, Any], rows: Sequence[Row]) -> None:
+    """Bars of images/s, one panel a recipe; the chain's lengths as lines. The file's suffix chooses the format."""
+    required("matplotlib", "matplotlib", "--plot")
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    timed = [row for row in rows if row.images_per_s is not None]
+    panels = [r for r in dict.fromkeys(row.recipe for row in timed) if not r.startswith("chain:")]
+    chain = [row for row in timed if row.recipe.startswith("chain:")]
+    names = list(dict.fromkeys(row.implementation for row in timed))
+    colours = dict(zip(names, pyplot.get_cmap("tab10").colors, strict=False))
+    count = len(panels) + bool(chain)
+    columns = min(3, count)
+    figure, axes = pyplot.subplots(
+        -(-count // columns), columns, figsize=(5 * columns, 0.8 + 2.6 * -(-count // columns)), squeeze=False
+    )
+    for axis, recipe in zip(axes.flat, panels, strict=False):
+        bars = [row for row in timed if row.recipe == recipe][::-1]
+        axis.barh(
+            [row.implementation for row in bars],
+            [row.images_per_s for row in bars],
+            xerr=[row.images_per_s * row.spread for row in bars],
+            color=[colours[row.implementation] for row in bars],
+        )
+        axis.set(title=recipe, xlabel="images/s")
+    if chain:
+        axis = axes.flat[len(panels)]
+        for name in names:
+            line = [row for row in chain if row.implementation == name]
+            lengths = [int(row.recipe.partition(":")[2]) for row in line]
+            axis.plot(lengths, [row.images_per_s for row in line], marker="o", label=name, color=colours[name])
+        axis.set(title="chain of geometric layers", xlabel="layers", ylabel="images/s", yscale="log")
+        axis.legend(fontsize="x-small")
+    for axis in list(axes.flat)[count:]:
+        axis.axis("off")
+    figure.suptitle(headline(report).partition("; Python")[0], fontsize="medium")
+    figure.tight_layout()
+    figure.savefig(path, dpi=120)
+    pyplot.close(figure)

@@ -1,0 +1,108 @@
+"""Measurements, taken in turns (A B C A B C ...) so that whatever else the machine does hits everybody alike."""
+
+from __future__ import annotations
+
+import ctypes
+import statistics
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from augment.tools.bench.work import Run, Task
+
+_BLOCK = 0.2
+"""Seconds that one turn should take at least, so that the clock and the call do not matter."""
+
+
+@dataclass
+class Timing:
+    """Attributes: seconds per batch of every turn, of the first call (with compilation), and the peak in bytes."""
+
+    turns: list[float] = field(default_factory=list)
+    first_call: float = 0.0
+    peak: int | None = None
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.turns)
+
+    @property
+    def spread(self) -> float:
+        """Half the distance between the quartiles over the median."""
+        if len(self.turns) < 2:
+            return 0.0
+        low, _, high = statistics.quantiles(self.turns, n=4, method="inclusive")
+        return (high - low) / 2 / self.median
+
+
+def warmed_up(run: Run, task: Task) -> Timing:
+    """Compiles what is compiled, and measures the peak of memory."""
+    timing = Timing()
+    start = time.perf_counter()
+    run()
+    _wait(task.device)
+    timing.first_call = time.perf_counter() - start
+    run()
+    timing.peak = peak_memory(run, task.device)
+    return timing
+
+
+def in_turns(runs: dict[str, Run], task: Task, rounds: int) -> dict[str, list[float]]:
+    """Seconds per batch of each run in every round."""
+    from torch.utils.benchmark import Timer  # imports half of torch
+
+    timers = {name: Timer("run()", globals={"run": run}, num_threads=task.threads) for name, run in runs.items()}
+    repeats = {name: max(1, round(_BLOCK / max(t.timeit(1).median, 1e-6))) for name, t in timers.items()}
+    turns: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(rounds):
+        for name, timer in timers.items():
+            turns[name].append(timer.timeit(repeats[name]).median)
+    return turns
+
+
+def copy_run(task: Task) -> tuple[Run, int]:
+    """A plain copy that moves as many bytes as the task must: the input read once, the output written once."""
+    out_bytes = len(task.images) * 3 * task.out**2 * torch.empty(0, dtype=task.dtype).element_size()
+    moved = task.images.numel() + out_bytes
+    source = torch.zeros(moved // 2, dtype=torch.uint8, device=task.device)
+    target = torch.empty_like(source)
+    return lambda: target.copy_(source), moved
+
+
+def peak_memory(run: Run, device: torch.device) -> int | None:
+    """Bytes in use at the worst moment of a run above those before it; of the process on a Linux CPU, None elsewhere.
+
+    On a GPU it is what torch allocates; libraries with allocators of their own are not seen.
+    """
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        run()
+        torch.cuda.synchronize(device)
+        return torch.cuda.max_memory_allocated(device) - before
+    if not sys.platform.startswith("linux"):
+        return None
+    try:
+        ctypes.CDLL("libc.so.6").malloc_trim(0)  # what is free but kept would hide what the run takes
+        Path("/proc/self/clear_refs").write_text("5")  # starts a new peak
+    except OSError:
+        return None
+    before = _status("VmRSS")
+    run()
+    return max(_status("VmHWM") - before, 0)
+
+
+def _status(name: str) -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(name):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

@@ -1,0 +1,6 @@
+"""Why augmentation is not fast, and what to do: diagnose(pipeline, loader), or python -m augment doctor."""
+
+from augment.tools.doctor.diagnosis import diagnose
+from augment.tools.doctor.findings import Finding, Report
+
+__all__ = ["Finding", "Report", "diagnose"]

@@ -1,0 +1,124 @@
+"""The other questions that the doctor asks, one function each."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import torch
+
+from augment.base import Layer
+from augment.pipeline import Pipeline
+from augment.tools.doctor.findings import NOTE, SLOW, Report
+
+_MEMORY = 2.5
+"""Times the output: what a pipeline should need at most."""
+
+
+def check_device(report: Report, used: torch.device, asked: torch.device | None) -> None:
+    if used.type == "cuda":
+        return
+    if torch.cuda.is_available():
+        report.add(
+            "device",
+            SLOW,
+            "augmentation runs on the CPU although there is a GPU",
+            'move the batch first: pipeline(batch.to("cuda", non_blocking=True))',
+        )
+    else:
+        why = "this torch is built without CUDA" if torch.version.cuda is None else "torch sees no GPU or no driver"
+        report.add(
+            "device",
+            SLOW if asked is not None and asked.type == "cuda" else NOTE,
+            f"augmentation runs on the CPU: {why}",
+            "if the machine has a GPU: install a CUDA build of torch and a driver that fits, and look at "
+            "CUDA_VISIBLE_DEVICES",
+        )
+    cores = os.cpu_count() or 1
+    if torch.get_num_threads() < cores:
+        report.add(
+            "device",
+            NOTE,
+            f"torch uses {torch.get_num_threads()} of {cores} CPU cores",
+            "torch.set_num_threads(...) or OMP_NUM_THREADS, unless the others are for data loading",
+        )
+
+
+def check_mode(report: Report, pipeline: Layer) -> None:
+    if not pipeline.training:
+        report.add(
+            "mode", NOTE, "the pipeline is in eval(): nothing random is applied", "pipeline.train() for training"
+        )
+    learned = [name for name, parameter in pipeline.named_parameters() if parameter.requires_grad]
+    if learned:
+        report.add(
+            "mode",
+            NOTE,
+            f"{len(learned)} parameters are learnable ({learned[0]}, ...), so a graph is recorded and memory kept",
+            "pipeline.requires_grad_(False) when they have been learned",
+        )
+
+
+def check_compilation(report: Report, pipeline: Layer, device: torch.device, graphs: list[int]) -> None:
+    """`graphs`: how many were compiled during each batch."""
+    stuck = [type(leaf).__name__ for leaf in pipeline.leaves() if not getattr(leaf, "compilable", True)]
+    compiles = isinstance(pipeline, Pipeline) and pipeline.compiles_on(device)
+    if stuck:
+        report.add(
+            "compile",
+            SLOW,
+            f"{', '.join(dict.fromkeys(stuck))} cannot be compiled, so the whole pipeline runs in eager mode",
+            "replace it by a layer of augment, or put it first or last, outside of the compiled pipeline",
+        )
+    elif not compiles:
+        report.add(
+            "compile",
+            SLOW if device.type == "cuda" else NOTE,
+            "the pipeline is not compiled",
+            "Pipeline(..., compile=True); the first batch then takes seconds to minutes, later processes use the cache",
+        )
+    later = sum(graphs[1:])
+    if later:
+        report.add(
+            "compile",
+            SLOW,
+            f"{later} of {len(graphs) - 1} batches after the first were compiled again",
+            'see why with TORCH_LOGS="recompiles"; usual causes are image sizes or dtypes that change, train() and '
+            "eval() in turns, and attributes that change from batch to batch",
+        )
+
+
+def check_workers(report: Report, loader: Any, wait: float, work: float, batch: int) -> None:
+    """`wait`: seconds a batch from the loader takes; `work`: seconds in the pipeline."""
+    report.figures["loader, images/s"] = round(batch / max(wait, 1e-9))
+    report.figures["pipeline, images/s"] = round(batch / max(work, 1e-9))
+    workers = getattr(loader, "num_workers", None)
+    if wait <= work:
+        return
+    remedy = "more workers, smaller or faster-decoding files, or fewer transforms in the data set"
+    if workers == 0:
+        remedy = (
+            f"DataLoader(..., num_workers={max((os.cpu_count() or 2) - 1, 1)}, persistent_workers=True): it has none"
+        )
+    elif workers:
+        remedy = f"more than {workers} workers, persistent_workers=True; or smaller or faster-decoding files"
+    report.add(
+        "workers",
+        SLOW,
+        f"the loader takes {wait * 1e3:.0f} ms a batch, the pipeline {work * 1e3:.0f} ms: training waits for loading",
+        remedy,
+    )
+
+
+def check_memory(report: Report, peak: int | None, output: int) -> None:
+    if peak is None:
+        return
+    times = peak / max(output, 1)
+    report.figures["peak memory"] = f"{peak / 1e6:.0f} MB, {times:.1f} times the output"
+    if times > _MEMORY:
+        report.add(
+            "memory",
+            NOTE,
+            f"the pipeline needs {times:.1f} times the size of its output",
+            "compile it (intermediate images then are not stored), or give smaller batches",
+        )

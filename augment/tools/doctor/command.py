@@ -1,0 +1,41 @@
+"""python -m augment doctor"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch.utils.data import DataLoader
+
+from augment.tools.arguments import device_of, positive
+from augment.tools.doctor import diagnose
+from augment.tools.images import folder_loader
+from augment.tools.recipe import pipeline_of
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "pipeline", nargs="?", default="imagenet", help="a preset, a YAML file or an expression (%(default)s)"
+    )
+    parser.add_argument("--images", metavar="FOLDER", help="load these files; random bytes if not given")
+    parser.add_argument("--device", default="auto", help="cpu, cuda or auto (%(default)s)")
+    parser.add_argument("--batch", type=positive, default=64, help="images in a batch (%(default)s)")
+    parser.add_argument("--size", type=positive, default=256, help="side that images are brought to (%(default)s)")
+    parser.add_argument("--workers", type=int, default=0, help="of the data loader, with --images (%(default)s)")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+
+
+def run(arguments: argparse.Namespace, given: Sequence[str]) -> None:
+    device = device_of(arguments.device)
+    pipeline = pipeline_of(arguments.pipeline)
+    report = diagnose(pipeline, _loader(arguments), device)
+    print(json.dumps(report.plain(), indent=1) if arguments.json else report)
+
+
+def _loader(arguments: argparse.Namespace) -> DataLoader | Iterator[torch.Tensor]:
+    if arguments.images:
+        return folder_loader(arguments.images, arguments.size, arguments.batch, arguments.workers)
+    shape = (arguments.batch, arguments.size, arguments.size, 3)
+    return (torch.randint(0, 256, shape, dtype=torch.uint8).permute(0, 3, 1, 2) for _ in range(8))

@@ -1,0 +1,113 @@
+"""One look at a pipeline and its loader."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import statistics
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from augment.base import Layer
+from augment.batch import Batch
+from augment.pipeline import Pipeline
+from augment.tools.bench.timing import peak_memory
+from augment.tools.doctor import checks
+from augment.tools.doctor.batches import Form, as_batch, check_batches, form_of
+from augment.tools.doctor.findings import SLOW, Report
+from augment.tools.doctor.syncs import fake_read, reads
+from augment.tools.errors import ToolError
+
+
+def diagnose(
+    pipeline: Layer, loader: Iterable[Any], device: torch.device | str | None = None, batches: int = 8
+) -> Report:
+    """Runs a few batches through a pipeline as training would, and says what costs speed.
+
+    Args:
+        pipeline: a Pipeline or a single layer.
+        loader: delivers images, (images, labels), {"image": ..., "label": ...}, PackedImages or Batch.
+        device: where to augment; a GPU if there is one.
+        batches: how many to look at, at least 2.
+
+    Returns:
+        The report; print it, or look at `findings` and `figures`.
+    """
+    if not isinstance(pipeline, Layer):
+        raise TypeError(f"diagnose: pipeline={type(pipeline).__name__} must be a Pipeline or another layer of augment.")
+    if batches < 2:
+        raise ValueError(f"diagnose: batches={batches} must be at least 2.")
+    asked = None if device is None else torch.device(device)
+    used = asked or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    report = Report(figures={"device": str(used)})
+    forms, last = _run_through(report, pipeline, loader, used, batches)
+    check_batches(report, forms, used)
+    checks.check_device(report, used, asked)
+    checks.check_mode(report, pipeline)
+    _check_syncs(report, pipeline, last)
+    with torch.no_grad():
+        out = pipeline(last).image
+        checks.check_memory(report, peak_memory(lambda: pipeline(last), used), out.numel() * out.element_size())
+    return report
+
+
+def _run_through(
+    report: Report, pipeline: Layer, loader: Iterable[Any], device: torch.device, batches: int
+) -> tuple[list[Form], Batch]:
+    """Times loader and pipeline, and counts compilations; the forms of the batches as delivered and the last one."""
+    forms: list[Form] = []
+    waits, works, graphs, batch = [], [], [], None
+    source = iter(loader)
+    start = time.perf_counter()
+    for delivered in itertools.islice(source, batches):
+        waits.append(time.perf_counter() - start)
+        batch = as_batch(delivered)
+        forms.append(form_of(batch))
+        before, start = _graphs(), time.perf_counter()
+        batch = batch.to(device, non_blocking=True)
+        pipeline(batch)
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        works.append(time.perf_counter() - start)
+        graphs.append(_graphs() - before)
+        start = time.perf_counter()
+    if len(forms) < 2:
+        raise ToolError(f"the loader delivers {len(forms)} batches; the doctor needs at least 2, the first is warm-up.")
+    report.figures["images"] = f"{forms[0].dtype}, {forms[0].size or 'packed'}, batch {len(batch)}"
+    report.figures["first batch, s"] = round(works[0], 2)
+    checks.check_compilation(report, pipeline, device, graphs)
+    settled = [work for work, compiled in zip(works[1:], graphs[1:], strict=True) if not compiled] or works[1:]
+    checks.check_workers(report, loader, statistics.median(waits[1:]), statistics.median(settled), len(batch))
+    return forms, batch
+
+
+def _graphs() -> int:
+    return torch._dynamo.utils.counters["stats"]["unique_graphs"]
+
+
+def _check_syncs(report: Report, pipeline: Layer, batch: Batch) -> None:
+    eager = copy.deepcopy(pipeline)
+    for module in eager.modules():
+        if isinstance(module, Pipeline):
+            module.compile_mode = False
+    found = dict(reads(lambda: eager(batch), batch.device))
+    if not found and isinstance(batch.image, Tensor):
+        place = fake_read(lambda: eager(_without_values(batch)))
+        found = {place: 1} if place else {}
+    for place, count in found.items():
+        report.add(
+            "sync",
+            SLOW if batch.device.type == "cuda" else "note",
+            f"the host reads values of a tensor {count} times a batch: {place}",
+            "compute it with tensor operators (torch.where instead of if, no item(), tolist(), nonzero() or masks as "
+            "indices); on a GPU each read waits for all work before it, and it breaks compilation and CUDA graphs",
+        )
+
+
+def _without_values(batch: Batch) -> Batch:
+    """Empty tensors of the same form: made under FakeTensorMode they have no values."""
+    return batch.map(lambda part: torch.empty_like(part))

@@ -1,0 +1,88 @@
+"""Where the host reads tensor values: on a GPU each read waits for everything before it, and it breaks compilation."""
+
+from __future__ import annotations
+
+import linecache
+import sys
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from augment.base import Layer
+
+_READS = ("aten::_local_scalar_dense", "aten::nonzero", "aten::masked_select", "aten::equal", "aten::_unique2")
+"""Operators whose result the host needs before it can go on."""
+
+_TORCH = str(Path(torch.__file__).parent)
+
+
+class Reads(TorchDispatchMode):
+    """Counts reads of values on a device by where they are in the code.
+
+    Attributes:
+        places: "Layer, file:line: code" -> how often.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        super().__init__()
+        self.device = device
+        self.places: Counter[str] = Counter()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        source = next((a.device.type for a in args if isinstance(a, torch.Tensor)), None)
+        out = func(*args, **(kwargs or {}))
+        if source == self.device.type and (func.name().partition(".")[0] in _READS or self._leaves(out)):
+            self.places[_place(_frames(sys._getframe(1)))] += 1
+        return out
+
+    def _leaves(self, out: Any) -> bool:
+        """Whether it was copied from the GPU to the host."""
+        return self.device.type != "cpu" and isinstance(out, torch.Tensor) and out.device.type == "cpu"
+
+
+def reads(call: Callable[[], Any], device: torch.device) -> Counter[str]:
+    """The reads of a call in eager mode, on real data."""
+    with torch.no_grad(), Reads(device) as found:
+        call()
+    return found.places
+
+
+def fake_read(call: Callable[[], Any]) -> str | None:
+    """Where a call with tensors without values fails, which also finds reads that no operator shows (`tolist`)."""
+    try:
+        with torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True):
+            call()
+    except Exception as error:
+        frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+        return _place(reversed(frames))
+    return None
+
+
+def _frames(frame: FrameType | None) -> Iterator[FrameType]:
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def _place(frames: Iterator[FrameType]) -> str:
+    """The innermost line outside of torch and this file, and the layer that it belongs to."""
+    line, layer = None, None
+    for frame in frames:
+        file = frame.f_code.co_filename
+        if file == __file__ or file.startswith((_TORCH, "<")):
+            continue
+        if line is None:
+            code = linecache.getline(file, frame.f_lineno).strip()
+            line = f"{file}:{frame.f_lineno}: {code}"
+        owner = frame.f_locals.get("self")
+        if isinstance(owner, Layer):
+            layer = type(owner).__name__
+            break
+    return f"{layer or 'outside of any layer'}, {line}"

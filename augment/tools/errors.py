@@ -1,0 +1,17 @@
+"""What a user of the tools can mend."""
+
+import importlib
+from types import ModuleType
+
+
+class ToolError(Exception):
+    """An error whose message says in one sentence what is wrong and how to mend it."""
+
+
+def required(module: str, package: str, purpose: str, extra: str = "train") -> ModuleType:
+    """Imports a package that the library itself does not need, or says how to install it."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        command = f'pip install {package}, or pip install "augment-inside[{extra}]"'
+        raise ToolError(f"{purpose} needs {package}, which is not installed: {command}.") from error

@@ -1,0 +1,70 @@
+"""Image files as uint8 tensors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from augment.geometric.resize import Resize
+from augment.tools.errors import ToolError, required
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm")
+
+
+def image_files(path: str, limit: int | None = None) -> list[Path]:
+    """The file, or the image files of a folder in the order of their names."""
+    place = Path(path)
+    if place.is_file():
+        return [place]
+    if not place.is_dir():
+        raise ToolError(f"{path} does not exist; give an image file or a folder of them.")
+    files = sorted(file for file in place.rglob("*") if file.suffix.lower() in SUFFIXES)
+    if not files:
+        raise ToolError(f"{path} holds no image files ({', '.join(SUFFIXES)}).")
+    return files[:limit]
+
+
+def read_image(path: Path) -> Tensor:
+    """(3, H, W) uint8 in the order that the decoder delivers it."""
+    required("PIL", "pillow", "reading images")
+    required("numpy", "numpy", "reading images")
+    import numpy
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as file:
+            pixels = numpy.array(ImageOps.exif_transpose(file).convert("RGB"))
+    except (OSError, UnidentifiedImageError) as error:
+        raise ToolError(f"{path} cannot be read as an image: {error}.") from error
+    return torch.from_numpy(pixels).permute(2, 0, 1)
+
+
+class _Folder(Dataset):
+    """The images of a folder, brought to one square size."""
+
+    def __init__(self, files: list[Path], size: int) -> None:
+        self.files = files
+        self.resize = Resize((size, size)).eval()
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: int) -> Tensor:
+        return (self.resize(read_image(self.files[index])) * 255).round().to(torch.uint8)
+
+
+def folder_loader(path: str, size: int, batch: int, workers: int) -> DataLoader:
+    """Batches of the folder's images; small folders are repeated to eight batches."""
+    files = image_files(path)
+    files = (files * -(-8 * batch // len(files)))[: 8 * batch]
+    return DataLoader(
+        _Folder(files, size), batch, num_workers=workers, persistent_workers=workers > 0, collate_fn=_stacked
+    )
+
+
+def _stacked(images: list[Tensor]) -> Tensor:
+    """A batch in channels_last."""
+    return torch.stack([image.permute(1, 2, 0) for image in images]).permute(0, 3, 1, 2)

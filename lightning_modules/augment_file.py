@@ -1,0 +1,52 @@
+"""`augment=PATH.yaml`: an augmentation from a file outside of conf/, such as a learned policy that was exported."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from lightning_modules.errors import UserError
+
+KEY = "augment="
+_ITEM = re.compile(r"'[^']*'|[^,]+")
+
+
+def with_augment_files(overrides: Sequence[str]) -> list[str]:
+    """Hydra's overrides, where every path that `augment=` gives has become a choice that Hydra knows.
+
+    A choice that ends with .yaml is a path; a sweep may mix both, as in `augment=light,mine.yaml`. What comes out may
+    go in again: the other processes of a distributed run start with the overrides of the first.
+
+    Raises:
+        UserError: there is no such file, or it does not hold one object with a `_target_`.
+    """
+    return [
+        KEY + ",".join(map(_choice, _ITEM.findall(given.removeprefix(KEY)))) if given.startswith(KEY) else given
+        for given in overrides
+    ]
+
+
+def _choice(value: str) -> str:
+    value = value.strip("'")
+    if not value.endswith(".yaml"):
+        return value
+    # Hydra looks into conf/ first, where an absolute path names nothing by accident
+    path = Path(value).expanduser().resolve()
+    ConfigStore.instance().store(path.name, _read(path), group=f"augment{path.parent.as_posix()}")
+    return f"'{path.as_posix()}'"  # quoted, since folders may have spaces and brackets in their names
+
+
+def _read(path: Path) -> DictConfig:
+    try:
+        config = OmegaConf.load(path)
+    except (OSError, UnicodeDecodeError, YAMLError, OmegaConfBaseException) as error:
+        raise UserError(f"augment={path} cannot be read: {error}") from error
+    if not isinstance(config, DictConfig) or "_target_" not in config:
+        raise UserError(f"augment={path} must hold one object with a _target_, such as augment.Pipeline.")
+    return config

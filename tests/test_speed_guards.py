@@ -1,0 +1,132 @@
+"""What keeps it fast and can be checked without a clock: one graph, few kernels, little memory, no host reads."""
+
+import functools
+import json
+import subprocess
+import sys
+import warnings
+
+import pytest
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from tests.unchecked import import_unchecked
+
+speed = import_unchecked("tests.speed_recipes")  # the type checks of the tests do not compile
+A, WHOLE, batch, counted, pipeline = (getattr(speed, n) for n in ("A", "WHOLE", "batch", "counted", "pipeline"))
+
+
+@pytest.fixture
+def graphs(monkeypatch):
+    """Counts what a pipeline compiles, without the cost of generating code."""
+    torch._dynamo.reset()
+    counter, compile = torch._dynamo.testing.CompileCounter(), torch.compile
+
+    @functools.wraps(compile)
+    def counting(function, mode=None, **options):
+        return compile(function, backend=counter, **options)
+
+    monkeypatch.setattr(torch, "compile", counting)
+    return counter
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_one_graph_for_50_batches_with_a_smaller_last_one(name, graphs):
+    """`fullgraph=True` raises at a graph break; every epoch has new numbers."""
+    compiled = pipeline(name, compile=True)
+    for count in [6] * 49 + [4]:
+        compiled(batch(count=count), epoch=count)
+    assert graphs.frame_count == 1
+
+
+def test_one_graph_for_packed_images_of_many_sizes(graphs):
+    compiled = pipeline("crop_flip", compile=True)
+    for largest in (48, 41, 45, 39, 47):
+        sizes = [(largest, 30), (33, largest - 2), (29, 31)]
+        images = [torch.randint(0, 256, (3, *size), dtype=torch.uint8) for size in sizes]
+        packed, noise = A.PackedImages.from_images(images), compiled.noise(torch.arange(3))
+        expected = A.Pipeline(*compiled.layers)(packed, noise)
+        torch.testing.assert_close(compiled(packed, noise), expected, rtol=0, atol=1e-5)
+    assert graphs.frame_count == 1
+
+
+def test_many_pipelines_and_sizes_still_run(graphs):
+    """Past torch's limit of compilations new sizes run in eager mode, with one warning; known ones stay compiled."""
+    compiled = pipeline("crop_flip", compile=True)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for height in range(20, 280, 5):
+            assert compiled(batch((height, 40), count=2)).image.shape == (2, 3, 28, 28)
+    assert sum("bring images to fewer sizes" in str(w.message) for w in caught) <= 1
+    seen = graphs.frame_count
+    assert compiled(batch((20, 40), count=2)).image.shape == (2, 3, 28, 28)
+    assert graphs.frame_count == seen
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_recipes_read_no_values_on_the_host(name):
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        assert pipeline(name)(batch()).image.shape == (6, 3, 28, 28)
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_no_graph_is_recorded_where_nothing_is_learned(name):
+    saved = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: saved.append(t) or t, lambda t: t):
+        out = pipeline(name)(batch())
+    assert not out.image.requires_grad
+    assert not saved
+
+
+PASSES = {"crop_flip": 28, "jitter": 170, "randaugment": 130, "three_augment": 130, "mixing": 50}
+"""How many operators of eager mode may write a tensor of the size of images: lower it when they get fewer."""
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_eager_mode_makes_few_passes(name):
+    eager, images = pipeline(name), batch((64, 64), 8)
+    assert counted(lambda: eager(images)).passes <= PASSES[name]
+
+
+def test_geometric_layers_are_one_pass_however_many():
+    def passes(name):
+        chain, images = pipeline(name), batch((64, 64), 8)
+        return counted(lambda: chain(images)).passes
+
+    one = passes("chain:1")
+    assert passes("chain:8") <= one + 8 * 6, "only the borders of each frame act on pixels"
+
+
+@pytest.fixture(scope="module")
+def compiled_jitter():
+    torch._dynamo.reset()
+    return pipeline("jitter", compile=True)
+
+
+def test_compiled_memory(compiled_jitter, tmp_path):
+    """At the worst moment no more than 2.5 times the output is allocated, the output among it."""
+    images = batch((64, 64), 16)
+    out = compiled_jitter(images).image
+    with torch.profiler.profile(profile_memory=True) as profile:
+        compiled_jitter(images)
+    profile.export_chrome_trace(str(tmp_path / "trace.json"))
+    events = json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
+    allocated = peak = 0
+    for event in sorted((e for e in events if e.get("name") == "[memory]"), key=lambda e: e["ts"]):
+        allocated += event["args"]["Bytes"]
+        peak = max(peak, allocated)
+    size = out.numel() * out.element_size()
+    assert size <= peak <= 2.5 * size
+
+
+def test_compiled_results_are_eagers(compiled_jitter):
+    images = batch((64, 64), 16)
+    noise = compiled_jitter.noise(torch.arange(16))
+    eager = pipeline("jitter")(images, noise).image
+    torch.testing.assert_close(compiled_jitter(images, noise).image, eager, rtol=0, atol=2e-3)
+
+
+def test_importing_the_library_loads_no_tools():
+    script = "import sys, augment; print([m for m in sys.modules if m.startswith('augment.tools')])"
+    out = subprocess.run([sys.executable, "-c", script], check=True, timeout=120, capture_output=True, text=True)
+    assert out.stdout.strip() == "[]"
