@@ -31,11 +31,15 @@ class Bounds(nn.Module):
     def within(self, legal: Range) -> None:
         self.legal = (max(self.legal[0], legal[0]), min(self.legal[1], legal[1]))
         if self.raw is not None:
-            below, raw = self.legal[0], []
-            for value in self.initial:
-                raw.append(self._inverse(value, below))
-                below = value
-            self.raw.data.copy_(torch.tensor(raw))
+            self.assign(*self.initial)
+
+    def assign(self, *values: float) -> None:
+        """Sets learnable bounds, ascending and within the legal range; its ends are approached to EDGE of it."""
+        below, raw = self.legal[0], []
+        for value in values:
+            raw.append(self._inverse(value, below))
+            below = value
+        self.raw.data.copy_(torch.tensor(raw))
 
     def _inverse(self, value: float, below: float) -> float:
         above = self.legal[1]

@@ -1,0 +1,108 @@
+"""AdaptiveStrength: as much augmentation as the gap between training and validation asks for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.trainer.states import TrainerFn
+from torch import Tensor
+
+import augment as A
+from lightning_modules.classifier import ImageClassifier
+from lightning_modules.datamodule import ImageDataModule
+from lightning_modules.errors import UserError
+from lightning_modules.policy_steps import cross_entropy, frozen
+
+PROBE = (61, 67)
+"""A size that no layer delivers by accident: what does not keep it changes the size."""
+
+
+class AdaptiveStrength(Callback):
+    """Scales the probability of every random layer by one strength, which follows how much the classifier overfits.
+
+    After every validation the loss on some training images, preprocessed like those of validation, is compared with the
+    validation loss: gap = 1 - training / validation, 0 without overfitting and 1 at its worst. Above the target the
+    strength rises by a step, below it falls (Karras et al. 2020, "Training generative adversarial networks with limited
+    data", section 3.1, has the same controller on a discriminator's outputs). Layers that change the size of the image,
+    such as crops, stay as they are. The strength is a parameter that nothing trains: changing it recompiles nothing,
+    and a checkpoint holds it.
+
+    Args:
+        target: the gap to hold, in (0, 1).
+        step: change of the strength per validation, in (0, 1].
+        start: strength to begin with, in [0, 1].
+        samples: training images to look at, on all processes together.
+    """
+
+    def __init__(self, target: float = 0.3, step: float = 0.05, start: float = 0.0, samples: int = 512) -> None:
+        for name, value, low in (("target", target, 1e-6), ("step", step, 1e-6), ("start", start, 0.0)):
+            if not low <= value <= 1:
+                raise UserError(f"AdaptiveStrength: {name}={value} must lie within {'[' if low == 0 else '('}0, 1].")
+        if samples < 1:
+            raise UserError(f"AdaptiveStrength: samples={samples} must be at least 1.")
+        self.target, self.step, self.strength, self.samples = target, step, start, samples
+        self.gates: list[tuple[A.Bernoulli, float]] = []
+
+    def setup(self, trainer: pl.Trainer, pl_module: ImageClassifier, stage: str) -> None:
+        if not isinstance(trainer.datamodule, ImageDataModule):
+            raise UserError("AdaptiveStrength: it looks at the training images of an ImageDataModule.")
+        if not self.gates:
+            self.gates = [_own_gate(layer) for layer in pl_module.augment.layers if _scalable(layer)]
+            if not self.gates:
+                raise UserError("AdaptiveStrength: augment has no random layer that keeps the size of the image.")
+            self._apply()
+
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: ImageClassifier) -> None:
+        if trainer.sanity_checking or trainer.state.fn != TrainerFn.FITTING:
+            return
+        validation = pl_module.losses["val"].compute().item()
+        training = self._training_loss(trainer, pl_module)
+        gap = 1 - training / max(validation, 1e-12)
+        change = self.step if gap > self.target else -self.step
+        self.strength = min(max(self.strength + change, 0.0), 1.0)
+        self._apply()
+        pl_module.log_dict({"adaptive/gap": gap, "adaptive/strength": self.strength})
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"strength": self.strength}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.strength = state_dict["strength"]
+        self._apply()
+
+    def _apply(self) -> None:
+        for gate, full in self.gates:
+            gate.p.assign(full * self.strength)
+
+    @torch.no_grad()
+    def _training_loss(self, trainer: pl.Trainer, model: ImageClassifier) -> float:
+        images = trainer.datamodule.splits.train
+        count = min(self.samples, len(images))
+        numbers = [place * len(images) // count for place in range(count)][trainer.global_rank :: trainer.world_size]
+        total: Tensor = torch.zeros(2, device=model.device)
+        with frozen(model.backbone), trainer.precision_plugin.forward_context():
+            for start in range(0, len(numbers), trainer.datamodule.batch_size):
+                batch = images.__getitems__(numbers[start : start + trainer.datamodule.batch_size]).to(model.device)
+                losses = cross_entropy(model.backbone, model.preprocessed(batch))
+                total += torch.stack([losses.sum(), losses.new_tensor(len(losses))])
+        total = trainer.strategy.reduce(total, reduce_op="sum")
+        return (total[0] / total[1]).item()
+
+
+def _scalable(layer: A.Layer) -> bool:
+    if layer.deterministic or layer.p.support() == (0.0, 0.0):
+        return False
+    try:
+        return tuple(layer.out_size(PROBE)) == PROBE
+    except ValueError:  # a crop that is larger
+        return False
+
+
+def _own_gate(layer: A.Layer) -> tuple[A.Bernoulli, float]:
+    """Puts a gate on a layer that can change without a new graph; with its full probability."""
+    full = float(layer.p.probability())
+    layer.p = A.Bernoulli(full, learnable=True).requires_grad_(False)
+    return layer.p, full
