@@ -11,7 +11,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
 from timm.utils import ModelEmaV3
-from torch import Tensor
+from torch import Tensor, nn
 
 import augment as A
 from augment import learning
@@ -82,6 +82,7 @@ class LearnPolicy(Callback):
         self.lr, self.ema, self.report = lr, ema, report
         self.teacher: ModelEmaV3 | None = None
         self.optimizer: torch.optim.Adam | None = None
+        self.policy: list[nn.Parameter] = []
         self.taken = 0
         self._seen, self._batches, self._restored = 0, iter(()), None
         self._held_out: list[int] = []
@@ -104,9 +105,11 @@ class LearnPolicy(Callback):
         if not math.isfinite(total):
             raise UserError("LearnPolicy: training needs an end: give the trainer max_epochs or max_steps.")
         self.first, self.last = round(self.warmup * total), round(self.freeze * total)
-        self.optimizer = torch.optim.Adam(pl_module.augment.parameters(), lr=self.lr)
+        self.policy = list(pl_module.augment.float().parameters())  # also where precision="bf16-true" has halved them
+        self.optimizer = torch.optim.Adam(self.policy, lr=self.lr)
         if self.method == "budget":
-            self.teacher = ModelEmaV3(pl_module.backbone, decay=self.ema).requires_grad_(False)
+            average = ModelEmaV3(pl_module.backbone, decay=self.ema, dtype=torch.float32)  # bfloat16 would lose it
+            self.teacher = average.requires_grad_(False)
         if self._restored is not None:
             self._restore(self._restored)
         if self.method != "joint":
@@ -132,7 +135,7 @@ class LearnPolicy(Callback):
             self.report.finish(pl_module.augment)
 
     def _learn(self, trainer: pl.Trainer, model: ImageClassifier, batch: A.Batch) -> None:
-        parameters = list(model.augment.parameters())
+        parameters = self.policy
         with learnable(model.augment), trainer.precision_plugin.forward_context():
             surrogate, values = self._surrogate(trainer, model, batch)
             gradient = torch.autograd.grad(surrogate * LOSS_SCALE, parameters, allow_unused=True)
@@ -189,6 +192,7 @@ class LearnPolicy(Callback):
         return {
             "log_beta": self.log_beta,
             "taken": self.taken,
+            "policy": [parameter.detach() for parameter in self.policy],
             "optimizer": self.optimizer.state_dict(),
             "teacher": None if self.teacher is None else self.teacher.state_dict(),
             "held_out": self._held_out,
@@ -202,6 +206,8 @@ class LearnPolicy(Callback):
         if state["held_out"] != self._held_out:
             raise UserError("LearnPolicy: the checkpoint held out other images; use its data, seed and share.")
         self.log_beta, self.taken = state["log_beta"], state["taken"]
+        for parameter, value in zip(self.policy, state["policy"], strict=True):
+            parameter.data.copy_(value)
         self.optimizer.load_state_dict(state["optimizer"])
         if self.teacher is not None:
             self.teacher.load_state_dict(state["teacher"])

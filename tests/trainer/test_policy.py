@@ -77,6 +77,25 @@ def test_a_policy_is_learned_beside_the_classifier(configure: Configure, tmp_pat
     assert (tmp_path / "run" / "policy.png").stat().st_size > 10_000
 
 
+@pytest.mark.parametrize(
+    "setting",
+    ["trainer.precision=bf16-mixed", "trainer.precision=bf16-true", "trainer.accumulate_grad_batches=2"],
+)
+@pytest.mark.parametrize("method", ["budget", "alignment"])
+def test_it_learns_under(configure: Configure, method: str, setting: str) -> None:
+    """Half precision rounds, accumulation makes every second batch a step; the policy moves alike."""
+    short = [*LEARN, f"callbacks.learn.method={method}", "trainer.max_steps=8", "callbacks.learn.report=null"]
+    plain, other = Watch(), Watch()
+    learn(configure(*short), plain)
+    trainer, model = learn(configure(*short, setting), other)
+    assert all(torch.isfinite(p).all() for p in model.parameters())
+    taken = next(c for c in trainer.callbacks if isinstance(c, LearnPolicy)).taken
+    assert taken == 6  # 80 % of 8 steps
+    assert (other.policy[0] != other.policy[-1]).all()
+    if method == "budget":
+        torch.testing.assert_close(other.policy[-1], plain.policy[-1], atol=0.35, rtol=0)  # 6 steps of at most 0.05
+
+
 def test_a_step_of_the_policy_leaves_classifier_and_teacher_alone(configure: Configure) -> None:
     class Step(pl.Callback):
         def on_train_end(self, trainer: pl.Trainer, model: pl.LightningModule) -> None:
@@ -118,16 +137,18 @@ def test_the_exported_policy_draws_what_was_learned(configure: Configure, tmp_pa
     learn(elsewhere)
 
 
-def test_resuming_continues_the_policy_to_the_bit(configure: Configure, tmp_path: Path) -> None:
+@pytest.mark.parametrize("precision", ["32-true", "bf16-true"])
+def test_resuming_continues_the_policy_to_the_bit(configure: Configure, tmp_path: Path, precision: str) -> None:
     class Stop(pl.Callback):
         def on_train_batch_start(self, trainer: pl.Trainer, *_: object) -> None:
             if trainer.global_step == 12:
                 raise KeyboardInterrupt
 
-    _, reference = learn(configure(*LEARN))
+    settings = [*LEARN, f"trainer.precision={precision}"]
+    _, reference = learn(configure(*settings))
     with pytest.raises(SystemExit):
-        learn(configure(*LEARN, f"output_dir={tmp_path / 'first'}"), Stop())
-    _, resumed = learn(configure(*LEARN), resume=tmp_path / "first/checkpoints/last.ckpt")
+        learn(configure(*settings, f"output_dir={tmp_path / 'first'}"), Stop())
+    _, resumed = learn(configure(*settings), resume=tmp_path / "first/checkpoints/last.ckpt")
     for name, value in reference.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[name]), name
 
