@@ -178,7 +178,11 @@ class Layer(Configured, nn.Module):
             index = self._numbering.take(batch_size, device)
         elif index.ndim != 1 or index.is_floating_point():
             raise ValueError(f"{name}: index must be (B,) integers, got {tuple(index.shape)} {index.dtype}.")
-        return uniform(self.seed, epoch, index.to(device or index.device, non_blocking=True), self.draws)
+        return self.draw(epoch, index.to(device or index.device, non_blocking=True))
+
+    def draw(self, epoch: int | Tensor, index: Tensor) -> Noise:
+        """The draws (B, draws) of samples (B,), on the device of `index`."""
+        return uniform(self.seed, epoch, index, self.draws)
 
     def forward(
         self,

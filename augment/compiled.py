@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from augment.batch import Batch, PackedImages
+from augment.noise import uniform
 from augment.types import Noise
 
 Pass = Callable[[Batch, Noise | None], Batch]
@@ -68,6 +69,18 @@ class CompiledPass:
         """Compiled code where there is some, eager mode elsewhere."""
         with torch.compiler.set_stance("eager_on_recompile"):
             return self.compiled(batch, noise)
+
+
+class CompiledNoise:
+    """`augment.noise.uniform` as one kernel instead of a hundred, whose launches a GPU would wait for."""
+
+    def __init__(self) -> None:
+        self.compiled = torch.compile(uniform, fullgraph=True)
+
+    def __call__(self, seed: int, epoch: int | Tensor, index: Tensor, columns: int) -> Noise:
+        if not isinstance(epoch, Tensor):  # as a number it would be a constant, compiled again in every epoch
+            epoch = torch.full((), epoch, dtype=torch.int64, device=index.device)
+        return self.compiled(seed, epoch, _with_variable_length(index), columns)
 
 
 def _with_variable_length(part: Any) -> Any:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from augment import checks
 from augment.base import Layer
 from augment.batch import Batch
-from augment.compiled import MODES, CompiledPass
+from augment.compiled import MODES, CompiledNoise, CompiledPass
 from augment.types import Noise, Params, PerSample, Size
 
 
@@ -32,7 +33,8 @@ class Pipeline(Layer):
         for layer in layers:
             if not isinstance(layer, Layer):
                 raise TypeError(
-                    f"Pipeline: {layer!r} is not a layer of augment; put a module of another library in Opaque(...)."
+                    f"Pipeline: layers holds {checks.kind_of(layer)}, which is not a layer of augment; put a module of "
+                    "another library in Opaque(...)."
                 )
         self.layers = nn.ModuleList(layers)
         self.seed = int(seed)
@@ -40,7 +42,8 @@ class Pipeline(Layer):
         if compile not in (True, False, "auto", *MODES):
             raise ValueError(f"Pipeline: compile={compile!r} must be True, False, 'auto' or one of {', '.join(MODES)}.")
         self.compile_mode = compile
-        self._compiled = None
+        self._compiled: CompiledPass | None = None
+        self._compiled_noise: CompiledNoise | None = None
 
     @property
     def draws(self) -> int:
@@ -74,6 +77,13 @@ class Pipeline(Layer):
             self._compiled = CompiledPass(super().run, mode)
         return self._compiled(batch, noise)
 
+    def draw(self, epoch: int | Tensor, index: Tensor) -> Noise:
+        if index.device.type != "cuda" or not self.compiles_on(index.device) or torch.compiler.is_compiling():
+            return super().draw(epoch, index)
+        if self._compiled_noise is None:
+            self._compiled_noise = CompiledNoise()
+        return self._compiled_noise(self.seed, epoch, index, self.draws)
+
     def compiles_on(self, device: torch.device) -> bool:
         """Whether batches on a device are compiled; never with a layer that no graph can hold, such as Opaque."""
         wanted = device.type == "cuda" if self.compile_mode == "auto" else bool(self.compile_mode)
@@ -81,7 +91,7 @@ class Pipeline(Layer):
 
     def __getstate__(self) -> dict[str, Any]:
         """Compiled code is not copied or pickled with the module."""
-        return self.__dict__ | {"_compiled": None}
+        return self.__dict__ | {"_compiled": None, "_compiled_noise": None}
 
     def extra_repr(self) -> str:
         return f"seed={self.seed}, dtype={self.dtype}, compile={self.compile_mode!r}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -11,12 +10,13 @@ from dataclasses import asdict, dataclass
 import torch
 
 from augment.tools.bench.kernels import counted
+from augment.tools.bench.peers import albumentations, cvcuda, dali, fuse, kornia, ours, torchvision
 from augment.tools.bench.recipes import RECIPES
 from augment.tools.bench.timing import Timing, copy_run, in_turns, warmed_up
 from augment.tools.bench.work import CLASSES, Implementation, NotOfferedError, Run, Task
 from augment.tools.errors import ToolError
 
-PEERS = ("ours", "kornia", "torchvision", "albumentations", "fuse", "dali", "cvcuda")
+PEERS = (ours, kornia, torchvision, albumentations, fuse, dali, cvcuda)
 OURS = ("augment compiled", "augment eager")
 """What others are compared with: the first of these that took part."""
 
@@ -63,7 +63,7 @@ def implementations(only: Sequence[str], device: torch.device) -> tuple[list[Imp
     Args:
         only: beginnings of names to restrict it to; empty for all.
     """
-    every = [i for peer in PEERS for i in importlib.import_module(f"augment.tools.bench.peers.{peer}").IMPLEMENTATIONS]
+    every = [one for peer in PEERS for one in peer.IMPLEMENTATIONS]
     asked = [i for i in every if not only or any(i.name.startswith(start) for start in only)]
     if not asked:
         raise ToolError(f"--only: {','.join(only)!r} begins none of {', '.join(i.name for i in every)}.")
