@@ -65,6 +65,10 @@ class Bounds(nn.Module):
             values.append(below)
         return tuple(values)
 
+    def numbers(self) -> tuple[float, ...]:
+        """What they are at present, without a gradient."""
+        return tuple(value.item() if isinstance(value, Tensor) else value for value in self())
+
     def log_share(self) -> Tensor | None:
         """log of the extent between two learnable bounds as a share of their finite legal range; None if fixed."""
         low, high = self.legal

@@ -40,6 +40,11 @@ def grid(owner: nn.Module, argument: str, value: Sequence[int]) -> tuple[int, in
     return pair
 
 
+def kind_of(value: object) -> str:
+    """What something is, in two words: a module's own text takes many lines."""
+    return f"the class {value.__name__}" if isinstance(value, type) else f"a {type(value).__name__}"
+
+
 def unit_value(owner: nn.Module, argument: str, value: float) -> float:
     """A pixel value in [0, 1]."""
     if not 0 <= value <= 1:

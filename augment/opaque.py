@@ -7,10 +7,7 @@ from torch import Tensor
 
 from augment.distributions import Bernoulli
 from augment.layer import ImageOp
-from augment.types import Float, Images, Params
-
-_STEPS = 2**24
-"""Uniforms are whole multiples of 1 / _STEPS: two of them make a seed of 48 bits."""
+from augment.types import Images, Params
 
 
 class Opaque(ImageOp):
@@ -52,38 +49,11 @@ class Opaque(ImageOp):
         if random:
             self.quantity("key", (0.0, 1.0), count=2)
 
-    @torch.compiler.disable
     def image(self, image: Images, params: Params) -> Images:
+        from augment.uncompiled import by_image, called  # here, for it loads the compiler, which takes seconds
+
         if not len(image):
             return image
         if not self.random:
-            return self._called(image)
-        gate = params["gate"].tolist() if "gate" in params else [True] * len(image)
-        device, outs = image.device, []
-        others = {"devices": []} if device.type == "cpu" else {"devices": [device], "device_type": device.type}
-        with torch.random.fork_rng(**others):
-            for row, seed, chosen in zip(image.split(1), _seeds(params["key"]), gate, strict=True):
-                _seed_generators(seed, device)
-                outs.append(self._called(row) if chosen else row)
-        return torch.cat(outs)
-
-    def _called(self, image: Images) -> Images:
-        out = self.module(image.contiguous())  # what a module draws may depend on how its input lies in memory
-        if isinstance(out, Tensor) and out.shape == image.shape:
-            return out.to(image.dtype)
-        name = getattr(self.module, "__name__", type(self.module).__name__)
-        got = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
-        raise ValueError(f"Opaque: {name} must return images of shape {tuple(image.shape)}, as it got; it gave {got}.")
-
-
-def _seeds(key: Float[Tensor, "b 2"]) -> list[int]:
-    high, low = (key.double() * _STEPS).to(torch.int64).unbind(1)
-    return (high * _STEPS + low).tolist()
-
-
-def _seed_generators(seed: int, device: torch.device) -> None:
-    """Of the CPU and of one device, which is all that `fork_rng` was told to put back."""
-    torch.default_generator.manual_seed(seed)
-    if device.type != "cpu":
-        with torch.get_device_module(device).device(device):
-            torch.get_device_module(device).manual_seed(seed)
+            return called(self.module, image)
+        return by_image(self.module, image, params["key"], params.get("gate"))

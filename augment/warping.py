@@ -102,6 +102,9 @@ def _window(steps: Sequence[Step]) -> Window:
         if step.window is not None:
             top, left, height, width = step.window
             x1, x2, y1, y2 = left, left + width - 1, top, top + height - 1
+            if step.padding in ("reflect", "reflection"):
+                x1, x2 = _with_mirror_image(x1, x2, step.in_size[1], step.padding)
+                y1, y2 = _with_mirror_image(y1, y2, step.in_size[0], step.padding)
             if before:
                 m = mat.compose(*(s.matrix for s in before))
                 x1, x2 = m[:, 0, 0] * x1 + m[:, 0, 2], m[:, 0, 0] * x2 + m[:, 0, 2]
@@ -113,15 +116,24 @@ def _window(steps: Sequence[Step]) -> Window:
     return window
 
 
+def _with_mirror_image(
+    first: Tensor, last: Tensor, extent: int | Tensor, padding: str
+) -> tuple[float | Tensor, float | Tensor]:
+    """The span with the pixels that it shows mirrored, where it reaches beyond an axis."""
+    repeated = 1 if padding == "reflection" else 0
+    return torch.minimum(first, 2 * (extent - 1) + repeated - last), torch.maximum(last, -repeated - first)
+
+
 def _meet(span: Span, first: float | Tensor, last: float | Tensor) -> Span:
-    """The pixels of a span that lie between two positions, in whatever order."""
+    """The pixels of a span that lie between two positions, in whatever order; its nearest if none does."""
     if not any(isinstance(end, Tensor) for end in (*span, first, last)):
-        return max(span[0], min(first, last)), min(span[1], max(first, last))
+        low, high = span
+        return min(max(low, min(first, last)), high), max(min(high, max(first, last)), low)
     like = next(end for end in (first, last, *span) if isinstance(end, Tensor))
     first, last, low, high = (torch.zeros_like(like) + end for end in (first, last, *span))
     return (
-        torch.maximum(low, torch.minimum(first, last).round()),
-        torch.minimum(high, torch.maximum(first, last).round()),
+        torch.minimum(torch.maximum(low, torch.minimum(first, last).round()), high),
+        torch.maximum(torch.minimum(high, torch.maximum(first, last).round()), low),
     )
 
 

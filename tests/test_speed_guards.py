@@ -131,3 +131,20 @@ def test_compiled_draws_are_the_same_bits_in_one_graph():
         assert torch.equal(noise(3, epoch, index, 11), compiled.uniform(3, epoch, index, 11))
         graphs.append(torch._dynamo.utils.counters["stats"]["unique_graphs"])
     assert graphs[0] == graphs[-1]
+
+
+def test_importing_and_running_eagerly_loads_no_compiler():
+    """It takes longer than everything else together."""
+    script = (
+        "import sys, torch, augment as A\n"
+        "A.presets.imagenet(24)(torch.zeros(2, 3, 32, 32, dtype=torch.uint8))\n"
+        "assert not {'torch._dynamo', 'torch._inductor', 'torchvision', 'matplotlib'} & sys.modules.keys()\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=120)
+
+
+def test_a_foreign_stage_draws_the_same_inside_of_somebody_elses_graph():
+    plain = import_unchecked("augment")
+    pipeline = plain.Pipeline(plain.RandomInvert(), plain.Opaque(torch.nn.functional.dropout))
+    images, noise = torch.rand(4, 3, 8, 8), pipeline.noise(torch.arange(4))
+    assert torch.equal(torch.compile(pipeline)(images, noise), pipeline(images, noise))

@@ -31,7 +31,7 @@ class Constant(Distribution):
         return torch.zeros_like(u) + value
 
     def config(self) -> dict[str, Any]:
-        return {"_target_": "augment.Constant", "value": float(self.bounds()[0])}
+        return {"_target_": "augment.Constant", "value": self.bounds.numbers()[0]}
 
     def extra_repr(self) -> str:
         return f"{self.bounds.initial[0]:g}"
@@ -59,8 +59,8 @@ class Uniform(Distribution):
         return self.bounds.log_share()
 
     def config(self) -> dict[str, Any]:
-        low, high = self.bounds()
-        return {"_target_": f"augment.{type(self).__name__}", "low": float(low), "high": float(high)}
+        low, high = self.bounds.numbers()
+        return {"_target_": f"augment.{type(self).__name__}", "low": low, "high": high}
 
     def extra_repr(self) -> str:
         return "{:g}, {:g}".format(*self.bounds.initial)
@@ -111,7 +111,7 @@ class Spread(Distribution):
         return {"_target_": f"augment.{'LogUniform' if self.log_scale else 'Uniform'}", "low": low, "high": high}
 
     def extra_repr(self) -> str:
-        return f"{float(self.width()):.4g}, cap={self.cap:g}, centre={self.centre:g}"
+        return f"{self.width().item():.4g}, cap={self.cap:g}, centre={self.centre:g}"
 
 
 class LogUniform(Distribution):
@@ -169,10 +169,10 @@ class Normal(Distribution):
         return (mean + std * math.sqrt(2) * torch.erfinv(2 * q - 1)).clamp(self.low, self.high)
 
     def config(self) -> dict[str, Any]:
-        (mean,), (std,) = self.mean(), self.std()
+        (mean,), (std,) = self.mean.numbers(), self.std.numbers()
         ends = {"low": self.low, "high": self.high}
         ends = {name: value for name, value in ends.items() if math.isfinite(value)}
-        return {"_target_": "augment.Normal", "mean": float(mean), "std": float(std)} | ends
+        return {"_target_": "augment.Normal", "mean": mean, "std": std} | ends
 
     def extra_repr(self) -> str:
         return f"{self.mean.initial[0]:g}, {self.std.initial[0]:g}, low={self.low:g}, high={self.high:g}"

@@ -48,10 +48,10 @@ class Bernoulli(Distribution):
 
     def config(self) -> float:
         """A number, which is what every `p` accepts."""
-        return float(self.probability())
+        return self.p.numbers()[0]
 
     def extra_repr(self) -> str:
-        return f"{float(self.probability()):.4g}"
+        return f"{self.p.numbers()[0]:.4g}"
 
 
 class Choice(Distribution):

@@ -12,13 +12,11 @@ from torch import Tensor
 from augment import checks
 from augment.distributions import Bernoulli
 from augment.filtering.blur import border_index
+from augment.filtering.tables import LEVELS, equalizing_table, histogram
 from augment.layer import PixelOp
 from augment.shorthand import Quantity
 from augment.types import Float, Integer, Params, Plane, Planes
 
-LEVELS = 256
-BINS = LEVELS + 1
-"""An empty one at the end gives every level a next."""
 _ROUNDING = 1e-4
 """What a whole level may lack, in levels, after its way through a float."""
 
@@ -114,10 +112,9 @@ def located(image: Float[Tensor, "*shape"]) -> tuple[Integer[Tensor, "*shape"], 
     return first.to(torch.int64), levels - first
 
 
-def histogram(level: Integer[Tensor, "*groups n"]) -> Integer[Tensor, "*groups bins"]:
-    """How many of the n pixels have each level."""
-    counts = torch.zeros(*level.shape[:-1], BINS, dtype=torch.int32, device=level.device)
-    return counts.scatter_add(-1, level, counts.new_ones(()).expand(level.shape))
+def with_end(curve: Float[Tensor, "*groups 256"]) -> Float[Tensor, "*groups 257"]:
+    """A curve with one more entry, so that the last level has a next."""
+    return torch.nn.functional.pad(curve, (0, 1), value=LEVELS)
 
 
 def read_curve(
@@ -130,16 +127,9 @@ def read_curve(
 
 
 def _equalized(plane: Plane) -> Plane:
-    """Pillow's ImageOps.equalize: level k becomes (pixels below k + step // 2) // step."""
     level, share = located(plane.flatten(1))
-    counts = histogram(level)
-    brightest = counts.gather(1, level.amax(1, keepdim=True))
-    step = (level.shape[1] - brightest) // (LEVELS - 1)
-    half, step, counts = (n.to(plane.dtype) for n in (step // 2, step, counts))
-    below = counts.cumsum(1) - counts
-    curve = torch.floor((below + half) / step.clamp(min=1)).clamp(max=LEVELS - 1)
-    curve = torch.where(step == 0, torch.arange(BINS, device=plane.device), curve)
-    return read_curve(level, share, curve).view(plane.shape) / (LEVELS - 1)
+    curve = equalizing_table(histogram(level)).to(plane.dtype)
+    return read_curve(level, share, with_end(curve)).view(plane.shape) / (LEVELS - 1)
 
 
 def _clahe(plane: Plane, clip_limit: Float[Tensor, " b"], grid: tuple[int, int]) -> Plane:
@@ -152,12 +142,12 @@ def _clahe(plane: Plane, clip_limit: Float[Tensor, " b"], grid: tuple[int, int])
             tiles = tiles.index_select(dim, border_index(level.shape[dim], 0, missing, "reflect", plane.device))
     tiles = tiles.unflatten(2, (columns, wide)).unflatten(1, (rows, tall)).transpose(2, 3)
     counts = histogram(tiles.flatten(3).flatten(1, 2)).to(plane.dtype)
-    heights = _limited(counts, clip_limit[:, None, None], tall * wide).cumsum(-1).flatten(1)
-    curves = (heights * ((LEVELS - 1) / (tall * wide))).round().clamp(max=LEVELS - 1)
+    heights = _limited(counts, clip_limit[:, None, None], tall * wide).cumsum(-1)
+    curves = with_end((heights * ((LEVELS - 1) / (tall * wide))).round().clamp(max=LEVELS - 1)).flatten(1)
     top, below, down = _tiles_around(height, tall, rows, plane)
     left, right, across = _tiles_around(width, wide, columns, plane)
     corners = [
-        read_curve(level + (y[:, None] * columns + x) * BINS, share, curves)
+        read_curve(level + (y[:, None] * columns + x) * (LEVELS + 1), share, curves)
         for y in (top, below)
         for x in (left, right)
     ]
@@ -166,8 +156,8 @@ def _clahe(plane: Plane, clip_limit: Float[Tensor, " b"], grid: tuple[int, int])
 
 
 def _limited(
-    counts: Float[Tensor, "b k bins"], clip_limit: Float[Tensor, "b 1 1"], pixels: int
-) -> Float[Tensor, "b k bins"]:
+    counts: Float[Tensor, "b k 256"], clip_limit: Float[Tensor, "b 1 1"], pixels: int
+) -> Float[Tensor, "b k 256"]:
     """OpenCV's contrast limit: what is above it is dealt out evenly, the rest of that to every n-th level."""
     limit = torch.where(clip_limit > 0, (clip_limit * (pixels / LEVELS)).floor().clamp(min=1), float(pixels))
     kept = torch.minimum(counts, limit)
@@ -175,7 +165,7 @@ def _limited(
     share = (excess / LEVELS).floor()
     rest = excess - share * LEVELS
     stride = (LEVELS / rest.clamp(min=1)).floor()
-    bins = torch.arange(BINS, device=counts.device, dtype=counts.dtype)
+    bins = torch.arange(LEVELS, device=counts.device, dtype=counts.dtype)
     turn = (bins / stride).floor()
     return kept + share + ((turn * stride == bins) & (turn < rest))
 

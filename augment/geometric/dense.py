@@ -143,6 +143,10 @@ def _spline_solution() -> list[list[float]]:
     return torch.linalg.inv(system)[:, : len(centres)].tolist()
 
 
+_FARTHEST = 20.0
+"""Logarithm of the largest stretch: far outside of any image, and short of infinity, which times 0 is no position."""
+
+
 class RandomFisheye(DenseWarp):
     """Pinches the image towards a centre: pixels look further out the further they are from it.
 
@@ -179,7 +183,8 @@ class RandomFisheye(DenseWarp):
         u, v = x / half_x - 1, y / half_y - 1
         squared = (params["center_x"][:, None, None] - u) ** 2 + (params["center_y"][:, None, None] - v) ** 2
         positive = squared > 0  # the power has no gradient at 0
-        power = torch.where(positive, squared, 1.0) ** (params["gamma"][:, None, None] / 2)
+        exponent = params["gamma"][:, None, None] / 2 * torch.where(positive, squared, 1.0).log()
+        power = torch.exp(exponent.clamp(max=_FARTHEST))
         stretch = 1 + torch.where(positive, power, 0.0)
         return (u * stretch + 1) * half_x, (v * stretch + 1) * half_y
 

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from augment import checks
 from augment.base import Layer
 from augment.batch import Batch
 from augment.distributions import Bernoulli, Choice
@@ -47,7 +48,7 @@ class RandomMix(Mix):
         for layer in layers:
             if not isinstance(layer, Mix):
                 raise TypeError(
-                    f"RandomMix: layers holds a {type(layer).__name__}, which is not a Mix layer of augment."
+                    f"RandomMix: layers holds {checks.kind_of(layer)}, which is not a Mix layer of augment."
                 )
         self.layers = nn.ModuleList(layers)
         self.quantity("choice", Choice(range(len(layers)), weights, learnable))

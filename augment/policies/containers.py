@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from augment import checks
 from augment.base import Layer
 from augment.distributions import Bernoulli, Choice
 from augment.types import Bool, Noise, Params, PerSample, Size
@@ -33,7 +34,7 @@ class Container(Layer):
             raise ValueError(f"{name}: layers={layers!r} must hold at least one.")
         for layer in layers:
             if not isinstance(layer, Layer):
-                raise TypeError(f"{name}: {layer!r} is not a layer of augment.")
+                raise TypeError(f"{name}: layers holds {checks.kind_of(layer)}, which is not a layer of augment.")
         self.layers = nn.ModuleList(layers)
 
     @property

@@ -1,6 +1,6 @@
 """What is measured: recipes as lists of operators, which every implementation translates by a table of its own.
 
-The names stand for these operators, with the same ranges everywhere:
+The names stand for these operators, with the same ranges wherever a library has them (`peers` says where not):
 
     resized_crop  8 to 100 % of the area, ratio 3/4 to 4/3, antialiased where offered, to the output size
     hflip, vflip  half of the images
