@@ -120,7 +120,7 @@ def randaugment(
 ) -> Pipeline:
     """Two operators of 14 for every image, at one strength.
 
-    Cubuk et al. 2020: n = 2 and m = 9 are those of ResNet-50 on ImageNet (section 4.3) and torchvision's default;
+    Cubuk et al. 2020: n = 2 and m = 9 are those of ResNet-50 on ImageNet and torchvision's default;
     larger networks and longer training bear more (m up to 28 for EfficientNet-B7).
 
     Args:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import csv
 import statistics
+import sys
 from pathlib import Path
 
 from omegaconf import OmegaConf
@@ -26,7 +27,8 @@ def accuracies(folder: Path, metric: str = "test/acc") -> dict[str, list[float]]
         metric: a column of the log; its last value counts.
     """
     runs = {}
-    for log in sorted(folder.glob("*/csv/metrics.csv")):
+    logs = folder.glob("*/csv/metrics.csv")
+    for log in sorted(logs, key=lambda log: (len(log.parents[1].name), log.parents[1].name)):  # 2 before 10
         values = [row[metric] for row in csv.DictReader(log.open()) if row.get(metric)]
         if values:  # a run that has been finished
             overrides = OmegaConf.load(log.parents[1] / ".hydra" / "overrides.yaml")
@@ -49,7 +51,7 @@ def main() -> None:
         spread = f"{statistics.stdev(percent):.2f}" if len(percent) > 1 else ""
         numbers = f"{statistics.mean(percent):.2f}", spread, f"{min(percent):.2f}", f"{max(percent):.2f}"
         table.add_row(choice, str(len(percent)), *numbers)
-    Console().print(table)
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
 
 
 if __name__ == "__main__":

@@ -295,7 +295,7 @@ def test_choice_weights_can_be_learned():
 
 
 def test_mixing_or_not_as_timm_does():
-    layer = A.OneOf([A.RandomMixUp(A.Beta(0.8, 0.8)), A.RandomCutMix(beta=1.0)], p=0.8)
+    layer = A.RandomMix([A.RandomMixUp(A.Beta(0.8, 0.8)), A.RandomCutMix(beta=1.0)], p=0.8)
     batch = A.Batch(torch.rand(200, 3, 8, 8), label=torch.eye(200))
     out = layer(batch, layer.noise(torch.arange(200)))
     assert (out.label.max(1).values == 1).float().mean() == pytest.approx(0.2, abs=0.1)

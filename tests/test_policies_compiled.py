@@ -43,10 +43,9 @@ def test_no_value_is_read_by_the_host(name):
         assert layer(images, layer.noise(torch.arange(4))).shape == (4, 3, 26, 30)
 
 
-@pytest.mark.parametrize("name", ["timm", "svhn", "presets.randaugment"])
-def test_compiled_equals_eager(name):
-    """Within one level: what rounds to bytes may round the other way, and a second operator sees that."""
-    layer = VARIANTS[name]() if name in VARIANTS else RECIPES[name]((26, 30), mean=0.0, std=1.0)
+def test_compiled_equals_eager():
+    """Within one level, for operators that the default policies of tests/conformance do not have."""
+    layer = VARIANTS["timm"]()
     torch._dynamo.reset()
     images, noise = pictures(32), layer.noise(torch.arange(32))
     compiled = torch.compile(layer, fullgraph=True, dynamic=False)(images, noise)

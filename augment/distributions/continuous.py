@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from augment.bounds import Bounds, Range
+from augment.bounds import Bounds, Range, number
 from augment.distributions.base import Distribution, Uniforms
 
 
@@ -107,7 +107,7 @@ class Spread(Distribution):
 
     def config(self) -> dict[str, Any]:
         """The fixed distribution that it has become."""
-        low, high = self(torch.tensor([0.0, 1.0], device=self.rho.device)).tolist()
+        low, high = map(number, self(torch.tensor([0.0, 1.0], device=self.rho.device)))
         return {"_target_": f"augment.{'LogUniform' if self.log_scale else 'Uniform'}", "low": low, "high": high}
 
     def extra_repr(self) -> str:
