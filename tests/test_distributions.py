@@ -1,5 +1,6 @@
 """Inverse CDFs against scipy, legal ranges, learnable bounds, and the shorthand."""
 
+import json
 import math
 
 import pytest
@@ -37,6 +38,29 @@ def test_every_uniform_gives_a_finite_value_in_the_support(name):
     assert torch.isfinite(values).all()
     assert (values >= low).all()
     assert (values <= high).all()
+
+
+PRINTED = {
+    "Bernoulli": A.Bernoulli(0.3, learnable=True),
+    "Choice": A.Choice([1, 2], learnable=True),
+    "Constant": A.Constant(1.0, learnable=True),
+    "LogUniform": A.LogUniform(1, 2, learnable=True),
+    "Normal": A.Normal(0, 1, learnable=True),
+    "Spread": A.Spread(0.1, 0.5),
+    "Uniform": A.Uniform(0, 1, learnable=True),
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", PRINTED)
+def test_what_is_learned_prints_without_a_gradient(name):
+    torch.set_warn_always(True)
+    try:
+        assert repr(PRINTED[name]).startswith(f"{name}(")
+        assert repr(PRINTED[name]).endswith("learnable=True)")
+        json.dumps(PRINTED[name].config())
+    finally:
+        torch.set_warn_always(False)
 
 
 def test_constant_takes_no_draw():

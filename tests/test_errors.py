@@ -7,6 +7,7 @@ from tests.unchecked import import_unchecked
 
 A = import_unchecked("augment")  # the sentences that a user sees, not those of the tests' type checks
 IMAGES = torch.zeros(2, 3, 32, 32)
+MANY_LINES = torch.nn.Sequential(torch.nn.ReLU(), torch.nn.ReLU())
 
 CONSTRUCTION = [
     (lambda: A.RandomRotation("abc"), TypeError, "RandomRotation: degrees='abc' must be a number, a pair"),
@@ -79,7 +80,9 @@ CONSTRUCTION = [
     (lambda: A.CoarseDropout(1, (0.5, 3)), ValueError, r"hole_height_range=\(0.5, 3\) must be fractions up to 1 or"),
     (lambda: A.CoarseDropout(1, 0.1, (0, 3)), ValueError, r"hole_width_range=\(0, 3\) must be fractions up to 1 or"),
     (lambda: A.GridMask(unit_range=(0.5, 30)), ValueError, r"GridMask: unit_range=\(0.5, 30\) must be fractions"),
-    (lambda: A.Pipeline(torch.nn.ReLU), TypeError, "is not a layer"),
+    (lambda: A.Pipeline(torch.nn.ReLU), TypeError, "Pipeline: layers holds the class ReLU, which is not a layer"),
+    (lambda: A.Pipeline(MANY_LINES), TypeError, "Pipeline: layers holds a Sequential, which is not a layer"),
+    (lambda: A.OneOf([A.RandomHue(), MANY_LINES]), TypeError, "OneOf: layers holds a Sequential, which is not a layer"),
     (lambda: A.Pipeline(dtype="int32"), ValueError, "dtype='int32' must be a floating-point type, uint8 or None"),
     (lambda: A.Pipeline(compile="fast"), ValueError, "compile='fast' must be"),
     (lambda: A.Preprocess(224, mean=0.5), ValueError, "mean=0.5 and std=None go together"),

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 import torch
+import torch._dynamo.testing
 
 import augment as A
 from tests.unchecked import import_unchecked
@@ -23,6 +24,17 @@ def recipe(lib=A, **options):
         lib.RandomGaussianBlur(3, p=0.3),
         lib.Normalize(lib.IMAGENET_MEAN, lib.IMAGENET_STD),
         lib.RandomErasing(p=0.25),
+        **options,
+    )
+
+
+def policy_recipe(lib=A, **options):
+    return lib.Pipeline(
+        lib.RandAugment(n=2, m=9),
+        lib.OneOf([lib.RandomInvert(p=1.0), lib.RandomElasticTransform(p=1.0), lib.RandomGaussianNoise(p=1.0)]),
+        lib.TrivialAugmentWide(),
+        lib.RandomOrder([lib.RandomHue((-0.2, 0.2), p=0.5), lib.RandomChannelShuffle(p=0.5)]),
+        lib.Normalize(lib.IMAGENET_MEAN, lib.IMAGENET_STD),
         **options,
     )
 
@@ -91,23 +103,25 @@ def test_evaluation_is_deterministic_preprocessing(photos):
     assert torch.equal(pipeline(photos), pipeline(photos))
 
 
-def test_explanation_replays_in_another_process(photos, tmp_path):
-    pipeline = recipe(seed=1)
+@pytest.mark.parametrize("build", [recipe, policy_recipe], ids=["layers", "policies"])
+def test_explanations_replay_in_another_process(build, photos, tmp_path):
+    pipeline = build(seed=1)
     noise = pipeline.noise(torch.arange(8), epoch=4)
-    told = pipeline.explain(noise[2], size=(29, 37))
-    assert [entry["layer"] for entry in told["layers"]] == [type(layer).__name__ for layer in pipeline.layers]
+    told = [pipeline.explain(row, size=(29, 37)) for row in noise]
+    assert [entry["layer"] for entry in told[2]["layers"]] == [type(leaf).__name__ for leaf in pipeline.leaves()]
     torch.save(photos, tmp_path / "photos.pt")
     (tmp_path / "told.json").write_text(json.dumps(told))
     script = (
         "import json, sys, torch, augment as A\n"
         f"sys.path.insert(0, {sys.path[0]!r})\n"
-        "from tests.test_pipeline import recipe\n"
+        f"from tests.test_pipeline import {build.__name__} as build\n"
         f"told = json.load(open({str(tmp_path / 'told.json')!r}))\n"
-        f"image = torch.load({str(tmp_path / 'photos.pt')!r})[2:3]\n"
-        f"torch.save(recipe(seed=9)(image, torch.tensor([told['noise']])), {str(tmp_path / 'out.pt')!r})\n"
+        f"images = torch.load({str(tmp_path / 'photos.pt')!r})\n"
+        "noise = torch.tensor([entry['noise'] for entry in told])\n"
+        f"torch.save(build(seed=9)(images, noise), {str(tmp_path / 'out.pt')!r})\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True, timeout=120)
-    assert torch.equal(torch.load(tmp_path / "out.pt"), pipeline(photos[2:3], noise[2:3]))
+    assert torch.equal(torch.load(tmp_path / "out.pt"), pipeline(photos, noise))
 
 
 def test_explanation_gives_pixels_of_the_image_at_that_point():

@@ -22,6 +22,7 @@ WARPED = {
     "LongestMaxSize": lambda: A.LongestMaxSize(90),
     "SmallestMaxSize": lambda: A.SmallestMaxSize(90),
     "CenterCrop": lambda: A.CenterCrop((56, 60)),
+    "Pad": lambda: A.Pad((3, 5, 8, 2)),
     "PadTo": lambda: A.PadTo((80, 90)),
     "RandomElasticTransform": lambda: A.RandomElasticTransform(31, (6.0, 6.0), (1.0, 1.0), p=1.0),
     "RandomThinPlateSpline": lambda: A.RandomThinPlateSpline(0.15, p=1.0),
@@ -139,6 +140,18 @@ def test_the_inverse_undoes_the_geometry(name):
 
 
 EXACT = ("RandomHorizontalFlip", "RandomVerticalFlip", "RandomCrop", "CenterCrop", "PadTo", "Resize", "RandomTranslate")
+
+
+@pytest.mark.parametrize("name", ["Resize", "RandomPerspective", "RandomElasticTransform", "a run"])
+def test_the_inverse_is_exact_under_autocast(name):
+    layer, batch = WARPED[name](), scene(4)
+    noise = layer.noise(torch.arange(4))
+    out = layer(batch, noise)
+    expected = layer.inverse(out, noise, size=SIZE)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        back = layer.inverse(out, noise, size=SIZE)
+    for part in ("image", "mask", "boxes", "keypoints"):
+        assert torch.equal(getattr(back, part), getattr(expected, part)), part
 
 
 def test_the_inverse_shows_nothing_where_a_crop_cut():

@@ -2,11 +2,14 @@
 
 import itertools
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
 import augment as A
+from augment.step import project
+from augment.warping import _footprint
 
 
 def smooth(batch: int = 6, size: tuple[int, int] = (40, 48)) -> torch.Tensor:
@@ -38,6 +41,10 @@ RUNS = {
         A.RandomAffine(10, (0.2, 0.2), fill_value=0.3, p=1.0),
         A.RandomRotation(20, padding_mode="border", p=1.0),
     ),
+    "each for some samples": (
+        A.RandomRotation((15, 30), padding_mode="border", p=0.5),
+        A.RandomTranslate(0.3, 0.3, padding_mode="border", p=0.5),
+    ),
 }
 
 
@@ -52,6 +59,45 @@ def test_a_run_is_the_same_as_one_after_another(name):
     difference = (folded - stepwise).abs()
     assert difference.mean() < 4e-3
     assert difference.flatten(1).quantile(0.98, dim=1).max() < 0.07, "more than the blur along a border differs"
+
+
+@pytest.mark.parametrize("mode", ["constant", "reflect", "edge", "symmetric"])
+@pytest.mark.parametrize("size", [(12, 9), (40, 44)], ids=str)
+def test_a_crop_by_whole_pixels_adds_no_blur_to_a_run(mode, size):
+    """Folded and one after another are the same to the rounding, borders included."""
+    layers = A.RandomRotation((25, 35), p=1.0), A.RandomCrop(size, padding=6, padding_mode=mode)
+    noises = noise_for(*layers)
+    images = smooth(size=(30, 34))
+    folded = A.Pipeline(*layers)(images, torch.cat(noises, dim=1))
+    torch.testing.assert_close(folded, layers[1](layers[0](images, noises[0]), noises[1]), rtol=0, atol=1e-4)
+
+
+def test_nothing_bleeds_into_a_crop_of_a_flipped_image():
+    layers = A.RandomHorizontalFlip(p=0.5), A.RandomVerticalFlip(p=0.5), A.RandomCrop((11, 14)), A.Resize((30, 30))
+    noises, images = noise_for(*layers), torch.rand(6, 3, 28, 32)
+    stepwise = A.Pipeline(*layers[:3])(images, torch.cat(noises[:3], dim=1))
+    folded = A.Pipeline(*layers)(images, torch.cat(noises, dim=1))
+    torch.testing.assert_close(folded, layers[3](stepwise), rtol=0, atol=1e-5)
+
+
+def test_the_footprint_is_the_minification_at_the_centre():
+    layers, size = (A.RandomPerspective((0.6, 0.9), p=1.0), A.Resize((9, 8))), (40, 48)
+    noise = noise_for(layers[0])[0].double()
+    like = torch.empty(6, 0, dtype=torch.float64)
+    steps = [layer.step(size, size, layer.params(noise[:, : layer.draws]), like) for layer in layers]
+    centre = [torch.full((6, 1, 1), (n - 1) / 2, dtype=torch.float64, requires_grad=True) for n in (8, 9)]
+    position = project(steps, *centre)
+    for axis in (0, 1):
+        gradient = torch.autograd.grad(position[1 - axis].sum(), centre, retain_graph=True)
+        length = torch.hypot(*(g[:, 0, 0] for g in gradient)).clamp(1, 6)
+        torch.testing.assert_close(_footprint(steps).radius[axis], length)
+
+
+def test_antialiasing_counts_the_whole_run():
+    """Twice up and four times down is twice down."""
+    images = torch.rand(2, 3, 40, 40)
+    run = A.Pipeline(A.Resize((80, 80)), A.RandomHorizontalFlip(p=0.0), A.Resize((20, 20)))
+    torch.testing.assert_close(run(images), A.Resize((20, 20))(images), rtol=0, atol=1e-5)
 
 
 def test_lattice_runs_are_exact_and_keep_bytes():
@@ -88,6 +134,37 @@ def test_crop_padding_modes_are_those_of_pad(ours, torchs):
     tops, lefts = (at["top"] + 3).int().tolist(), (at["left"] + 4).int().tolist()
     expected = [p[:, t : t + 12, s : s + 14] for p, t, s in zip(padded, tops, lefts, strict=True)]
     assert torch.equal(layer(images, noise), torch.stack(expected))
+
+
+@pytest.mark.parametrize("mode", ["constant", "reflect", "edge", "symmetric"])
+def test_crops_smaller_than_the_padding(mode):
+    """Much of what they show, or all of it, lies outside of the image."""
+    images = torch.rand(60, 1, 8, 9)
+    layer = A.RandomCrop((2, 5), padding=5, padding_mode=mode)
+    noise = layer.noise(torch.arange(60))
+    out = layer(A.Batch(images, mask=(images[:, 0] * 255).round().int()), noise)
+    at = layer.resolve(layer.params(noise), (8, 9))
+    pad = [(0, 0), (0, 0), (5, 5), (5, 5)]
+    padded = torch.from_numpy(np.pad(images.numpy(), pad, mode=mode))
+    tops, lefts = (at["top"] + 5).int().tolist(), (at["left"] + 5).int().tolist()
+    expected = torch.stack([p[:, t : t + 2, s : s + 5] for p, t, s in zip(padded, tops, lefts, strict=True)])
+    assert torch.equal(out.image, expected)
+    assert torch.equal(out.mask, (expected[:, 0] * 255).round().int())
+
+
+@pytest.mark.parametrize("draw", [0.0, 1 - 2**-24])
+@pytest.mark.parametrize(
+    "layer",
+    [A.RandomCrop((7, 9)), A.RandomResizedCrop(8), A.RandomErasing(), A.RandomCutMix(), A.ResizeMix()],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_every_place_is_drawn(layer, draw):
+    """From the top left corner to the bottom right, both included."""
+    drawn = layer.params(layer.noise(torch.arange(20)))
+    at = layer.resolve(drawn | dict.fromkeys(("top", "left"), torch.full((20,), draw)), (31, 40))
+    for start, extent, crop, full in (("top", "height", 7, 31), ("left", "width", 9, 40)):
+        end = full - at.get(extent, torch.full((20,), crop))
+        assert torch.equal(at[start], end * round(draw))
 
 
 def test_padding_if_needed():

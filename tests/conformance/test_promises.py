@@ -71,6 +71,15 @@ def test_noise_is_the_only_randomness(name, photos):
 
 
 @every_layer
+def test_every_column_of_noise_belongs_to_one_draw(name):
+    layer = make(name, p=0.5) if name in RANDOM else make(name)
+    noise = torch.cat([torch.zeros(1, layer.draws), torch.eye(layer.draws)]) * 0.5 + 0.3
+    drawn = [value for quantity, value in layer.params(noise).items() if "." not in quantity]
+    changed = [(value[1:] != value[:1]).reshape(layer.draws, -1).sum(1) for value in drawn if value.numel()]
+    assert layer.draws == 0 or max(sum(changed).tolist(), default=0) <= 1
+
+
+@every_layer
 def test_noise_of_the_wrong_width_is_refused(name, photos):
     layer = make(name)
     with pytest.raises(ValueError, match=f"{name}.*draws"):

@@ -74,7 +74,7 @@ def scenes(name: str) -> st.SearchStrategy[Scene]:
         content=st.sampled_from(CONTENTS),
         noise=st.sampled_from(("drawn", "zero", "last", "both ends")),
         arguments=arguments,
-        extremes=st.fixed_dictionaries({quantity: ways for quantity in quantities}),
+        extremes=st.fixed_dictionaries(dict.fromkeys(quantities, ways)),
         broken=st.sampled_from(("a pixel", "everything")),
     )
 
@@ -147,7 +147,7 @@ def a_sample_does_not_depend_on_its_batch(
         return
     i = len(batch) - 1
     alone = layer(batch.map(lambda part: part[i:]), noise[i:]).image
-    tolerance = TOLERANCE.get(out.dtype, 1e-6)
+    tolerance = TOLERANCE.get(out.dtype, 1e-5)
     torch.testing.assert_close(alone, out[i:], rtol=tolerance, atol=tolerance)
 
 

@@ -22,8 +22,10 @@ CONF = ROOT / "conf"
 OPTIONS = sorted(
     (path.parent.name, path.stem) for path in CONF.glob("*/*.yaml") if path.parent.name not in ("cli", "sweep")
 )
-ANYWHERE = ["trainer.accelerator=cpu", "trainer.devices=1", "model.pretrained=false"]
-"""Without a GPU and without the network."""
+ANYWHERE = ["trainer.accelerator=cpu", "trainer.devices=1"]
+"""Without a GPU."""
+FINETUNE = ["model.pretrained=false", "model.name=test_resnet", "data.size=64", "data.num_workers=0"]
+"""Without the network, and small."""
 OFFLINE = ("digits", "folder")
 
 
@@ -40,9 +42,9 @@ def options(group: str) -> list[str]:
 def test_option_is_instantiated(
     group: str, option: str, configure: Callable[..., DictConfig], mixed_folder: Path
 ) -> None:
-    needs_root = (group, option) in (("data", "folder"), ("experiment", "finetune"))
-    root = [f"data.root={mixed_folder}"] if needs_root else []
-    cfg = configure(f"{group}={option}", *ANYWHERE, *root)
+    finetune = FINETUNE if option == "finetune" else []
+    root = [f"data.root={mixed_folder}"] if option in ("folder", "finetune") else []
+    cfg = configure(f"{group}={option}", *ANYWHERE, *finetune, *root)
     OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
     trainer, model, data = build(cfg)
     assert isinstance(trainer, pl.Trainer)
@@ -84,8 +86,8 @@ def test_one_step_of_every_experiment(
     experiment: str, configure: Callable[..., DictConfig], mixed_folder: Path
 ) -> None:
     """cifar10 needs the network, smoke is in the test above."""
-    small = ["model.name=test_resnet", "data.size=64", "data.batch_size=4", "data.num_workers=0", *ANYWHERE]
-    cfg = configure(f"experiment={experiment}", f"data.root={mixed_folder}", "trainer.fast_dev_run=1", *small)
+    small = [*FINETUNE, f"data.root={mixed_folder}"] if experiment == "finetune" else []
+    cfg = configure(f"experiment={experiment}", "trainer.fast_dev_run=1", "data.batch_size=4", *ANYWHERE, *small)
     trainer, model, module = build(cfg)
     trainer.fit(model, module)
     assert torch.isfinite(trainer.callback_metrics["train/loss"])

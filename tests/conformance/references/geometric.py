@@ -32,13 +32,13 @@ def _(images, params):
     return geometry.rotate(images, params["times"] * 90, align_corners=True)
 
 
-@reference("RandomAffine")
+@reference("RandomAffine", example={"scale": (0.8, 1.2, 0.6, 0.9)})
 def _(images, params):
     height, width = images.shape[-2:]
     matrix = geometry.get_affine_matrix2d(
         translations=torch.stack([params["translate_x"], params["translate_y"]], -1),
         center=images.new_tensor([[(width - 1) / 2, (height - 1) / 2]]).expand(len(images), 2),
-        scale=params["scale"][:, None].expand(-1, 2),
+        scale=torch.stack([params["scale"], params["scale_y"]], -1),
         angle=params["degrees"],
         sx=torch.deg2rad(params["shear_x"]),
         sy=torch.deg2rad(params["shear_y"]),
