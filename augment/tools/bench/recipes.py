@@ -11,7 +11,7 @@ The names stand for these operators, with the same ranges wherever a library has
     color_jitter  brightness, contrast, saturation 0.4, hue 0.1, all images; weak_jitter 0.3, no hue
     normalize     ImageNet's mean and standard deviation
     erasing       a quarter of the images
-    randaugment   two operators, magnitude 9 of 30
+    randaugment   two operators of 14, magnitude 9 of 30; randaugment4 of Rotate, TranslateX, Brightness, Posterize
     one_of_three  gray, solarized or blurred
     mixup, cutmix half of the images each, Beta(0.2, 0.2) and Beta(1, 1), with labels of 1000 classes
 """
@@ -37,11 +37,14 @@ _LAYERS = (
 RECIPES: dict[str, tuple[str, ...]] = {
     **_WHOLE,
     **{f"layer:{name}": (name,) for name in _LAYERS},
+    "operators:14": ("randaugment",),
+    "operators:4": ("randaugment4",),
     **{f"chain:{n}": _CHAIN[:n] for n in range(1, len(_CHAIN) + 1)},
 }
 GROUPS = {
     "recipes": list(_WHOLE),
     "layers": [name for name in RECIPES if name.startswith("layer:")],
+    "operators": ["operators:14", "operators:4"],
     "chain": [name for name in RECIPES if name.startswith("chain:")],
     "all": list(RECIPES),
 }

@@ -31,6 +31,7 @@ TABLE: Table = {
     "sharpness": lambda task: A.RandomSharpness(0.5, p=1.0),
     "jpeg": lambda task: A.RandomJPEG((50.0, 100.0), p=1.0),
     "randaugment": lambda task: A.RandAugment(2, 9),
+    "randaugment4": lambda task: A.RandAugment(2, 9, operators=("Rotate", "TranslateX", "Brightness", "Posterize")),
     "one_of_three": lambda task: A.OneOf(
         [
             A.RandomGrayscale(p=1.0),
