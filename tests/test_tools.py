@@ -102,7 +102,7 @@ def test_everybody_does_the_same_work():
 
 MISTAKES = {
     "bench --batch 0": "must be a positive whole number",
-    "bench --recipes foo": "'foo' must be one of recipes, layers, chain, all, crop_flip",
+    "bench --recipes foo": "'foo' must be one of recipes, layers, operators, chain, all, crop_flip",
     "bench --only nobody": "--only: 'nobody' begins none of augment eager",
     "bench --dtype int8": "--dtype: 'int8' must be one of float32",
     "bench --device tpu": "--device: 'tpu' must be cpu, cuda",

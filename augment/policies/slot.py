@@ -98,7 +98,11 @@ class SlotPixels(Layer):
         if gate is not None:
             resolved["op"] = torch.where(gate, resolved["op"], -1)
         before = planes(batch.image)
-        after = on_bytes(tuple(to_bytes(plane) for plane in before), self.operators, resolved)
+        values = tuple(to_bytes(plane) for plane in before)
+        if torch.compiler.is_compiling():
+            # written once as one tensor, or the compiler computes them again for every operator that reads them
+            values = torch.stack(values, dim=1).unbind(1)
+        after = on_bytes(values, self.operators, resolved)
         if before[0].dtype != torch.uint8:
             acts = self._acts(resolved)
             after = tuple(_where(acts, to_float(new), to_float(old)) for new, old in zip(after, before, strict=True))
