@@ -171,7 +171,13 @@ class ImageOp(Layer):
 
 
 class Mix(Layer):
-    """Combines samples of a batch with each other, and their labels with them."""
+    """Combines samples of a batch with each other, and their labels with them.
+
+    Class attribute, beside those of Layer:
+        labels_optional: whether a batch may come without class labels, as for detection and segmentation.
+    """
+
+    labels_optional: ClassVar[bool] = False
 
     @abstractmethod
     def mix(self, batch: Batch, params: Params) -> Batch:
@@ -184,9 +190,19 @@ class Mix(Layer):
 
     def apply(self, batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
         (drawn,) = params
+        if batch.label is None and self.labels_optional:
+            blank = torch.zeros(len(batch), 0, device=batch.device)
+            return self._mixed(batch.replace(label=blank), drawn).replace(label=None)
+        return self._mixed(batch, drawn)
+
+    def prepared(self, batch: Batch) -> Batch:
+        """Float images and labels that are probabilities, which is what can be mixed."""
         check_dense(self, batch)
         image = to_float(stacked(batch.image))
-        batch = batch.replace(image=image, label=self._probabilities(batch.label).to(image.dtype))
+        return batch.replace(image=image, label=self._probabilities(batch.label).to(image.dtype))
+
+    def _mixed(self, batch: Batch, drawn: Params) -> Batch:
+        batch = self.prepared(batch)
         mixed = self.mix(batch, self.resolve(drawn, batch.size))
         gate = drawn.get("gate")
         if gate is None:

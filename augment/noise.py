@@ -49,6 +49,11 @@ def to_unit(word: Tensor) -> Float[Tensor, "..."]:
     return (word >> 8).to(torch.float32) * 2.0**-24
 
 
+def from_unit(u: Float[Tensor, "..."]) -> Integer[Tensor, "..."]:
+    """The 24-bit word that a uniform was made of."""
+    return (u.to(torch.float32) * 2.0**24).to(torch.int64)
+
+
 def uniform(seed: int, epoch: int | Tensor, index: Integer[Tensor, " b"], columns: int) -> Noise:
     """Uniforms in [0, 1), float32 (B, columns), on the device of `index`.
 
@@ -82,7 +87,7 @@ def normal_field(key: Float[Tensor, "b 2"], shape: tuple[int, ...]) -> Float[Ten
 
 def _words(key: Float[Tensor, "b 2"], shape: tuple[int, ...]) -> Integer[Tensor, "b *shape"]:
     """A 32-bit word for every position."""
-    keys = (key.to(torch.float32) * 2.0**24).to(torch.int64)
+    keys = from_unit(key)
     counter = torch.arange(math.prod(shape), device=key.device) * _GOLDEN
     words = mix32((mix32(keys[:, :1]) + counter) & _MASK) ^ mix32(keys[:, 1:] ^ _LANES[0])
     return words.unflatten(1, shape)

@@ -56,13 +56,15 @@ class Pipeline(Layer):
         return [leaf for layer in self.layers for leaf in layer.fixed_leaves()]
 
     def leaf_params(self, noise: Noise) -> list[Params]:
-        columns = noise.split([layer.draws for layer in self.layers], dim=1)
-        return [p for layer, part in zip(self.layers, columns, strict=True) for p in layer.leaf_params(part)]
+        return [p for layer, part in self._parts(noise) for p in layer.leaf_params(part)]
 
     def log_prob(self, noise: Noise) -> PerSample:
-        columns = noise.split([layer.draws for layer in self.layers], dim=1)
-        parts = [layer.log_prob(part) for layer, part in zip(self.layers, columns, strict=True)]
+        parts = [layer.log_prob(part) for layer, part in self._parts(noise)]
         return torch.stack(parts).sum(0) if parts else noise.new_zeros(len(noise))
+
+    def _parts(self, noise: Noise) -> list[tuple[Layer, Tensor]]:
+        """Each layer with its columns of noise."""
+        return list(zip(self.layers, noise.split([layer.draws for layer in self.layers], dim=1), strict=True))
 
     def out_size(self, size: Size) -> Size:
         for layer in self.layers:

@@ -5,10 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from augment.noise import from_unit
 from augment.types import Bool, Float, Images
-
-_STEPS = 2**24
-"""Uniforms are whole multiples of 1 / _STEPS: two of them make a seed of 48 bits."""
 
 
 @torch.compiler.disable
@@ -49,8 +47,9 @@ def by_image(
 
 
 def _seeds(key: Float[Tensor, "b 2"]) -> list[int]:
-    high, low = (key.double() * _STEPS).to(torch.int64).unbind(1)
-    return (high * _STEPS + low).tolist()
+    """48 bits each."""
+    high, low = from_unit(key).unbind(1)
+    return ((high << 24) + low).tolist()
 
 
 def _seed_generators(seed: int, device: torch.device) -> None:

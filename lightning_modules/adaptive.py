@@ -11,10 +11,11 @@ from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
 
 import augment as A
+from lightning_modules.backbones import frozen
 from lightning_modules.classifier import ImageClassifier
 from lightning_modules.datamodule import ImageDataModule
 from lightning_modules.errors import UserError
-from lightning_modules.policy_steps import cross_entropy, frozen
+from lightning_modules.policy_steps import cross_entropy
 
 PROBE = (61, 67)
 """A size that no layer delivers by accident: what does not keep it changes the size."""
@@ -103,6 +104,6 @@ def _scalable(layer: A.Layer) -> bool:
 
 def _own_gate(layer: A.Layer) -> tuple[A.Bernoulli, float]:
     """Puts a gate on a layer that can change without a new graph; with its full probability."""
-    full = float(layer.p.probability())
+    full = layer.p.config()
     layer.p = A.Bernoulli(full, learnable=True).requires_grad_(False)
     return layer.p, full

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from augment import Batch
+from lightning_modules.backbones import frozen
 from lightning_modules.datamodule import ImageDataModule
 from lightning_modules.errors import UserError
 
@@ -49,14 +50,12 @@ def _check_images(model: ImageClassifier, name: str, apply: Callable[[Batch], Ba
 
 
 def _check_backbone(model: ImageClassifier, images: Tensor) -> None:
-    """Runs in evaluation mode, so that nothing of the network changes."""
-    name, modes = type(model.backbone).__name__, {m: m.training for m in model.backbone.modules()}
+    name = type(model.backbone).__name__
     try:
-        shape = tuple(model.backbone.eval()(images.to(model.dtype)).shape)
+        with frozen(model.backbone):  # nothing of the network changes
+            shape = tuple(model.backbone(images.to(model.dtype)).shape)
     except (AssertionError, RuntimeError, TypeError, ValueError) as error:
         raise UserError(f"{name} does not take images of shape {tuple(images.shape)}: {error}") from error
-    for module, mode in modes.items():
-        module.training = mode
     if shape != (len(images), model.num_classes):
         raise UserError(
             f"{name} gives {shape} for {len(images)} images; it must give one logit for each of the "

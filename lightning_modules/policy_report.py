@@ -9,6 +9,7 @@ import yaml
 from torch import nn
 
 import augment as A
+from augment.policies.learned import policies_in
 
 
 class PolicyReport:
@@ -29,8 +30,7 @@ class PolicyReport:
         """Values for the loggers, "policy/OPERATOR/p" and "policy/OPERATOR/width", remembered for the picture."""
         values = {
             f"policy/{operator}/{name}": value
-            for policy in pipeline.modules()
-            if isinstance(policy, A.LearnedPolicy)
+            for policy in policies_in(pipeline)
             for operator, state in policy.state().items()
             for name, value in state.items()
             if name != "cap"
@@ -44,7 +44,7 @@ class PolicyReport:
         text = "# What the policy had become at the end of training; use it with augment=PATH.\n"
         text += yaml.safe_dump(pipeline.config(), sort_keys=False)
         (self.dirpath / "policy.yaml").write_text(text)
-        policies = [m for m in pipeline.modules() if isinstance(m, A.LearnedPolicy)]
+        policies = policies_in(pipeline)
         if policies and self.history:
             figure = draw(policies[0], self.history)
             figure.savefig(self.dirpath / "policy.png", dpi=120, bbox_inches="tight")

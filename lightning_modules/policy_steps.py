@@ -12,6 +12,8 @@ from torch.func import functional_call
 
 import augment as A
 from augment import learning
+from augment.policies.learned import policies_in
+from lightning_modules.backbones import frozen
 from lightning_modules.classifier import ImageClassifier
 
 Gather = Callable[[Tensor], Tensor]
@@ -84,25 +86,13 @@ def cross_entropy(network: nn.Module, batch: A.Batch, weights: dict[str, Tensor]
 
 
 @contextmanager
-def frozen(network: nn.Module) -> Iterator[None]:
-    """Evaluation mode for a while: no dropout, and batch norm neither uses nor updates the batch's statistics."""
-    modes = {module: module.training for module in network.modules()}
-    network.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
-
-
-@contextmanager
 def without_policy(model: ImageClassifier) -> Iterator[None]:
     """The same draws without the learned layers, for a while; without any of them as in evaluation."""
-    policies = [layer for layer in model.augment.modules() if isinstance(layer, A.LearnedPolicy)]
-    for layer in policies or [model.augment]:
+    layers = policies_in(model.augment) or [model.augment]
+    for layer in layers:
         layer.eval()
     try:
         yield
     finally:
-        for layer in policies or [model.augment]:
+        for layer in layers:
             layer.train()

@@ -112,6 +112,10 @@ class Choice(Distribution):
         """What the weights have become."""
         return list(self.weights) if self.logits is None else self.logits.softmax(0).tolist()
 
+    def learned(self) -> dict[str, Any]:
+        """What a layer that was given weights to learn is given instead, to have them fixed; nothing if they are."""
+        return {} if self.logits is None else {"weights": self.probabilities(), "learnable": False}
+
     def config(self) -> dict[str, Any]:
         return {"_target_": "augment.Choice", "values": list(self.values), "weights": self.probabilities()}
 

@@ -45,7 +45,7 @@ class Resize(Warp):
         return _ratio(size, self.out_size(size)) if self.antialias else (1.0, 1.0)
 
 
-class LongestMaxSize(Warp):
+class LongestMaxSize(Resize):
     """Resizes the longer side to `max_size`, keeping the aspect ratio, antialiased.
 
     Args:
@@ -53,25 +53,13 @@ class LongestMaxSize(Warp):
         resample: "nearest", "bilinear" or "bicubic".
     """
 
-    deterministic = separable = True
     example = {"max_size": 20}
 
     def __init__(self, max_size: int, resample: str = "bilinear") -> None:
-        super().__init__()
-        self.max_size, _ = checks.image_size(self, max_size, "max_size")
-        self.resample = checks.resample_mode(self, resample)
-
-    def out_size(self, size: Size) -> Size:
-        return keeping_aspect(size, self.max_size, "long")
-
-    def matrix(self, size: Size, params: Params, like: Tensor) -> Matrices:
-        return mat.crop_resize(0.0, 0.0, size, self.out_size(size), like)
-
-    def shrink(self, size: Size) -> tuple[float | Tensor, float | Tensor]:
-        return _ratio(size, self.out_size(size))
+        super().__init__(checks.image_size(self, max_size, "max_size")[0], "long", resample)
 
 
-class SmallestMaxSize(Warp):
+class SmallestMaxSize(Resize):
     """Resizes the shorter side to `max_size`, keeping the aspect ratio, antialiased.
 
     Args:
@@ -79,22 +67,10 @@ class SmallestMaxSize(Warp):
         resample: "nearest", "bilinear" or "bicubic".
     """
 
-    deterministic = separable = True
     example = {"max_size": 20}
 
     def __init__(self, max_size: int, resample: str = "bilinear") -> None:
-        super().__init__()
-        self.max_size, _ = checks.image_size(self, max_size, "max_size")
-        self.resample = checks.resample_mode(self, resample)
-
-    def out_size(self, size: Size) -> Size:
-        return keeping_aspect(size, self.max_size, "short")
-
-    def matrix(self, size: Size, params: Params, like: Tensor) -> Matrices:
-        return mat.crop_resize(0.0, 0.0, size, self.out_size(size), like)
-
-    def shrink(self, size: Size) -> tuple[float | Tensor, float | Tensor]:
-        return _ratio(size, self.out_size(size))
+        super().__init__(checks.image_size(self, max_size, "max_size")[0], "short", resample)
 
 
 def keeping_aspect(size: Size, target: int, side: str) -> Size:

@@ -10,9 +10,8 @@ from augment import checks
 from augment.base import Layer
 from augment.batch import Batch
 from augment.distributions import Bernoulli, Choice
-from augment.layer import Mix, check_dense
+from augment.layer import Mix
 from augment.mixing.annotations import chosen
-from augment.pixels import stacked, to_float
 from augment.types import Noise, Params, PerSample, Size
 
 
@@ -89,8 +88,7 @@ class RandomMix(Mix):
         return total
 
     def config(self) -> dict[str, Any]:
-        learned = self.choice.logits is not None
-        return super().config() | ({"weights": self.choice.probabilities(), "learnable": False} if learned else {})
+        return super().config() | self.choice.learned()
 
     def resolve(self, params: Params, size: Size) -> Params:
         """The resolved parameters of every layer."""
@@ -106,11 +104,9 @@ class RandomMix(Mix):
 
     def apply(self, batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
         (drawn,) = params
-        check_dense(self, batch)
+        prepared = self.prepared(batch)
         self.out_size(batch.size)
-        image = to_float(stacked(batch.image))
-        batch = batch.replace(image=image, label=self._probabilities(batch.label).to(image.dtype))
-        return self.mix(batch, drawn)
+        return self.mix(prepared, drawn)
 
     def mix(self, batch: Batch, params: Params) -> Batch:
         """From raw draws, because each layer resolves its own."""

@@ -35,6 +35,7 @@ class RandomMosaic(Mix):
         same_on_batch: one window for all samples of a batch; the images still differ.
     """
 
+    labels_optional = True  # detection has none
     identity = {"start_ratio_range": 0.0}
 
     def __init__(
@@ -72,9 +73,6 @@ class RandomMosaic(Mix):
         return torch.stack(following, 1) if following else order.new_zeros(len(order), 0)
 
     def apply(self, batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
-        if batch.label is None:  # detection has none
-            blank = torch.zeros(len(batch), 0, device=batch.device)
-            return self.apply(batch.replace(label=blank), params, run).replace(label=None)
         (drawn,) = params
         # a sample left out goes the same way, because it may change its size too, but shows its own image only
         mixed = drawn.get("gate", torch.ones(len(batch), dtype=torch.bool, device=batch.device))

@@ -5,11 +5,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from augment.base import Layer
 from augment.batch import Batch
 from augment.distributions import Bernoulli
 from augment.layer import Mix
-from augment.noise import mix32
+from augment.noise import from_unit, mix32
 from augment.types import Bool, Integer, Params, Shaped
 
 _WORD = 2**32
@@ -32,6 +31,8 @@ class RandomTransplantation(Mix):
         same_on_batch: one draw for all samples of a batch; donors still differ.
     """
 
+    labels_optional = True  # segmentation has none
+
     def __init__(
         self,
         excluded_labels: Sequence[int] | None = None,
@@ -45,12 +46,6 @@ class RandomTransplantation(Mix):
             raise TypeError(f"RandomTransplantation: excluded_labels={excluded_labels!r} must be whole numbers.")
         self.excluded_labels = tuple(labels)
         self.quantity("key", (0.0, 1.0), count=2)
-
-    def apply(self, batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
-        if batch.label is None:  # segmentation has none
-            blank = torch.zeros(len(batch), 0, device=batch.device)
-            return self.apply(batch.replace(label=blank), params, run).replace(label=None)
-        return super().apply(batch, params, run)
 
     def mix(self, batch: Batch, params: Params) -> Batch:
         mask = batch.mask
@@ -79,5 +74,5 @@ class RandomTransplantation(Mix):
 
 def _scramble(key: Shaped[Tensor, "b 2"]) -> Integer[Tensor, "b 1 1"]:
     """A random 32-bit word a sample."""
-    words = (key.to(torch.float32) * 2.0**24).to(torch.int64)
+    words = from_unit(key)
     return mix32(mix32(words[:, 0]) ^ words[:, 1])[:, None, None]

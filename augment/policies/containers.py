@@ -64,8 +64,8 @@ class Container(Layer):
         return [p for params, gate in zip(drawn, chosen, strict=True) for p in gated(params, gate)]
 
     def choose(self, params: Params) -> list[Bool[Tensor, " b"] | None]:
-        """Which samples get each layer; None for all of them."""
-        raise NotImplementedError
+        """Which samples get each layer, None for all of them; here whoever gets any gets all."""
+        return [params.get("gate")] * len(self.layers)
 
     def columns_of(self, rest: Noise) -> Sequence[Tensor]:
         """Each layer's columns of what its own quantities leave over."""
@@ -105,9 +105,6 @@ class RandomApply(Container):
     def __init__(self, layers: Sequence[Layer], p: float | Bernoulli = 0.5, same_on_batch: bool = False) -> None:
         super().__init__(layers, p, same_on_batch)
 
-    def choose(self, params: Params) -> list[Bool[Tensor, " b"] | None]:
-        return [params.get("gate")] * len(self.layers)
-
 
 class OneOf(Container):
     """One of the layers, for every sample its own.
@@ -140,8 +137,7 @@ class OneOf(Container):
         return [rest[:, : layer.draws] for layer in self.layers]
 
     def config(self) -> dict[str, Any]:
-        learned = self.choice.logits is not None
-        return super().config() | ({"weights": self.choice.probabilities(), "learnable": False} if learned else {})
+        return super().config() | self.choice.learned()
 
     def choose(self, params: Params) -> list[Bool[Tensor, " b"] | None]:
         return [both(params.get("gate"), params["choice"] == i) for i in range(len(self.layers))]
@@ -212,6 +208,3 @@ class RandomOrder(Container):
             for i, params in enumerate(drawn)
             for p in gated(params, both(gate, place[:, i] == turn))
         ]
-
-    def choose(self, params: Params) -> list[Bool[Tensor, " b"] | None]:
-        return [params.get("gate")] * len(self.layers)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import nn
 
 from augment.base import Layer
 from augment.distributions import Bernoulli, Distribution, LogUniform, Spread, Uniform
@@ -17,7 +17,7 @@ from augment.geometric.affine import RandomAffine, RandomRotation, RandomShear, 
 from augment.photometric.adjust import RandomBrightness, RandomContrast, RandomGamma, RandomHue, RandomSaturation
 from augment.photometric.tone import RandomInvert
 from augment.policies.containers import Container, gated
-from augment.types import Bool, Noise, Params
+from augment.types import Noise, Params
 
 Operator = Callable[[Distribution, Bernoulli], Layer]
 
@@ -89,9 +89,6 @@ class LearnedPolicy(Container):
         for layer in layers:
             layer.same_on_batch = same_on_batch
 
-    def choose(self, params: Params) -> list[Bool[Tensor, " b"] | None]:
-        return [params.get("gate")] * len(self.layers)
-
     def leaf_params(self, noise: Noise) -> list[Params]:
         params = super().leaf_params(noise)
         return params if self.training else gated(params, torch.zeros_like(noise[:, 0], dtype=torch.bool))
@@ -103,19 +100,24 @@ class LearnedPolicy(Container):
 
     def state(self) -> dict[str, dict[str, float]]:
         """{operator: {"p": its probability, "width": in its unit, "cap": the largest}}, widths where there is one."""
-        state = {name: {"p": float(layer.p.probability())} for name, layer in self._named()}
+        state = {name: {"p": layer.p.probability().item()} for name, layer in self._named()}
         for name, spread in self.spreads().items():
-            state[name] |= {"width": float(spread.width()), "cap": spread.cap}
+            state[name] |= {"width": spread.width().item(), "cap": spread.cap}
         return state
 
     def config(self) -> dict[str, Any]:
         """The fixed policy that it has become: its operators, with the widths and probabilities that it has now."""
         layers = [layer.config() for layer in self.layers]
-        fixed = float(self.p.probability())
-        return {"_target_": "augment.RandomApply", "layers": layers, "p": fixed, "same_on_batch": self.same_on_batch}
+        gate = {"p": self.p.config(), "same_on_batch": self.same_on_batch}
+        return {"_target_": "augment.RandomApply", "layers": layers} | gate
 
     def _named(self) -> list[tuple[str, Layer]]:
         return list(zip(self.names, self.layers, strict=True))
+
+
+def policies_in(module: nn.Module) -> list[LearnedPolicy]:
+    """All of them in a pipeline."""
+    return [layer for layer in module.modules() if isinstance(layer, LearnedPolicy)]
 
 
 def fixed_operators(names: Sequence[str], width: float = 1.0) -> list[Layer]:
