@@ -16,10 +16,11 @@ from augment.bounds import REAL_LINE, Range
 from augment.config import Configured
 from augment.distributions import Bernoulli
 from augment.noise import Numbering, uniform
+from augment.pieces import at_once, in_pieces
 from augment.pixels import compute_dtype, dtype_of, finished, result_dtype
 from augment.shorthand import Quantity, as_distribution
 from augment.step import Step, inverted
-from augment.types import Noise, Num, Params, PerSample, Size
+from augment.types import Bool, Noise, Num, Params, PerSample, Size
 from augment.warping import warp
 
 
@@ -37,8 +38,9 @@ class Layer(Configured, nn.Module):
         differentiable: the quantities that the image has a pathwise gradient to. The others, a gate among them, can
             be learned with the score function.
         image_gradient: "exact"; "straight-through" where values are rounded and the gradient passes as if they were
-            not; "none" where it is 0 for what the layer changes.
+            not; "none" where it is 0 for what the layer changes, or there is none.
         compilable: False if values are read by the host, so that no compiled graph can hold the layer.
+        by_sample: False if what a sample becomes depends on the others of its batch.
     """
 
     deterministic: ClassVar[bool] = False
@@ -47,6 +49,7 @@ class Layer(Configured, nn.Module):
     differentiable: ClassVar[frozenset[str]] = frozenset()
     image_gradient: ClassVar[str] = "exact"
     compilable: ClassVar[bool] = True
+    by_sample: ClassVar[bool] = True
 
     dtype: torch.dtype | None = None
     seed: int = 0
@@ -123,6 +126,10 @@ class Layer(Configured, nn.Module):
     def resolve(self, params: Params, size: Size) -> Params:
         """Turns raw draws into what happens to an image of a size, e.g. fractions into whole pixels."""
         return params
+
+    def acts_on(self, params: Params) -> Bool[Tensor, " b"] | None:
+        """Which samples it changes, from raw draws; None for all."""
+        return params.get("gate")
 
     def describe(self, params: Params) -> dict[str, Any]:
         """Resolved parameters of one sample as plain data."""
@@ -209,7 +216,7 @@ class Layer(Configured, nn.Module):
         if noise is not None and frames > 1:
             noise = noise.repeat_interleave(frames, dim=0)
         with torch.autocast(batch.device.type, enabled=False):  # it rounds positions: 1.4 px in bfloat16
-            return close(self.run(batch, noise))
+            return close(in_pieces(self.run, batch, noise, at_once(self, batch)))
 
     def _noise_for(
         self, batch: Batch, size: int, noise: Noise | None, index: Tensor | None, epoch: int | Tensor

@@ -5,7 +5,7 @@ radius of the local minification where the image shrinks (antialiasing) and 1 ot
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -52,6 +52,10 @@ class Window:
     def whole(cls, size: Size) -> "Window":
         return cls((0, size[0] - 1), (0, size[1] - 1))
 
+    def taken(self, rows: Tensor) -> "Window":
+        """The windows of some samples."""
+        return Window(_taken(self.rows, rows), _taken(self.columns, rows))
+
 
 @dataclass(frozen=True)
 class Footprint:
@@ -66,6 +70,14 @@ class Footprint:
     radius: tuple[float | Tensor, float | Tensor] = (1.0, 1.0)
     bound: tuple[float, float] = (1.0, 1.0)
     separable: bool = False
+
+    def taken(self, rows: Tensor) -> "Footprint":
+        """The footprints of some samples."""
+        return replace(self, radius=_taken(self.radius, rows))
+
+
+def _taken(pair: tuple[float | Tensor, float | Tensor], rows: Tensor) -> tuple[float | Tensor, float | Tensor]:
+    return tuple(value[rows] if isinstance(value, Tensor) else value for value in pair)
 
 
 Tap = tuple[Tensor, Tensor | None]

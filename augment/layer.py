@@ -18,7 +18,8 @@ from augment import matrix as mat
 from augment.base import Layer, steps_of
 from augment.batch import Batch, PackedImages
 from augment.distributions import Bernoulli
-from augment.pixels import planes, stacked, to_float
+from augment.pixels import each, planes, stacked, to_float
+from augment.rows import Parts, on_chosen, rows_of
 from augment.step import Box, Positions, Step
 from augment.types import Float, Images, Matrices, Params, Planes, Size
 from augment.warping import warp
@@ -61,7 +62,7 @@ class Warp(Layer):
 
     def step(self, size: Size, max_size: tuple[int, int], params: Params, like: Tensor) -> Step:
         """What the run does for this layer, with the gate multiplied into the matrix."""
-        gate = params.get("gate")
+        gate = self.acts_on(params)
         resolved = self.resolve(params, size)
         matrix, window = self.matrix(size, resolved, like), self.window(size, resolved)
         if gate is not None:
@@ -120,7 +121,7 @@ class DenseWarp(Layer):
             padding=self.padding,
             fill=self.fill,
             displace=partial(self.displace, size, resolved),
-            gate=params.get("gate"),
+            gate=self.acts_on(params),
         )
 
     def joins(self, run: list[Layer]) -> bool:
@@ -141,15 +142,12 @@ class PixelOp(Layer):
         """Maps C planes (B, H, W), float, to as many, with resolved parameters."""
 
     def apply(self, batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
-        (drawn,) = params
         check_dense(self, batch)
         before = tuple(to_float(plane) for plane in planes(batch.image))
-        after = self.pixel(before, self.resolve(drawn, batch.size))
-        gate = drawn.get("gate")
-        if gate is not None:
-            chosen = gate[:, None, None]
-            after = tuple(torch.where(chosen, new, old) for new, old in zip(after, before, strict=True))
-        return batch.replace(image=after)
+        return batch.replace(image=on_chosen(self.acts_on(params[0]), self._changed, before, params))
+
+    def _changed(self, image: Parts, params: list[Params]) -> Parts:
+        return self.pixel(image, self.resolve(params[0], image[0].shape[-2:]))
 
 
 class ImageOp(Layer):
@@ -160,14 +158,13 @@ class ImageOp(Layer):
         """Maps (B, C, H, W), float, to the same shape, with resolved parameters."""
 
     def apply(self, batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
-        (drawn,) = params
         check_dense(self, batch)
         before = to_float(stacked(batch.image))
-        after = self.image(before, self.resolve(drawn, batch.size))
-        gate = drawn.get("gate")
-        if gate is not None:
-            after = torch.where(gate[:, None, None, None], after, before)
-        return batch.replace(image=after)
+        (image,) = on_chosen(self.acts_on(params[0]), self._changed, (before,), params)
+        return batch.replace(image=image)
+
+    def _changed(self, image: Parts, params: list[Params]) -> Parts:
+        return (self.image(image[0], self.resolve(params[0], image[0].shape[-2:])),)
 
 
 class Mix(Layer):
@@ -177,6 +174,7 @@ class Mix(Layer):
         labels_optional: whether a batch may come without class labels, as for detection and segmentation.
     """
 
+    by_sample = False
     labels_optional: ClassVar[bool] = False
 
     @abstractmethod
@@ -246,13 +244,39 @@ def _joins(layer: Warp | DenseWarp, run: list[Layer]) -> bool:
 
 
 def _apply_warps(batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
-    return warp(batch, steps_of(run, params, batch, batch.size), _interpolation(run))
+    """Moves the samples that any warp of a run moves."""
+    interpolation = _interpolation(run)
+
+    def moved(image: Parts, params: list[Params]) -> Parts:
+        some = Batch(image)
+        return planes(warp(some, steps_of(run, params, some, some.size), interpolation).image)
+
+    if not _moves_some(batch, params, run):
+        return warp(batch, steps_of(run, params, batch, batch.size), interpolation)
+    chosen = torch.stack([layer.acts_on(drawn) for layer, drawn in zip(run, params, strict=True)]).any(0)
+    before = planes(batch.image) if interpolation == "nearest" else each(batch.image, to_float)
+    return batch.replace(image=on_chosen(chosen, moved, before, params))
+
+
+def _moves_some(batch: Batch, params: list[Params], run: list[Layer]) -> bool:
+    """Whether a run is to be done on some samples only: it leaves others alone, and nothing but images is there."""
+    if isinstance(batch.image, PackedImages) or not only_images(batch):
+        return False
+    gates = [layer.acts_on(drawn) for layer, drawn in zip(run, params, strict=True)]
+    if any(gate is None or rows_of(gate) is None for gate in gates):
+        return False
+    return all(layer.out_size(batch.size) == batch.size for layer in run)
 
 
 def _gated_box(gate: Tensor, box: Box, size: Size) -> Box:
     """The box for the samples that the gate lets through, everything for the others."""
     whole = (0, 0, *size)
     return tuple(torch.where(gate, chosen, rest) for chosen, rest in zip(box, whole, strict=True))
+
+
+def only_images(batch: Batch) -> bool:
+    """Whether nothing in a batch moves with its images."""
+    return batch.parts().keys() <= {"image", "label", "index"}
 
 
 def _interpolation(layers: list[Layer]) -> str:

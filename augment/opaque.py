@@ -32,6 +32,7 @@ class Opaque(ImageOp):
     """
 
     compilable = False
+    by_sample = False
     example = {"module": torch.nn.functional.dropout}
 
     def __init__(

@@ -24,7 +24,7 @@ def compute_dtype(dtype: torch.dtype) -> torch.dtype:
 def to_float(value: Tensor) -> Tensor:
     """uint8 [0, 255] -> float32 [0, 1]; half precision -> float32; float32 and float64 stay."""
     as_float = value.to(compute_dtype(value.dtype))
-    return as_float * BYTE if value.dtype == torch.uint8 else as_float
+    return as_float.mul_(BYTE) if value.dtype == torch.uint8 else as_float  # in place on what was just written
 
 
 def to_bytes(value: Tensor) -> Tensor:
@@ -70,11 +70,18 @@ def result_dtype(image: object, wanted: torch.dtype | None) -> torch.dtype:
 
 
 def finished(image: Images | Planes, dtype: torch.dtype) -> Images:
-    """What leaves a pipeline: one channels_last tensor; integers cover [0, 255], floats [0, 1]."""
+    """What leaves the layers: one tensor; integers cover [0, 255], floats [0, 1].
+
+    On a GPU it is channels_last at once. A CPU writes whole planes and has them put in order afterwards: the compiler
+    writes every third number one by one.
+    """
     if dtype != torch.uint8:
         image = tuple(map(to_float, image)) if isinstance(image, tuple) else to_float(image)
     elif dtype_of(image) != torch.uint8:
         image = each(image, to_bytes)
-    if isinstance(image, tuple):
-        return torch.stack([plane.to(dtype) for plane in image], dim=-1).permute(0, 3, 1, 2)
-    return image.to(dtype, memory_format=torch.channels_last)
+    if not isinstance(image, tuple):
+        return image.to(dtype)
+    image = tuple(plane.to(dtype) for plane in image)
+    if image[0].device.type == "cpu":
+        return torch.stack(image, dim=1)
+    return torch.stack(image, dim=-1).permute(0, 3, 1, 2)

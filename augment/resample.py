@@ -6,6 +6,7 @@ the kernel around it under `torch.compile` and reads bytes, packed images and an
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +16,8 @@ from torch import Tensor
 from augment.batch import PackedImages
 from augment.interpolation import KERNELS, Footprint, Grid, Kernel, Tap, Window, clamp, inside, paired, taps_of
 from augment.pixels import BYTE, compute_dtype, per_sample, stacked, to_float
+from augment.rows import rows_of
+from augment.separable import two_passes
 from augment.types import Images, Num, PerSample, Planes
 
 SampledImages = Num[Tensor, "b c oh ow"]
@@ -47,18 +50,21 @@ def sample(
     if not torch.compiler.is_compiling():
         device = image.device if isinstance(image, PackedImages) else x.device
         if footprint.separable and max(taps) > 2 and device.type == "cpu":
-            return _matrix_products(image, x, y, window, footprint, kernel)
+            return _resized(image, x, y, window, footprint, kernel)
         if interpolation == "bilinear" and max(taps) <= 4:
             return _grid_samples(image, x, y, window, footprint, moved)
     rows = taps_of(y, window.rows, footprint.radius[0], taps[0], kernel)
     columns = taps_of(x, window.columns, footprint.radius[1], taps[1], kernel)
-    if math.prod(taps) <= _UNROLLED:
+    at_once = _PLAIN if footprint.separable and x.device.type == "cpu" else _UNROLLED
+    if math.prod(taps) <= at_once:
         return _gather(image, rows, columns)
-    gather = _looped if torch.compiler.is_compiling() else _gather
+    if footprint.separable and not isinstance(image, PackedImages):
+        image = stacked(image)
+        return _scaled(two_passes(image, rows, columns), image.dtype)
+    gather = _looped if torch.compiler.is_compiling() and math.prod(taps) > _UNROLLED else _gather
     if not footprint.separable:
         return gather(image, rows, columns)
-    # rows first, for every source column, then columns: the sum of both numbers of taps instead of the product
-    every_column = torch.arange(_width(image), device=x.device, dtype=x.dtype)[None, None, :]
+    every_column = torch.arange(image.max_size[1], device=x.device, dtype=x.dtype)[None, None, :]
     half = gather(image, rows, [(clamp(every_column, window.columns), None)])
     every_row = torch.arange(half[0].shape[1], device=x.device, dtype=x.dtype)[None, :, None]
     return gather(half, [(every_row, None)], columns)
@@ -66,6 +72,9 @@ def sample(
 
 # ------------------------------------------------------------------------------------------------------- unrolled taps
 
+
+_PLAIN = 4
+"""Taps of bilinear interpolation. A CPU is faster with more of them along one axis after the other."""
 
 _UNROLLED = 16
 """Most taps that are written out one by one: beyond, code that the compiler unrolls takes minutes to compile."""
@@ -96,18 +105,17 @@ def _storage(image: Images | PackedImages | Planes) -> _Storage:
     return _Storage(image.reshape(-1), base, channels, height * width, width, 1)
 
 
-def _width(image: Images | PackedImages | Planes) -> int:
-    if isinstance(image, PackedImages):
-        return image.max_size[1]
-    return (image[0] if isinstance(image, tuple) else image).shape[-1]
-
-
 def _nearest(image: Images | PackedImages | Planes, x: Grid, y: Grid, window: Window) -> SampledPlanes:
     storage = _storage(image)
     row, column = clamp(torch.round(y), window.rows), clamp(torch.round(x), window.columns)
     index = storage.base + row.to(storage.base.dtype) * storage.row
     index = index + column.to(storage.base.dtype) * storage.column
-    return tuple(storage.flat[index + c * storage.channel] for c in range(storage.channels))
+    return tuple(_fetched(storage, index, c) for c in range(storage.channels))
+
+
+def _fetched(storage: _Storage, index: Tensor, channel: int) -> Tensor:
+    """The pixels at offsets, of one channel; unlike indexing, it takes 32-bit offsets as they are."""
+    return storage.flat.index_select(0, (index + channel * storage.channel).reshape(-1)).view(index.shape)
 
 
 def _gather(image: Images | PackedImages | Planes, rows: list[Tap], columns: list[Tap]) -> SampledPlanes:
@@ -120,7 +128,7 @@ def _gather(image: Images | PackedImages | Planes, rows: list[Tap], columns: lis
         for column, column_weight in columns:
             index, weight = row + column.to(integer) * storage.column, _joint(row_weight, column_weight)
             for c in range(storage.channels):
-                value = flat[index + c * storage.channel].to(compute_dtype(flat.dtype)) * weight
+                value = _fetched(storage, index, c).to(compute_dtype(flat.dtype)) * weight
                 if len(planes) == storage.channels:
                     planes[c] = planes[c] + value
                 else:
@@ -138,7 +146,7 @@ def _looped(image: Images | PackedImages | Planes, rows: list[Tap], columns: lis
     stride = storage.row[..., None, None] if isinstance(storage.row, Tensor) else storage.row
     index = base + row.to(integer) * stride + column.to(integer) * storage.column
     weight = _joint(row_weight, column_weight)
-    values = (flat[index + c * storage.channel].to(compute_dtype(flat.dtype)) for c in range(storage.channels))
+    values = (_fetched(storage, index, c).to(compute_dtype(flat.dtype)) for c in range(storage.channels))
     return _scaled([(value * weight).sum((-2, -1)) for value in values], flat.dtype)
 
 
@@ -154,7 +162,7 @@ def _joint(first: Tensor | None, second: Tensor | None) -> Tensor | float:
     return math.prod(weights) if weights else 1.0
 
 
-def _scaled(planes: list[Tensor], source: torch.dtype) -> SampledPlanes:
+def _scaled(planes: Sequence[Tensor], source: torch.dtype) -> SampledPlanes:
     return tuple(plane * BYTE for plane in planes) if source == torch.uint8 else tuple(planes)
 
 
@@ -167,11 +175,28 @@ def _dense(image: Images | PackedImages | Planes) -> Images:
     return to_float(image.contiguous() if image.dtype == torch.uint8 else image)
 
 
-def _matrix_products(
+def _resized(
     image: Images | PackedImages | Planes, x: Grid, y: Grid, window: Window, footprint: Footprint, kernel: Kernel
 ) -> SampledImages:
-    """rows @ image @ columns. On a CPU only: on a GPU, TF32 may round the weights."""
+    """Matrix products for the samples that shrink; for the others, if they are bilinear, four taps are faster."""
     value = _dense(image).contiguous()
+    radii = [radius for radius in footprint.radius if isinstance(radius, Tensor)]
+    shrinks = torch.stack([radius > 1 for radius in radii]).any(0) if kernel.support == 1 and radii else None
+    rows = None if shrinks is None else rows_of(shrinks)
+    if rows is None or len(rows) == len(value):
+        return _matrix_products(value, x, y, window, footprint, kernel)
+    rest = rows_of(~shrinks)
+    enlarged = _grid_samples(value[rest], x[rest], y[rest], window.taken(rest), Footprint(), None)
+    if not len(rows):
+        return enlarged
+    shrunk = _matrix_products(value[rows], x[rows], y[rows], window.taken(rows), footprint.taken(rows), kernel)
+    return torch.cat([shrunk, enlarged])[torch.cat([rows, rest]).argsort()]
+
+
+def _matrix_products(
+    value: Images, x: Grid, y: Grid, window: Window, footprint: Footprint, kernel: Kernel
+) -> SampledImages:
+    """rows @ image @ columns. On a CPU only: on a GPU, TF32 may round the weights."""
     weights = []
     for position, span, pixels, radius in (
         (y[:, :, :1], window.rows, value.shape[-2], footprint.radius[0]),
@@ -180,8 +205,13 @@ def _matrix_products(
         pixel = torch.arange(pixels, device=position.device, dtype=position.dtype)
         distance = (clamp(position, span, margin=0.5) - pixel) / per_sample(radius)
         weight = kernel.weight(distance) * inside(pixel, span)
-        weights.append((weight / weight.sum(-1, keepdim=True)).to(value.dtype)[:, None])
-    return weights[0] @ value @ weights[1].mT
+        weights.append((weight / weight.sum(-1, keepdim=True)).to(value.dtype))
+    vertical, horizontal = weights
+    batch, channels, height, width = value.shape
+    # the channels as a batch, then as rows: broadcast products are twice as slow
+    rows = vertical.repeat_interleave(channels, dim=0) @ value.reshape(batch * channels, height, width)
+    lines = rows.reshape(batch, channels * vertical.shape[1], width) @ horizontal.mT
+    return lines.unflatten(1, (channels, vertical.shape[1]))
 
 
 def _grid_samples(

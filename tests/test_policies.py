@@ -147,13 +147,19 @@ def test_what_is_explained_is_what_was_done(build):
     assert compared > 30
 
 
-def test_floats_that_no_operator_touches_stay_exact():
+def test_floats_are_levels_afterwards_but_for_samples_that_get_no_step():
     layer = A.RandAugment(operators=["Identity", "Posterize"], n=1, m=30)
     images = torch.rand(64, 3, 9, 9)
     noise = layer.noise(torch.arange(64))
     out, drawn = layer(images, noise), layer.leaf_params(noise)[1]["op"]
-    assert torch.equal(out[drawn == 0], images[drawn == 0])
-    assert not torch.isclose(out[drawn == 1], images[drawn == 1]).all()
+    levels = (images * 255).round() * torch.tensor(1 / 255)
+    assert torch.equal(out[drawn == 0], levels[drawn == 0])
+    assert not torch.isclose(out[drawn == 1], images[drawn == 1], atol=1 / 255).all()
+    half = A.RandAugment(p=0.5)
+    noise = half.noise(torch.arange(64))
+    left_out = ~half.leaf_params(noise)[1]["gate"]
+    assert 0 < left_out.sum() < 64
+    assert torch.equal(half(images, noise)[left_out], images[left_out])
 
 
 def test_magnitudes_vary_with_mstd():

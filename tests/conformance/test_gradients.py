@@ -25,7 +25,10 @@ def test_gradient_to_the_image(name):
     noise = draw(layer, 3, dtype=torch.float64)
     images = small_images().requires_grad_()
     if layer.image_gradient != "exact":
-        (gradient,) = torch.autograd.grad(run(layer, images, noise).sum(), images)
+        out = run(layer, images, noise)
+        if layer.image_gradient == "none" and not out.requires_grad:
+            return
+        (gradient,) = torch.autograd.grad(out.sum(), images)
         assert torch.isfinite(gradient).all()
         if layer.image_gradient == "straight-through":  # brighter in, brighter out
             torch.testing.assert_close(gradient.sum((1, 2, 3)), torch.full((3,), 126.0).double())

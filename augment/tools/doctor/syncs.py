@@ -15,6 +15,7 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from augment import rows
 from augment.base import Layer
 
 _READS = ("aten::_local_scalar_dense", "aten::nonzero", "aten::masked_select", "aten::equal", "aten::_unique2")
@@ -38,7 +39,8 @@ class Reads(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         source = next((a.device.type for a in args if isinstance(a, torch.Tensor)), None)
         out = func(*args, **(kwargs or {}))
-        if source == self.device.type and (func.name().partition(".")[0] in _READS or self._leaves(out)):
+        read = source == self.device.type and (func.name().partition(".")[0] in _READS or self._leaves(out))
+        if read and not _of_rows(_frames(sys._getframe(1))):
             self.places[_place(_frames(sys._getframe(1)))] += 1
         return out
 
@@ -69,6 +71,12 @@ def _frames(frame: FrameType | None) -> Iterator[FrameType]:
     while frame is not None:
         yield frame
         frame = frame.f_back
+
+
+def _of_rows(frames: Iterator[FrameType]) -> bool:
+    """Whether it is `rows_of` that reads: it does so on a CPU only, where nothing waits."""
+    codes = (frame.f_code for frame in frames)
+    return any(code.co_filename == rows.__file__ and code.co_name == rows.rows_of.__name__ for code in codes)
 
 
 def _place(frames: Iterator[FrameType]) -> str:

@@ -1,0 +1,67 @@
+"""A large batch on a CPU, a piece at a time.
+
+What a sample gets does not depend on the others, so the samples of a batch may go through the layers a few at a time.
+What lies between two layers is then small enough to stay in caches and in memory that the process already holds;
+memory fresh from the system costs more than the arithmetic on it. A GPU wants the whole batch at once.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from augment.batch import Batch, PackedImages
+from augment.types import Noise
+
+_PER_THREAD = 4 << 20
+"""Bytes of one float copy of the images in a piece. From 1 to 8 MiB the times of recipes differ little."""
+
+_MOST = 16 << 20
+"""Bytes of the same for all threads together: glibc keeps what is freed for reuse only below 32 MiB."""
+
+
+def in_pieces(run: Callable[[Batch, Noise | None], Batch], batch: Batch, noise: Noise | None, samples: int) -> Batch:
+    """What `run` makes of a batch and its noise, of at least so many samples at a time, with the image channels_last.
+
+    Several pieces are written into one tensor as they come, so that nothing may require a gradient through them.
+    """
+    count = len(batch) // samples if len(batch) else 0
+    if count < 2:
+        return _in_order(run(batch, noise))
+    ends = [len(batch) * k // count for k in range(count + 1)]
+    whole = None
+    for start, stop in itertools.pairwise(ends):
+        rows = slice(start, stop)
+        piece = run(batch.map(lambda part, rows=rows: part[rows]), None if noise is None else noise[rows])
+        if whole is None:
+            whole = piece.map(lambda part: part.new_empty(len(batch), *part.shape[1:]))
+            whole = whole.replace(image=torch.empty_like(whole.image, memory_format=torch.channels_last))
+        for name, part in piece.parts().items():
+            getattr(whole, name)[rows] = part
+    return whole
+
+
+def at_once(layer: nn.Module, batch: Batch) -> int:
+    """How many samples of a batch to augment at a time: all, but for large batches on a CPU that record no gradient."""
+    parts = batch.parts().values()
+    if torch.compiler.is_compiling() or batch.device.type != "cpu" or _recorded([*layer.parameters(), *parts]):
+        return max(len(batch), 1)
+    if any(getattr(m, "same_on_batch", False) or not getattr(m, "by_sample", True) for m in layer.modules()):
+        return max(len(batch), 1)
+    image = batch.image
+    size = image.max_size if isinstance(image, PackedImages) else image.shape[-2:]
+    channels = image.channels if isinstance(image, PackedImages) else image.shape[1]
+    share = min(_PER_THREAD * torch.get_num_threads(), _MOST)
+    return max(2, share // max(4 * channels * size[0] * size[1], 1))
+
+
+def _recorded(tensors: list[object]) -> bool:
+    return torch.is_grad_enabled() and any(getattr(tensor, "requires_grad", False) for tensor in tensors)
+
+
+def _in_order(batch: Batch) -> Batch:
+    """The image in the memory order that convolutions are fast on."""
+    return batch.replace(image=batch.image.contiguous(memory_format=torch.channels_last))

@@ -1,0 +1,112 @@
+"""Large batches on a CPU go through the layers in pieces, to the same bits."""
+
+import pytest
+import torch
+
+import augment as A
+from augment import pieces
+
+
+@pytest.fixture
+def small_pieces(monkeypatch):
+    """Two samples at a time; counts them."""
+    monkeypatch.setattr(pieces, "_PER_THREAD", 1)
+    lengths = []
+    run = A.Pipeline.run
+
+    def counting(self, batch, noise):
+        lengths.append(len(batch))
+        return run(self, batch, noise)
+
+    monkeypatch.setattr(A.Pipeline, "run", counting)
+    return lengths
+
+
+def images(count: int = 7) -> torch.Tensor:
+    return torch.randint(0, 256, (count, 3, 24, 30), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+
+
+def everything() -> A.Pipeline:
+    return A.Pipeline(
+        A.RandomResizedCrop(20),
+        A.RandomRotation(30.0, p=0.5),
+        A.RandAugment(),
+        A.ColorJitter(0.4, 0.4, 0.4, 0.1, p=0.8),
+        A.RandomErasing(p=0.5),
+        compile=False,
+    )
+
+
+def whole(pipeline: A.Pipeline, batch: object, noise: torch.Tensor | None, monkeypatch) -> object:
+    with monkeypatch.context() as patch:
+        patch.setattr(pieces, "_PER_THREAD", 1 << 40)
+        patch.setattr(pieces, "_MOST", 1 << 40)
+        return pipeline(batch, noise)
+
+
+def test_the_same_bits_with_every_annotation(small_pieces, monkeypatch):
+    pipeline, count = everything(), 7
+    batch = A.Batch(
+        images(count),
+        label=torch.arange(count),
+        mask=torch.randint(0, 3, (count, 2, 24, 30)),
+        boxes=torch.tensor([[2.0, 3.0, 20.0, 18.0]]).expand(count, 1, 4),
+        keypoints=torch.rand(count, 3, 2) * 20,
+        index=torch.arange(count),
+    )
+    noise = pipeline.noise(batch.index)
+    expected = whole(pipeline, batch, noise, monkeypatch)
+    assert small_pieces == [7]
+    out = pipeline(batch, noise)
+    assert small_pieces == [7, 2, 2, 3]
+    assert out.parts().keys() == expected.parts().keys()
+    for name, part in out.parts().items():
+        assert torch.equal(part, getattr(expected, name)), name
+    assert out.image.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_packed_images(small_pieces, monkeypatch):
+    sizes = [(20, 31), (17, 23), (40, 12), (9, 9), (26, 30)]
+    packed = A.PackedImages.from_images([torch.randint(0, 256, (3, *size), dtype=torch.uint8) for size in sizes])
+    pipeline = everything()
+    noise = pipeline.noise(torch.arange(5))
+    expected = whole(pipeline, packed, noise, monkeypatch)
+    assert torch.equal(pipeline(packed, noise), expected)
+    assert small_pieces == [5, 2, 3]
+
+
+def test_evaluation(small_pieces, monkeypatch):
+    preprocess = A.Preprocess(size=16).eval()
+    expected = whole(preprocess, images(), None, monkeypatch)
+    assert torch.equal(preprocess(images()), expected)
+    assert small_pieces == [7, 2, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        A.RandomMixUp(num_classes=7, p=1.0),
+        A.RandomRotation(30.0, p=1.0, same_on_batch=True),
+        A.OneOf([A.RandomGamma((0.5, 2.0), same_on_batch=True), A.RandomInvert()]),
+        A.Opaque(lambda image: image - image.mean(0, keepdim=True), random=False),
+        A.RandomGamma(A.Uniform(0.5, 2.0, learnable=True)),
+    ],
+    ids=["mixes", "one draw", "one draw in a choice", "foreign", "learned"],
+)
+def test_what_depends_on_the_batch_sees_all_of_it(layer, small_pieces):
+    """And where a gradient is recorded, pieces would save nothing."""
+    A.Pipeline(layer)(A.Batch(images(), label=torch.arange(7), index=torch.arange(7)))
+    assert small_pieces == [7]
+
+
+def test_images_that_require_a_gradient_get_it(small_pieces):
+    image = (images() / 255).requires_grad_()
+    A.Pipeline(A.RandomHorizontalFlip())(image, index=torch.arange(7)).sum().backward()
+    assert small_pieces == [7]
+    assert torch.equal(image.grad, torch.ones_like(image))
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3])
+def test_few_samples_are_one_piece(count, small_pieces):
+    assert A.Pipeline(A.RandomHorizontalFlip())(images(count)).shape == (count, 3, 24, 30)
+    assert small_pieces == [count]

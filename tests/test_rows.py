@@ -1,0 +1,69 @@
+"""Work on the chosen samples only gives what work on all of them, and a choice afterwards, gives."""
+
+import pytest
+import torch
+
+import augment as A
+from augment import layer, resample, rows
+from augment.policies import on_bytes
+from augment.policies.operators import space
+from augment.policies.slot import nearest_by_rows
+from tests.conformance.catalogue import LAYERS, as_batch, draw, make
+
+
+@pytest.mark.parametrize("name", [name for name, cls in LAYERS.items() if cls.compilable])
+def test_every_layer(name, photos, monkeypatch):
+    """With a gate for half of the samples, and inside a choice."""
+    gated = make(name, p=0.5) if "p" in LAYERS[name].__init__.__annotations__ else make(name)
+    noise = draw(gated)
+    some = gated(as_batch(photos), noise).image
+    for module in (rows, layer, resample, on_bytes):
+        monkeypatch.setattr(module, "rows_of", lambda chosen: None)
+    torch.testing.assert_close(some, gated(as_batch(photos), noise).image, rtol=0, atol=1e-5)
+
+
+def test_others_stay_what_they_are_and_nothing_is_written_to():
+    before, chosen = torch.rand(4, 2), torch.tensor([True, False, True, False])
+    kept = before.clone()
+    (out,) = rows.on_chosen(
+        chosen,
+        lambda parts, params: (parts[0] * params[0]["by"][:, None],),
+        (before,),
+        [{"by": torch.tensor([2.0, 3.0, 4.0, 5.0])}],
+    )
+    assert torch.equal(out, before * torch.tensor([[2.0], [1.0], [4.0], [1.0]]))
+    assert torch.equal(before, kept)
+
+
+@pytest.mark.parametrize("chosen", [[False, False], [True, True]])
+def test_none_and_all_are_not_copied(chosen):
+    seen, part = [], torch.rand(2, 3)
+
+    def function(parts, params):
+        seen.append(parts[0] is part)
+        return parts
+
+    assert rows.on_chosen(torch.tensor(chosen), function, (part,), [])[0] is part
+    assert seen == [True] * all(chosen)
+
+
+def test_gradients_reach_images_and_magnitudes_of_the_chosen():
+    gamma = A.RandomGamma(A.Uniform(0.5, 2.0, learnable=True), p=0.5)
+    image = torch.rand(8, 3, 5, 6, requires_grad=True)
+    noise = gamma.noise(torch.arange(8))
+    gamma(image, noise).sum().backward()
+    chosen = gamma.params(noise)["gate"]
+    assert 0 < chosen.sum() < 8
+    assert torch.equal(image.grad[~chosen], torch.ones_like(image.grad[~chosen]))
+    assert (image.grad[chosen] != 1).all()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in gamma.parameters())
+
+
+def test_operators_that_compiled_code_leaves_alone():
+    """torch's own checks of custom operators: schemas, fake tensors, aliasing, autograd."""
+    image = torch.randint(0, 256, (5, 3, 8, 9), dtype=torch.uint8)
+    op, value = torch.tensor([6, 7, 9, 12, 13]), torch.tensor([1.5, 0.2, 1.9, 0.0, 0.0])
+    names = " ".join(operator.name for operator in space("randaugment"))
+    torch.library.opcheck(on_bytes.on_bytes_by_rows, (image, names, op, value))
+    chosen = torch.tensor([True, False, True, True, False])
+    torch.library.opcheck(nearest_by_rows, (image, torch.eye(3).expand(5, 3, 3).contiguous(), chosen, 0.5))
