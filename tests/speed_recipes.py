@@ -3,14 +3,14 @@
 import torch
 
 import augment as A
-from augment import compiled
+from augment import compiled, pieces
 from augment.tools.bench.kernels import counted
 from augment.tools.bench.peers.ours import TABLE
 from augment.tools.bench.recipes import GROUPS, RECIPES
 from augment.tools.bench.work import Task, translated
 from augment.tools.doctor import diagnose
 
-__all__ = ["WHOLE", "A", "batch", "compiled", "counted", "diagnose", "pipeline"]
+__all__ = ["WHOLE", "A", "batch", "compiled", "counted", "diagnose", "pieces", "pipeline"]
 
 WHOLE = GROUPS["recipes"]
 
