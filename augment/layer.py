@@ -18,7 +18,7 @@ from augment import matrix as mat
 from augment.base import Layer, steps_of
 from augment.batch import Batch, PackedImages
 from augment.distributions import Bernoulli
-from augment.pixels import each, planes, stacked, to_float
+from augment.pixels import planes, stacked, to_float
 from augment.rows import Parts, on_chosen, rows_of
 from augment.step import Box, Positions, Step
 from augment.types import Float, Images, Matrices, Params, Planes, Size
@@ -248,14 +248,15 @@ def _apply_warps(batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
     interpolation = _interpolation(run)
 
     def moved(image: Parts, params: list[Params]) -> Parts:
-        some = Batch(image)
-        return planes(warp(some, steps_of(run, params, some, some.size), interpolation).image)
+        some = Batch(image[0])
+        return (stacked(warp(some, steps_of(run, params, some, some.size), interpolation).image),)
 
     if not _moves_some(batch, params, run):
         return warp(batch, steps_of(run, params, batch, batch.size), interpolation)
     chosen = torch.stack([layer.acts_on(drawn) for layer, drawn in zip(run, params, strict=True)]).any(0)
-    before = planes(batch.image) if interpolation == "nearest" else each(batch.image, to_float)
-    return batch.replace(image=on_chosen(chosen, moved, before, params))
+    before = stacked(batch.image) if interpolation == "nearest" else to_float(stacked(batch.image))
+    (image,) = on_chosen(chosen, moved, (before,), params)
+    return batch.replace(image=image)
 
 
 def _moves_some(batch: Batch, params: list[Params], run: list[Layer]) -> bool:

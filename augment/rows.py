@@ -17,12 +17,15 @@ from augment.types import Bool, Integer, Params
 Parts = tuple[Tensor, ...]
 """Tensors (B, ...) that belong together, such as the planes of an image."""
 
+Drawn = list[Params]
+"""The raw draws of neighbouring layers, by a name that compiled code can look up."""
+
 
 def on_chosen(
     chosen: Bool[Tensor, " b"] | None,
-    function: Callable[[Parts, list[Params]], Parts],
+    function: Callable[[Parts, Drawn], Parts],
     parts: Parts,
-    params: list[Params],
+    params: Drawn,
 ) -> Parts:
     """`function` of the chosen samples, the others as they are.
 
@@ -46,7 +49,7 @@ def on_chosen(
     return tuple(part.index_copy(0, rows, new) for part, new in zip(parts, some, strict=True))
 
 
-def taken(params: list[Params], rows: Integer[Tensor, " n"]) -> list[dict[str, Tensor]]:
+def taken(params: Drawn, rows: Integer[Tensor, " n"]) -> list[dict[str, Tensor]]:
     """The parameters of some samples."""
     return [{name: value[rows] for name, value in drawn.items()} for drawn in params]
 

@@ -15,13 +15,13 @@ from augment.batch import Batch, PackedImages
 from augment.distributions import Bernoulli, Choice
 from augment.geometric.affine import about_centre, rotation
 from augment.layer import Warp, check_dense, only_images
-from augment.pixels import planes, stacked, to_bytes, to_float
+from augment.pixels import stacked, to_bytes, to_float
 from augment.policies.on_bytes import PHOTOMETRIC, drew, on_bytes, on_bytes_by_rows
 from augment.policies.operators import GEOMETRIC, Operator, value_of
-from augment.rows import Parts, on_chosen
+from augment.rows import Drawn, Parts, on_chosen
 from augment.shorthand import Quantity
 from augment.step import Step
-from augment.types import Bool, Matrices, Noise, Params, PerSample, Size
+from augment.types import Bool, Images, Matrices, Noise, Params, PerSample, Planes, Size
 from augment.warping import warp
 
 
@@ -45,9 +45,11 @@ def _described(operators: tuple[Operator, ...], params: Params, geometric: bool)
     return {"operator": operator.name, "value": float(params["value"][0])}
 
 
-def _levels(image: Parts, params: Params) -> Parts:
+def _levels(image: Images | Planes, params: Params) -> Images | Planes:
     """Bytes, if every sample gets a step; else the others' floats stay what they are."""
-    return image if "gate" in params else tuple(to_bytes(plane) for plane in image)
+    if "gate" in params:
+        return image
+    return tuple(map(to_bytes, image)) if isinstance(image, tuple) else to_bytes(image)
 
 
 def _left_to_eager(batch: Batch, params: Params) -> bool:
@@ -94,7 +96,7 @@ class SlotWarp(Warp):
             like = image.new_empty(len(batch), 0, dtype=torch.float32)
             matrix = self.matrix(batch.size, self.resolve(params[0], batch.size), like)
             return batch.replace(image=nearest_by_rows(image, matrix, self.acts_on(params[0]), self.fill))
-        return super().apply(batch.replace(image=_levels(planes(batch.image), params[0])), params, run)
+        return super().apply(batch.replace(image=_levels(batch.image, params[0])), params, run)
 
     def _value(self, params: Params, name: str) -> PerSample:
         """(B,) the value of those who drew an operator, 0 for the others."""
@@ -109,11 +111,12 @@ def nearest_by_rows(image: Tensor, matrix: Tensor, chosen: Tensor, fill: float) 
     """A warp of the chosen images (B, C, H, W), for compiled code on a CPU, which would warp all of them."""
     size = tuple(image.shape[-2:])
 
-    def moved(some: Parts, params: list[Params]) -> Parts:
+    def moved(some: Parts, params: Drawn) -> Parts:
         step = Step(params[0]["matrix"], size, size, padding="zeros", fill=fill)
-        return warp(Batch(some), [step], "nearest").image
+        return (stacked(warp(Batch(some[0]), [step], "nearest").image),)
 
-    return torch.stack(on_chosen(chosen, moved, image.unbind(1), [{"matrix": matrix}]), dim=1)
+    (out,) = on_chosen(chosen, moved, (image,), [{"matrix": matrix}])
+    return out.clone() if out is image else out.contiguous()
 
 
 @nearest_by_rows.register_fake
@@ -149,18 +152,17 @@ class SlotPixels(Layer):
             image = to_bytes(stacked(batch.image))
             resolved = self.resolve(params[0], batch.size)
             return batch.replace(image=on_bytes_by_rows(image, " ".join(self.names), **resolved))
-        before = _levels(planes(batch.image), params[0])
-        return batch.replace(image=on_chosen(self.acts_on(params[0]), self._carried_out, before, params))
+        before = stacked(_levels(batch.image, params[0]))
+        (image,) = on_chosen(self.acts_on(params[0]), self._carried_out, (before,), params)
+        return batch.replace(image=image)
 
     def _carried_out(self, before: Parts, params: list[Params]) -> Parts:
-        resolved = self.resolve(params[0], before[0].shape[-2:])
-        values = tuple(to_bytes(plane) for plane in before)
+        image = to_bytes(before[0])
         if torch.compiler.is_compiling():
-            # written once as one tensor, or the compiler computes them again for every operator that reads them
-            values = torch.stack(values, dim=1).unbind(1)
-        after = on_bytes(values, self.names, **resolved)
-        dtype = before[0].dtype
-        return after if dtype == torch.uint8 else tuple(to_float(plane).to(dtype) for plane in after)
+            # written once as one tensor, or the compiler computes it again for every operator that reads it
+            image = torch.stack(image.unbind(1), dim=1)
+        image = on_bytes(image, self.names, **self.resolve(params[0], image.shape[-2:]))
+        return (image if before[0].dtype == torch.uint8 else to_float(image).to(before[0].dtype),)
 
     def describe(self, params: Params) -> dict[str, object]:
         return _described(self.operators, params, geometric=False)
