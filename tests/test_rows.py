@@ -59,11 +59,16 @@ def test_gradients_reach_images_and_magnitudes_of_the_chosen():
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in gamma.parameters())
 
 
-def test_operators_that_compiled_code_leaves_alone():
-    """torch's own checks of custom operators: schemas, fake tensors, aliasing, autograd."""
-    image = torch.randint(0, 256, (5, 3, 8, 9), dtype=torch.uint8)
-    op, value = torch.tensor([6, 7, 9, 12, 13]), torch.tensor([1.5, 0.2, 1.9, 0.0, 0.0])
+@pytest.mark.parametrize(
+    "chosen", [[True, False, True, True, False], [False] * 5, [True] * 5], ids=["some", "none", "all"]
+)
+@pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last], ids=["planar", "channels_last"])
+def test_operators_that_compiled_code_leaves_alone(chosen, order):
+    """torch's own checks of custom operators: schemas, fake tensors with their strides, aliasing, autograd."""
+    image = torch.randint(0, 256, (5, 3, 8, 9), dtype=torch.uint8).contiguous(memory_format=order)
+    operators = torch.tensor([6, 7, 9, 12, 13])
+    op, value = torch.where(torch.tensor(chosen), operators, 0), torch.tensor([1.5, 0.2, 1.9, 0.0, 0.0])
     names = " ".join(operator.name for operator in space("randaugment"))
     torch.library.opcheck(on_bytes.on_bytes_by_rows, (image, names, op, value))
-    chosen = torch.tensor([True, False, True, True, False])
-    torch.library.opcheck(nearest_by_rows, (image, torch.eye(3).expand(5, 3, 3).contiguous(), chosen, 0.5))
+    matrix = torch.eye(3).expand(5, 3, 3).contiguous()
+    torch.library.opcheck(nearest_by_rows, (image, matrix, torch.tensor(chosen), 0.5))

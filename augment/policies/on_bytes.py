@@ -72,7 +72,7 @@ def _for_those(
 def on_bytes_by_rows(image: Tensor, names: str, op: Tensor, value: Tensor) -> Tensor:
     """`on_bytes` for compiled code on a CPU: the compiler leaves it alone, so that it takes samples out."""
     out = on_bytes(image, names.split(), op, value)
-    return out.clone() if out is image else out.contiguous()
+    return image.clone(memory_format=torch.contiguous_format) if out is image else out.contiguous()
 
 
 @on_bytes_by_rows.register_fake

@@ -116,7 +116,7 @@ def nearest_by_rows(image: Tensor, matrix: Tensor, chosen: Tensor, fill: float) 
         return (stacked(warp(Batch(some[0]), [step], "nearest").image),)
 
     (out,) = on_chosen(chosen, moved, (image,), [{"matrix": matrix}])
-    return out.clone() if out is image else out.contiguous()
+    return image.clone(memory_format=torch.contiguous_format) if out is image else out.contiguous()
 
 
 @nearest_by_rows.register_fake
