@@ -44,7 +44,7 @@ class PackedImages:
 
     def __getitem__(self, rows: slice) -> PackedImages:
         """Some of the images, one after another as they are; on a CPU, for it reads where they start."""
-        lengths = (self.sizes.prod(1) * self.channels).tolist()
+        lengths = self._lengths.tolist()
         start = sum(lengths[: rows.start])
         length = sum(lengths[rows])
         return replace(self, data=self.data[start : start + length], sizes=self.sizes[rows])
@@ -52,8 +52,12 @@ class PackedImages:
     @property
     def offsets(self) -> Tensor:
         """(B,) int64, where in `data` each image starts."""
-        length = self.sizes.prod(1) * self.channels
-        return length.cumsum(0) - length
+        return self._lengths.cumsum(0) - self._lengths
+
+    @property
+    def _lengths(self) -> Tensor:
+        """(B,) int64, bytes of each image."""
+        return self.sizes.prod(1) * self.channels
 
     @property
     def device(self) -> torch.device:

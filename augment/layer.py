@@ -19,9 +19,9 @@ from augment.base import Layer, steps_of
 from augment.batch import Batch, PackedImages
 from augment.distributions import Bernoulli
 from augment.pixels import planes, stacked, to_float
-from augment.rows import Parts, on_chosen, rows_of
+from augment.rows import Parts, on_chosen, takes_rows
 from augment.step import Box, Positions, Step
-from augment.types import Float, Images, Matrices, Params, Planes, Size
+from augment.types import Bool, Float, Images, Matrices, Params, Planes, Size
 from augment.warping import warp
 
 
@@ -251,22 +251,24 @@ def _apply_warps(batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
         some = Batch(image[0])
         return (stacked(warp(some, steps_of(run, params, some, some.size), interpolation).image),)
 
-    if not _moves_some(batch, params, run):
+    chosen = _moved_alone(batch, params, run)
+    if chosen is None:
         return warp(batch, steps_of(run, params, batch, batch.size), interpolation)
-    chosen = torch.stack([layer.acts_on(drawn) for layer, drawn in zip(run, params, strict=True)]).any(0)
     before = stacked(batch.image) if interpolation == "nearest" else to_float(stacked(batch.image))
     (image,) = on_chosen(chosen, moved, (before,), params)
     return batch.replace(image=image)
 
 
-def _moves_some(batch: Batch, params: list[Params], run: list[Layer]) -> bool:
-    """Whether a run is to be done on some samples only: it leaves others alone, and nothing but images is there."""
-    if isinstance(batch.image, PackedImages) or not only_images(batch):
-        return False
+def _moved_alone(batch: Batch, params: list[Params], run: list[Layer]) -> Bool[Tensor, " b"] | None:
+    """Which samples a run moves, if it leaves others as they are and nothing but images is there; None otherwise."""
     gates = [layer.acts_on(drawn) for layer, drawn in zip(run, params, strict=True)]
-    if any(gate is None or rows_of(gate) is None for gate in gates):
-        return False
-    return all(layer.out_size(batch.size) == batch.size for layer in run)
+    if any(gate is None or not takes_rows(gate) for gate in gates):
+        return None
+    if isinstance(batch.image, PackedImages) or not only_images(batch):
+        return None
+    if any(layer.out_size(batch.size) != batch.size for layer in run):
+        return None
+    return torch.stack(gates).any(0)
 
 
 def _gated_box(gate: Tensor, box: Box, size: Size) -> Box:

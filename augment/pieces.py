@@ -28,7 +28,7 @@ def in_pieces(run: Callable[[Batch, Noise | None], Batch], batch: Batch, noise: 
 
     Several pieces are written into one tensor as they come, so that nothing may require a gradient through them.
     """
-    count = len(batch) // samples if len(batch) else 0
+    count = len(batch) // samples
     if count < 2:
         return _in_order(run(batch, noise))
     ends = [len(batch) * k // count for k in range(count + 1)]

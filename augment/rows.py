@@ -56,7 +56,10 @@ def taken(params: Drawn, rows: Integer[Tensor, " n"]) -> list[dict[str, Tensor]]
 
 def rows_of(chosen: Bool[Tensor, " b"]) -> Integer[Tensor, " n"] | None:
     """Where the chosen samples are, if it pays to take them out; None otherwise."""
+    return chosen.nonzero().squeeze(1) if takes_rows(chosen) else None
+
+
+def takes_rows(chosen: Bool[Tensor, " b"]) -> bool:
+    """Whether it pays to take samples out: on a CPU in eager mode."""
     # what is not exactly a Tensor, such as a FakeTensor, has no values to look at
-    if torch.compiler.is_compiling() or chosen.device.type != "cpu" or type(chosen) is not Tensor:
-        return None
-    return chosen.nonzero().squeeze(1)
+    return not torch.compiler.is_compiling() and chosen.device.type == "cpu" and type(chosen) is Tensor
