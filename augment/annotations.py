@@ -8,7 +8,7 @@ from torch import Tensor
 from augment.batch import Batch
 from augment.interpolation import Grid, Window
 from augment.matrix import Points
-from augment.pixels import each
+from augment.pixels import stacked
 from augment.resample import sample
 from augment.step import Step, find, look
 from augment.types import Bool, Float, Size
@@ -20,10 +20,9 @@ _EDGE_POINTS = 9
 def warp_mask(mask: Tensor, x: Grid, y: Grid, inside: Sequence[Bool[Tensor, "b #oh #ow"]]) -> Tensor:
     """(B, H, W) or (B, M, H, W) at source positions, by the nearest pixel; 0 where a frame's outside is seen."""
     layered = mask if mask.ndim == 4 else mask[:, None]
-    planes = sample(layered, x, y, Window.whole(tuple(layered.shape[-2:])), "nearest")
+    out = stacked(sample(layered, x, y, Window.whole(tuple(layered.shape[-2:])), "nearest"))
     for shown in inside:
-        planes = each(planes, lambda plane, shown=shown: torch.where(shown, plane, 0).to(plane.dtype))
-    out = torch.stack(planes, dim=1)
+        out = torch.where(shown[:, None], out, 0).to(out.dtype)
     return out if mask.ndim == 4 else out[:, 0]
 
 

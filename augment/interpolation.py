@@ -115,6 +115,8 @@ def clamp(position: Tensor, span: Span, margin: float = 0.0) -> Tensor:
     """Positions (B, ...) brought into a span, up to a margin outside of it."""
     low, high = (per_sample(end) for end in span)
     low, high = low - margin, high + margin
+    if not (isinstance(low, Tensor) or isinstance(high, Tensor)):
+        return position.clamp(low, high)
     above = torch.maximum(position, low.to(position.dtype)) if isinstance(low, Tensor) else position.clamp(min=low)
     return torch.minimum(above, high.to(above.dtype)) if isinstance(high, Tensor) else above.clamp(max=high)
 

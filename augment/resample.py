@@ -105,9 +105,15 @@ def _storage(image: Images | PackedImages | Planes) -> _Storage:
     return _Storage(image.reshape(-1), base, channels, height * width, width, 1)
 
 
-def _nearest(image: Images | PackedImages | Planes, x: Grid, y: Grid, window: Window) -> SampledPlanes:
-    storage = _storage(image)
+def _nearest(image: Images | PackedImages | Planes, x: Grid, y: Grid, window: Window) -> SampledImages | SampledPlanes:
     row, column = clamp(torch.round(y), window.rows), clamp(torch.round(x), window.columns)
+    if not isinstance(image, PackedImages) and not torch.compiler.is_compiling():
+        # gather is twice as fast as index_select, and all channels share an index
+        image = stacked(image)
+        index = torch.add(column.to(torch.int64), row.to(torch.int64), alpha=image.shape[-1])
+        channels = index.flatten(1)[:, None].expand(-1, image.shape[1], -1)
+        return image.flatten(2).gather(2, channels).unflatten(2, index.shape[1:])
+    storage = _storage(image)
     index = storage.base + row.to(storage.base.dtype) * storage.row
     index = index + column.to(storage.base.dtype) * storage.column
     return tuple(_fetched(storage, index, c) for c in range(storage.channels))
@@ -186,11 +192,12 @@ def _resized(
     if rows is None or len(rows) == len(value):
         return _matrix_products(value, x, y, window, footprint, kernel)
     rest = rows_of(~shrinks)
-    enlarged = _grid_samples(value[rest], x[rest], y[rest], window.taken(rest), Footprint(), None)
+    enlarged = _grid_samples(value.index_select(0, rest), x[rest], y[rest], window.taken(rest), Footprint(), None)
     if not len(rows):
         return enlarged
-    shrunk = _matrix_products(value[rows], x[rows], y[rows], window.taken(rows), footprint.taken(rows), kernel)
-    return torch.cat([shrunk, enlarged])[torch.cat([rows, rest]).argsort()]
+    some = value.index_select(0, rows)
+    shrunk = _matrix_products(some, x[rows], y[rows], window.taken(rows), footprint.taken(rows), kernel)
+    return torch.cat([shrunk, enlarged]).index_select(0, torch.cat([rows, rest]).argsort())
 
 
 def _matrix_products(

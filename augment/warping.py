@@ -180,7 +180,10 @@ def _fill_outside(image: Images | Planes, outside: Outside, sharp: bool) -> Imag
         if sharp:
             inside = _inside(x, step.in_size[1]) & _inside(y, step.in_size[0])
             fill = round(step.fill * 255) if dtype == torch.uint8 else step.fill
-            image = each(image, lambda p, i=inside, f=fill: torch.where(i, p, f).to(p.dtype))
+            if isinstance(image, Tensor):
+                image = torch.where(inside[:, None], image, fill).to(dtype)
+            else:
+                image = each(image, lambda p, i=inside, f=fill: torch.where(i, p, f).to(p.dtype))
             continue
         cover = (_cover(x, width) * _cover(y, height)).to(dtype)
         rest = step.fill * (1 - cover) if step.fill else 0.0

@@ -13,10 +13,10 @@ import torchvision.transforms.v2.functional as tv
 from PIL import Image, ImageEnhance, ImageOps
 
 import augment as A
-from augment.filtering.blur import BORDERS, pad, window_sum
 from augment.filtering.jpeg import quantization
 from augment.filtering.median import median_network, sorting_network
 from augment.filtering.motion import line_kernel
+from augment.windows import BORDERS, pad, window_sum
 
 LEVEL = 1 / 255
 

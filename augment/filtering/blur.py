@@ -2,17 +2,14 @@
 
 from collections.abc import Sequence
 
-import torch
-from kornia.filters import filter2d_separable, get_gaussian_kernel1d
-from torch import Tensor
+from kornia.filters import get_gaussian_kernel1d
 
 from augment import checks
 from augment.distributions import Bernoulli
 from augment.layer import ImageOp
 from augment.shorthand import Quantity
-from augment.types import Images, Integer, Num, Params
-
-BORDERS = ("reflect", "replicate", "circular", "constant")
+from augment.types import Images, Params
+from augment.windows import BORDERS, filtered, pad, window_sum
 
 
 class RandomGaussianBlur(ImageOp):
@@ -49,8 +46,8 @@ class RandomGaussianBlur(ImageOp):
         sigma = params["sigma"].to(image.dtype)[:, None]
         tall, wide = self.kernel_size
         padded = pad(image, tall // 2, wide // 2, self.border_type)
-        kernels = get_gaussian_kernel1d(wide, sigma), get_gaussian_kernel1d(tall, sigma)
-        return filter2d_separable(padded, *kernels, padding="valid")
+        rows = filtered(padded, get_gaussian_kernel1d(wide, sigma)[:, None, :])
+        return filtered(rows, get_gaussian_kernel1d(tall, sigma)[:, :, None])
 
 
 class RandomBoxBlur(ImageOp):
@@ -83,37 +80,3 @@ class RandomBoxBlur(ImageOp):
         tall, wide = self.kernel_size
         padded = pad(image, tall // 2, wide // 2, self.border_type)[:, :, 1 - tall % 2 :, 1 - wide % 2 :]
         return window_sum(window_sum(padded, 2, tall), 3, wide) / (tall * wide)
-
-
-def pad(image: Images, vertical: int, horizontal: int, border: str) -> Num[Tensor, "b c h2 w2"]:
-    """Extends an image by margins of any width; torch's own reflection stops at the image's size."""
-    if border == "constant":
-        return torch.nn.functional.pad(image, (horizontal, horizontal, vertical, vertical))
-    for dim, margin in ((2, vertical), (3, horizontal)):
-        image = image.index_select(dim, border_index(image.shape[dim], margin, margin, border, image.device))
-    return image
-
-
-def window_sum(image: Num[Tensor, "b c h w"], dim: int, width: int) -> Num[Tensor, "b c h2 w2"]:
-    """Sums of `width` neighbours along a dimension, out of sums of 1, 2, 4 ... of them."""
-    places = image.shape[dim] - width + 1
-    total, start, extent = None, 0, 1
-    while True:
-        if width & extent:
-            part = image.narrow(dim, start, places)
-            total, start = part if total is None else total + part, start + extent
-        if 2 * extent > width:
-            return total
-        rest = image.shape[dim] - extent
-        image, extent = image.narrow(dim, 0, rest) + image.narrow(dim, extent, rest), 2 * extent
-
-
-def border_index(n: int, before: int, after: int, border: str, device: torch.device) -> Integer[Tensor, " m"]:
-    """Which of n pixels stands at each position from `before` in front of the first to `after` behind the last."""
-    index = torch.arange(-before, n + after, device=device)
-    if border == "circular":
-        return torch.remainder(index, n)
-    if border == "reflect" and n > 1:
-        around = torch.remainder(index, 2 * (n - 1))
-        return torch.minimum(around, 2 * (n - 1) - around)
-    return index.clamp(0, n - 1)

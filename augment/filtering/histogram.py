@@ -11,11 +11,11 @@ from torch import Tensor
 
 from augment import checks
 from augment.distributions import Bernoulli
-from augment.filtering.blur import border_index
 from augment.filtering.tables import LEVELS, equalizing_table, histogram
 from augment.layer import PixelOp
 from augment.shorthand import Quantity
 from augment.types import Float, Integer, Params, Plane, Planes
+from augment.windows import border_index
 
 _ROUNDING = 1e-4
 """What a whole level may lack, in levels, after its way through a float."""

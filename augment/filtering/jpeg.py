@@ -8,11 +8,11 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
 from augment.distributions import Bernoulli
-from augment.filtering.blur import border_index
 from augment.layer import ImageOp
 from augment.photometric.color import LUMA
 from augment.shorthand import Quantity
 from augment.types import Float, Images, Params, Planes
+from augment.windows import border_index
 
 _TABLES = (
     (

@@ -7,9 +7,9 @@ from torch import Tensor
 
 from augment import checks
 from augment.distributions import Bernoulli
-from augment.filtering.blur import pad
 from augment.layer import ImageOp
 from augment.types import Images, Params
+from augment.windows import pad
 
 Comparison = tuple[int, int]
 """Two places of a list: the smaller of their values is put in the first, the larger in the second."""

@@ -4,16 +4,15 @@ import math
 from collections.abc import Sequence
 
 import torch
-from kornia.filters import filter2d
 from torch import Tensor
 
 from augment import checks
 from augment.distributions import Bernoulli, Choice, Constant, Distribution, Uniform
-from augment.filtering.blur import BORDERS, pad
 from augment.layer import ImageOp
 from augment.pixels import per_sample
 from augment.shorthand import Quantity
 from augment.types import Float, Images, Params
+from augment.windows import BORDERS, filtered, pad
 
 _SNAP = 2.0**10
 """Positions are rounded to this fraction of a pixel, so that ties fall alike on every device."""
@@ -65,7 +64,7 @@ class RandomMotionBlur(ImageOp):
         length, angle, direction = (params[n].to(image.dtype) for n in ("kernel_size", "angle", "direction"))
         kernel = line_kernel(self.extent, length, angle, direction, self.resample == "bilinear")
         padded = pad(image, self.extent // 2, self.extent // 2, self.border_type)
-        return filter2d(padded, kernel, padding="valid")
+        return filtered(padded, kernel)
 
 
 def _lengths(value: int | tuple[int, int] | list[int] | Distribution) -> Distribution:

@@ -3,10 +3,10 @@
 import torch
 
 from augment.distributions import Bernoulli
-from augment.filtering.blur import window_sum
 from augment.layer import ImageOp
 from augment.shorthand import Quantity
 from augment.types import Images, Params
+from augment.windows import window_sum
 
 
 class RandomSharpness(ImageOp):

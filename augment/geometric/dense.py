@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import torch
-from kornia.filters import filter2d_separable, get_gaussian_kernel1d
+from kornia.filters import get_gaussian_kernel1d
 from torch import Tensor
 
 from augment import checks
@@ -16,6 +16,7 @@ from augment.resample import sample
 from augment.shorthand import Quantity
 from augment.step import Positions
 from augment.types import Float, Params, Size
+from augment.windows import filtered, pad
 
 Moved = tuple[Float[Tensor, "b h2 w2"], Float[Tensor, "b h2 w2"]]
 
@@ -63,13 +64,9 @@ class RandomElasticTransform(DenseWarp):
             )
         noise = uniform_field(params["key"], (2, height, width)).to(x.dtype) * 2 - 1
         rows, columns = self.kernel_size
-        kernels = (
-            get_gaussian_kernel1d(columns, params["sigma_x"].to(x.dtype)[:, None]),
-            get_gaussian_kernel1d(rows, params["sigma_y"].to(x.dtype)[:, None]),
-        )
-        # one call a direction: a batch of kernels is matched with a batch of single channels
-        smooth = [filter2d_separable(noise[:, i : i + 1], *kernels, "constant") for i in (0, 1)]
-        field = torch.cat(smooth, dim=1) if len(noise) else noise
+        field = pad(noise, rows // 2, columns // 2, "constant")
+        field = filtered(field, get_gaussian_kernel1d(columns, params["sigma_x"].to(x.dtype)[:, None])[:, None, :])
+        field = filtered(field, get_gaussian_kernel1d(rows, params["sigma_y"].to(x.dtype)[:, None])[:, :, None])
         dx, dy = planes(sample(field, x, y, Window.whole(size)))
         move_x, move_y = params["alpha_x"] * (width / 2), params["alpha_y"] * (height / 2)
         return x + dx * move_x[:, None, None], y + dy * move_y[:, None, None]

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from augment.filtering.tables import LEVELS, equalizing_table, histogram
-from augment.rows import Drawn, Parts, on_chosen, rows_of
+from augment.pixels import whole_bytes
+from augment.rows import Drawn, Parts, on_chosen, rows_of, takes_rows
 from augment.types import Bool, Float, Integer, PerSample, UInt8
 
 _LUMA = (0.2989, 0.587, 0.114)
@@ -39,6 +40,9 @@ def on_bytes(image: Bytes, names: Sequence[str], op: PerSample, value: PerSample
         op, value: which of them, and its value, see `operators`.
     """
     channels, height, width = image.shape[1:]
+    if takes_rows(op):
+        drawn = set(op.tolist())
+        names = [name if i in drawn else "" for i, name in enumerate(names)]  # what nobody drew need not be computed
     image = _for_those(_CURVED, _through_tables, image, names, op, value)
     if channels == 3:
         image = _for_those({"Color"}, _coloured, image, names, op, value)
@@ -82,7 +86,7 @@ def _(image: Tensor, names: str, op: Tensor, value: Tensor) -> Tensor:
 
 def _cut(levels: Tensor) -> Tensor:
     """To bytes as torchvision does: cut to the range, the fraction dropped."""
-    return levels.clamp(0, LEVELS - 1).to(torch.uint8)
+    return whole_bytes(levels.clamp(0, LEVELS - 1))
 
 
 def _grey(image: Bytes) -> Float[Tensor, "b h w"]:
@@ -113,9 +117,8 @@ def _sharpened(image: Bytes, names: Sequence[str], op: PerSample, value: PerSamp
 def _through_tables(image: Bytes, names: Sequence[str], op: PerSample, value: PerSample) -> Bytes:
     """Everything that maps a level of a channel to a level, whatever it was that each sample drew."""
     table = _tables(image, names, op, value)  # (B, C or 1, 256)
-    number = torch.arange(table.shape[0] * table.shape[1], device=table.device, dtype=torch.int32)
-    index = image.to(torch.int32) + (number * LEVELS).view(*table.shape[:2], 1, 1)
-    return table.reshape(-1).index_select(0, index.reshape(-1)).view(image.shape)
+    table = table.expand(-1, image.shape[1], -1)
+    return table.gather(2, image.flatten(2).to(torch.int64)).view(image.shape)
 
 
 def _tables(image: Bytes, names: Sequence[str], op: PerSample, value: PerSample) -> UInt8[Tensor, "b c2 256"]:
@@ -150,7 +153,7 @@ def _statistic(image: Bytes, wanted: Bool[Tensor, " b"], function: Callable[[Byt
     rows = rows_of(wanted)
     if rows is None:
         return function(image)
-    some = function(image[rows])
+    some = function(image.index_select(0, rows))
     return some.new_zeros(len(wanted), *some.shape[1:]).index_copy(0, rows, some)
 
 
