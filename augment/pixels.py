@@ -49,6 +49,11 @@ def planes(image: Images | Planes) -> Planes:
     return (image if torch.compiler.is_compiling() else image.contiguous()).unbind(1)
 
 
+def written(image: Images) -> Images:
+    """The image, written to memory as one tensor, or compiled code computes it again for everything that reads it."""
+    return torch.stack(image.unbind(1), dim=1) if torch.compiler.is_compiling() else image
+
+
 def each(image: Images | Planes, function: Callable[[Tensor], Tensor]) -> Planes:
     """Applies a function to every channel."""
     return tuple(function(plane) for plane in planes(image))

@@ -4,6 +4,7 @@ import torch
 from kornia.filters import filter2d
 from torch import Tensor
 
+from augment.pixels import written
 from augment.types import Float, Images, Integer, Num
 
 BORDERS = ("reflect", "replicate", "circular", "constant")
@@ -18,6 +19,7 @@ def filtered(image: Float[Tensor, "b c h w"], kernel: Float[Tensor, "b kh kw"]) 
     if not torch.compiler.is_compiling():
         return filter2d(image, kernel, padding="valid")
     # not a convolution: it would have a group for every channel of every image, and compile for each size of batch
+    image = written(image)
     if tall * wide > _WRITTEN_OUT:
         windows = image.unfold(2, tall, 1).unfold(3, wide, 1)
         return (windows * kernel[:, None, None, None]).sum((-2, -1))

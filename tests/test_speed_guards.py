@@ -40,6 +40,24 @@ def test_one_graph_for_50_batches_with_a_smaller_last_one(name, graphs):
     assert graphs.frame_count == 1
 
 
+@pytest.mark.parametrize(
+    "layer",
+    [A.RandomGaussianBlur(5), A.RandomMotionBlur(5, 45.0, 0.5), A.RandomElasticTransform((19, 5), (3.0, 3.0))],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_code_for_any_number_of_samples(layer):
+    """Code generation can make a graph special to a batch size, too; so it does for convolutions with many groups."""
+    torch._dynamo.reset()
+    torch._dynamo.utils.counters.clear()
+    compiled = A.Pipeline(layer, compile=True)
+    for count in (6, 4):
+        given = batch(count=count)
+        noise = compiled.noise(given.index)
+        expected = A.Pipeline(layer, compile=False)(given, noise).image
+        torch.testing.assert_close(compiled(given, noise).image, expected, rtol=0, atol=2e-4)
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1
+
+
 def test_one_graph_for_packed_images_of_many_sizes(graphs):
     compiled = pipeline("crop_flip", compile=True)
     for largest in (48, 41, 45, 39, 47):

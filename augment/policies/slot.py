@@ -15,7 +15,7 @@ from augment.batch import Batch, PackedImages
 from augment.distributions import Bernoulli, Choice
 from augment.geometric.affine import about_centre, rotation
 from augment.layer import Warp, check_dense, only_images
-from augment.pixels import stacked, to_bytes, to_float
+from augment.pixels import stacked, to_bytes, to_float, written
 from augment.policies.on_bytes import PHOTOMETRIC, drew, on_bytes, on_bytes_by_rows
 from augment.policies.operators import GEOMETRIC, Operator, value_of
 from augment.rows import Drawn, Parts, on_chosen
@@ -157,10 +157,7 @@ class SlotPixels(Layer):
         return batch.replace(image=image)
 
     def _carried_out(self, before: Parts, params: list[Params]) -> Parts:
-        image = to_bytes(before[0])
-        if torch.compiler.is_compiling():
-            # written once as one tensor, or the compiler computes it again for every operator that reads it
-            image = torch.stack(image.unbind(1), dim=1)
+        image = written(to_bytes(before[0]))
         image = on_bytes(image, self.names, **self.resolve(params[0], image.shape[-2:]))
         return (image if before[0].dtype == torch.uint8 else to_float(image).to(before[0].dtype),)
 
