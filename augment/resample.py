@@ -1,8 +1,8 @@
 """The only place that samples pixels by coordinates.
 
-The definition is in `interpolation`. Several samplers implement it, and tests hold them to each other: separable
-matrix products and `grid_sample` in eager mode on dense images; taps read one by one everywhere else, which fuses into
-the kernel around it under `torch.compile` and reads bytes, packed images and any filter.
+The definition is in `interpolation`. Several samplers implement it, and tests hold them to each other: those of
+`dense_samplers` in eager mode and on a CPU; taps read one by one everywhere else, which fuses into the kernel around
+it under `torch.compile` and reads bytes, packed images and any filter.
 """
 
 import math
@@ -10,13 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from augment.batch import PackedImages
-from augment.interpolation import KERNELS, Footprint, Grid, Kernel, Tap, Window, clamp, inside, paired, taps_of
-from augment.pixels import BYTE, compute_dtype, per_sample, stacked, to_float
-from augment.rows import rows_of
+from augment.dense_samplers import grid_samples, resized
+from augment.interpolation import KERNELS, Footprint, Grid, Tap, Window, clamp, taps_of
+from augment.pixels import BYTE, compute_dtype, stacked
 from augment.separable import two_passes
 from augment.types import Images, Num, PerSample, Planes
 
@@ -48,11 +47,11 @@ def sample(
     kernel = KERNELS[interpolation]
     taps = [math.ceil(2 * kernel.support * bound) for bound in footprint.bound]
     if not torch.compiler.is_compiling():
-        device = image.device if isinstance(image, PackedImages) else x.device
-        if footprint.separable and max(taps) > 2 and device.type == "cpu":
-            return _resized(image, x, y, window, footprint, kernel)
-        if interpolation == "bilinear" and max(taps) <= 4:
-            return _grid_samples(image, x, y, window, footprint, moved)
+        on_cpu = (image.device if isinstance(image, PackedImages) else x.device).type == "cpu"
+        if footprint.separable and max(taps) > 2 and on_cpu:
+            return resized(image, x, y, window, footprint, kernel)
+        if interpolation == "bilinear" and (max(taps) <= 4 or on_cpu):
+            return grid_samples(image, x, y, window, footprint, moved)
     rows = taps_of(y, window.rows, footprint.radius[0], taps[0], kernel)
     columns = taps_of(x, window.columns, footprint.radius[1], taps[1], kernel)
     at_once = _PLAIN if footprint.separable and x.device.type == "cpu" else _UNROLLED
@@ -170,89 +169,3 @@ def _joint(first: Tensor | None, second: Tensor | None) -> Tensor | float:
 
 def _scaled(planes: Sequence[Tensor], source: torch.dtype) -> SampledPlanes:
     return tuple(plane * BYTE for plane in planes) if source == torch.uint8 else tuple(planes)
-
-
-# ---------------------------------------------------------------------------------------------- eager, dense samplers
-
-
-def _dense(image: Images | PackedImages | Planes) -> Images:
-    """A float image in the planar order that the eager kernels are fast on."""
-    image = image.padded() if isinstance(image, PackedImages) else stacked(image)
-    return to_float(image.contiguous() if image.dtype == torch.uint8 else image)
-
-
-def _resized(
-    image: Images | PackedImages | Planes, x: Grid, y: Grid, window: Window, footprint: Footprint, kernel: Kernel
-) -> SampledImages:
-    """Matrix products for the samples that shrink; for the others, if they are bilinear, four taps are faster."""
-    value = _dense(image).contiguous()
-    radii = [radius for radius in footprint.radius if isinstance(radius, Tensor)]
-    shrinks = torch.stack([radius > 1 for radius in radii]).any(0) if kernel.support == 1 and radii else None
-    rows = None if shrinks is None else rows_of(shrinks)
-    if rows is None or len(rows) == len(value):
-        return _matrix_products(value, x, y, window, footprint, kernel)
-    rest = rows_of(~shrinks)
-    enlarged = _grid_samples(value.index_select(0, rest), x[rest], y[rest], window.taken(rest), Footprint(), None)
-    if not len(rows):
-        return enlarged
-    some = value.index_select(0, rows)
-    shrunk = _matrix_products(some, x[rows], y[rows], window.taken(rows), footprint.taken(rows), kernel)
-    return torch.cat([shrunk, enlarged]).index_select(0, torch.cat([rows, rest]).argsort())
-
-
-def _matrix_products(
-    value: Images, x: Grid, y: Grid, window: Window, footprint: Footprint, kernel: Kernel
-) -> SampledImages:
-    """rows @ image @ columns. On a CPU only: on a GPU, TF32 may round the weights."""
-    weights = []
-    for position, span, pixels, radius in (
-        (y[:, :, :1], window.rows, value.shape[-2], footprint.radius[0]),
-        (x[:, 0, :, None], window.columns, value.shape[-1], footprint.radius[1]),
-    ):
-        pixel = torch.arange(pixels, device=position.device, dtype=position.dtype)
-        distance = (clamp(position, span, margin=0.5) - pixel) / per_sample(radius)
-        weight = kernel.weight(distance) * inside(pixel, span)
-        weights.append((weight / weight.sum(-1, keepdim=True)).to(value.dtype))
-    vertical, horizontal = weights
-    batch, channels, height, width = value.shape
-    # the channels as a batch, then as rows: broadcast products are twice as slow
-    rows = vertical.repeat_interleave(channels, dim=0) @ value.reshape(batch * channels, height, width)
-    lines = rows.reshape(batch, channels * vertical.shape[1], width) @ horizontal.mT
-    return lines.unflatten(1, (channels, vertical.shape[1]))
-
-
-def _grid_samples(
-    image: Images | PackedImages | Planes,
-    x: Grid,
-    y: Grid,
-    window: Window,
-    footprint: Footprint,
-    moved: PerSample | None,
-) -> SampledImages:
-    """The taps by torch's bilinear kernel, which fetches two neighbouring ones of an axis at once."""
-    value = _dense(image)
-    fetches = []
-    spans = (window.rows, window.columns)
-    for position, span, radius, bound in zip((y, x), spans, footprint.radius, footprint.bound, strict=True):
-        if bound == 1:
-            fetches.append([(clamp(position, span), None)])
-        else:
-            fetches.append(paired(taps_of(position, span, radius, math.ceil(2 * bound), KERNELS["bilinear"])))
-    out = None
-    for row, row_weight in fetches[0]:
-        for column, column_weight in fetches[1]:
-            fetched = _grid_sample(value, column, row)
-            if row_weight is not None or column_weight is not None:
-                fetched = fetched * _joint(row_weight, column_weight)[:, None]
-            out = fetched if out is None else out + fetched
-    if moved is not None and out.shape == value.shape:  # grid_sample's normalised coordinates round
-        out = torch.where(moved[:, None, None, None], out, value)
-    return out
-
-
-def _grid_sample(image: Images, x: Grid, y: Grid) -> SampledImages:
-    """Bilinear interpolation at positions inside the image."""
-    height, width = image.shape[-2:]
-    x, y = torch.broadcast_tensors((2 * x + 1) / width - 1, (2 * y + 1) / height - 1)
-    grid = torch.stack([x, y], dim=-1).to(image.dtype)
-    return F.grid_sample(image, grid, mode="bilinear", padding_mode="border", align_corners=False)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import augment as A
-from augment import layer, resample, rows
+from augment import dense_samplers, layer, rows
 from augment.policies import on_bytes
 from augment.policies.operators import space
 from augment.policies.slot import nearest_by_rows
@@ -17,9 +17,10 @@ def test_every_layer(name, photos, monkeypatch):
     gated = make(name, p=0.5) if "p" in LAYERS[name].__init__.__annotations__ else make(name)
     noise = draw(gated)
     some = gated(as_batch(photos), noise).image
-    for module in (rows, resample, on_bytes):
+    for module in (rows, dense_samplers, on_bytes):
         monkeypatch.setattr(module, "rows_of", lambda chosen: None)
-    monkeypatch.setattr(layer, "takes_rows", lambda chosen: False)
+    for module in (layer, on_bytes):
+        monkeypatch.setattr(module, "takes_rows", lambda drawn: False)
     torch.testing.assert_close(some, gated(as_batch(photos), noise).image, rtol=0, atol=1e-5)
 
 

@@ -234,8 +234,8 @@ def test_samples_left_out_by_a_crop_are_cropped_at_the_centre_or_resized():
 @pytest.mark.parametrize("separable", [True, False])
 def test_all_samplers_agree(interpolation, shrink, separable):
     """Whatever the execution chooses, the definition is one."""
+    from augment import dense_samplers, resample
     from augment import interpolation as weights
-    from augment import resample
 
     image = torch.rand(2, 3, 31, 29, dtype=torch.float64)
     x = torch.linspace(-0.5, 28.5, 11, dtype=torch.float64)[None, None, :].expand(2, 1, -1)
@@ -255,9 +255,9 @@ def test_all_samplers_agree(interpolation, shrink, separable):
         "looped": resample._looped(image, rows, columns),
     }
     if separable and taps > 2:
-        results["products"] = resample._matrix_products(image, x, y, window, footprint, kernel)
+        results["products"] = dense_samplers._matrix_products(image, x, y, window, footprint, kernel)
     if interpolation == "bilinear":
-        results["grid"] = resample._grid_samples(image, x, y, window, footprint, None)
+        results["grid"] = dense_samplers.grid_samples(image, x, y, window, footprint, None)
     stacked = [torch.stack(r, 1) if isinstance(r, tuple) else r for r in results.values()]
     for a, b in itertools.combinations(stacked, 2):
         torch.testing.assert_close(a, b, rtol=0, atol=1e-9)
