@@ -58,7 +58,7 @@ class RandomCutMix(Mix):
     def mix(self, batch: Batch, params: Params) -> Batch:
         partner, own = self.partner(params), params["lambda_val"][:, None]
         inside = rectangle(params, batch.image.shape[-2:])
-        image = torch.where(inside[:, None], batch.image[partner], batch.image)
+        image = torch.where(inside[:, None], batch.image.index_select(0, partner), batch.image)
         label = batch.label + (1 - own) * (batch.label[partner] - batch.label)
         mask = batch.mask
         if mask is not None:

@@ -1,5 +1,7 @@
 """Weighted averages of two images and their labels."""
 
+import torch
+
 from augment.batch import Batch
 from augment.distributions import Bernoulli
 from augment.layer import Mix
@@ -32,7 +34,9 @@ class RandomMixUp(Mix):
         self.quantity("lambda_val", lambda_val, legal=(0.0, 1.0))
 
     def mix(self, batch: Batch, params: Params) -> Batch:
-        partner, own = self.partner(params), params["lambda_val"]
-        image = batch.image + (1 - own[:, None, None, None]) * (batch.image[partner] - batch.image)
-        label = batch.label + (1 - own[:, None]) * (batch.label[partner] - batch.label)
+        partner, theirs = self.partner(params), 1 - params["lambda_val"]
+        image, label = (
+            torch.lerp(part, part.index_select(0, partner), theirs.view(-1, *[1] * (part.ndim - 1)).to(part.dtype))
+            for part in (batch.image, batch.label)
+        )
         return batch.replace(image=image, label=label)

@@ -59,7 +59,9 @@ class ResizeMix(Mix):
         top, left, tall, wide = (params[name] for name in ("top", "left", "height", "width"))
         inside = rectangle(params, batch.size)
         y, x = _positions(top, tall, height)[:, :, None], _positions(left, wide, width)[:, None, :]
-        image = torch.where(inside[:, None], self._shrunk(batch.image[partner], x, y, params), batch.image)
+        image = torch.where(
+            inside[:, None], self._shrunk(batch.image.index_select(0, partner), x, y, params), batch.image
+        )
         share = (tall * wide / (height * width))[:, None].to(batch.label.dtype)
         label = batch.label + share * (batch.label[partner] - batch.label)
         mask = batch.mask

@@ -53,7 +53,7 @@ class RandomTransplantation(Mix):
             raise ValueError("RandomTransplantation moves what a mask marks: call it with Batch(image=..., mask=...).")
         partner = self.partner(params)
         moved = self.selection((mask if mask.ndim == 3 else mask[:, 0])[partner], params)
-        image = torch.where(moved[:, None], batch.image[partner], batch.image)
+        image = torch.where(moved[:, None], batch.image.index_select(0, partner), batch.image)
         share = moved.to(batch.label.dtype).mean((1, 2))[:, None]
         label = batch.label + share * (batch.label[partner] - batch.label)
         mask = torch.where(moved if mask.ndim == 3 else moved[:, None], mask[partner], mask)
