@@ -57,7 +57,7 @@ class LearnPolicy(Callback):
         self,
         method: str = "budget",
         share: float = 0.2,
-        batch_size: int = 128,
+        batch_size: int = 64,
         every: int = 5,
         warmup: float = 0.1,
         freeze: float = 0.75,
