@@ -1,8 +1,14 @@
 """A second copy of `augment` without run-time type checks, for what cannot look through them: the compiler."""
 
 import importlib
+import itertools
 import sys
 from types import ModuleType
+from unittest import mock
+
+import torch
+
+_COPIES = itertools.count(1)
 
 
 def import_unchecked(name: str) -> ModuleType:
@@ -13,8 +19,15 @@ def import_unchecked(name: str) -> ModuleType:
 
     kept, finders = {module: sys.modules.pop(module) for module in copied()}, list(sys.meta_path)
     sys.meta_path[:] = [finder for finder in finders if "jaxtyping" not in type(finder).__module__]
+    define, namespace = torch.library.custom_op, f"augment_copy{next(_COPIES)}::"
+
+    def renamed(operator: str, **options):
+        """torch keeps one operator of a name, and frees that of the other copies, which they still call."""
+        return define(operator.replace("augment::", namespace), **options)
+
     try:
-        return importlib.import_module(name)
+        with mock.patch.object(torch.library, "custom_op", renamed):
+            return importlib.import_module(name)
     finally:
         sys.meta_path[:] = finders
         for module in copied():
