@@ -3,6 +3,7 @@
 from augment import presets
 from augment.base import Layer
 from augment.batch import Batch, PackedImages
+from augment.copies import prefetched
 from augment.distributions import Bernoulli, Beta, Choice, Constant, Distribution, LogUniform, Normal, Spread, Uniform
 from augment.filtering.blur import RandomBoxBlur, RandomGaussianBlur
 from augment.filtering.histogram import RandomAutoContrast, RandomClahe, RandomEqualize
@@ -161,6 +162,7 @@ __all__ = [
     "Warp",
     "from_kornia",
     "from_torchvision",
+    "prefetched",
     "presets",
     "uniform",
 ]

@@ -63,14 +63,15 @@ class PackedImages:
     def device(self) -> torch.device:
         return self.data.device
 
-    def _map(self, function: Callable[[Tensor], Tensor]) -> PackedImages:
+    def map(self, function: Callable[[Tensor], Tensor]) -> PackedImages:
+        """Applies a function to the bytes and to the sizes."""
         return replace(self, data=function(self.data), sizes=function(self.sizes))
 
     def to(self, *args: Any, **kwargs: Any) -> PackedImages:
-        return self._map(lambda t: t.to(*args, **kwargs))
+        return self.map(lambda t: t.to(*args, **kwargs))
 
     def pin_memory(self) -> PackedImages:
-        return self._map(Tensor.pin_memory)
+        return self.map(Tensor.pin_memory)
 
     def padded(self) -> Images:
         """(B, C, max height, max width) uint8, channels_last; each image's last row and column are repeated."""

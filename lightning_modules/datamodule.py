@@ -11,7 +11,7 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader
 
-from augment import Batch
+from augment import Batch, prefetched
 from lightning_modules.errors import UserError
 from lightning_modules.image_sets import ImageSet, Splits, split
 from lightning_modules.sampler import EndlessBatches, ShardSampler
@@ -112,6 +112,7 @@ class ImageDataModule(pl.LightningDataModule, ABC):
     def _dataloader(self, images: ImageSet, **order: Any) -> DataLoader:
         return LateLoader(
             images,
+            device=self.trainer.strategy.root_device if self.trainer else "cpu",
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
             pin_memory=torch.cuda.is_available(),
@@ -139,10 +140,17 @@ class LateLoader(DataLoader[Batch]):
 
     Lightning makes the first iterator before it has restored how far a resumed run had come, and workers would at
     once begin with the wrong epoch.
+
+    Args:
+        device: where to send batches, each while the one before it is trained on.
     """
 
+    def __init__(self, *args: Any, device: torch.device | str, **kwargs: Any) -> None:
+        self.device = device
+        super().__init__(*args, **kwargs)
+
     def __iter__(self) -> Iterator[Batch]:
-        yield from super().__iter__()
+        yield from prefetched(super().__iter__(), self.device)
 
 
 def _as_it_is(batch: Batch) -> Batch:
