@@ -13,7 +13,7 @@ from PIL import Image
 import augment as A
 from augment.__main__ import main
 from augment.tools.bench import work
-from augment.tools.bench.measure import implementations, task_of
+from augment.tools.bench.measure import implementations
 from augment.tools.doctor import diagnose
 from augment.tools.errors import ToolError
 from augment.tools.preview.captions import caption
@@ -92,8 +92,10 @@ def test_bench_names_what_is_not_installed(monkeypatch):
 
 def test_everybody_does_the_same_work():
     """uint8 in, floats of the asked size and type out, whoever it is."""
-    task = task_of(2, 20, 16, torch.bfloat16, torch.device("cpu"), 1)
-    for one in implementations(["augment eager", "kornia eager", "torchvision"], torch.device("cpu"))[0]:
+    bench = import_unchecked("augment.tools.bench.measure")  # DALI cannot look through run-time type checks
+    task = bench.task_of(2, 20, 16, torch.bfloat16, torch.device("cpu"), 1)
+    names = ["augment eager", "kornia eager", "torchvision", "DALI"]
+    for one in bench.implementations(names, torch.device("cpu"))[0]:
         out = one.build(task, ("resized_crop", "hflip", "normalize"))()
         out = out[0] if isinstance(out, tuple) else out
         assert out.shape == (2, 3, 16, 16), one.name

@@ -6,13 +6,13 @@ import platform
 import shlex
 from collections.abc import Sequence
 from datetime import date
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from augment.tools.bench.measure import OURS, Row
+from augment.tools.bench.work import installed
 from augment.tools.errors import required
 
 PACKAGES = (
@@ -22,7 +22,9 @@ PACKAGES = (
     "albumentations",
     "fuse-augmentations",
     "nvidia-dali-cuda130",
+    "nvidia-dali-cuda120",
     "cvcuda-cu13",
+    "cvcuda-cu12",
 )
 COLUMNS = ("images/s", "spread", "augment is", "peak MB", "GB/s", "of copy", "first s", "kernels", "draws", "gradient")
 _WIDE, _FIRST = 130, range(4)
@@ -31,12 +33,7 @@ _WIDE, _FIRST = 130, range(4)
 
 def environment(device: torch.device, threads: int) -> dict[str, Any]:
     """Machine, versions and date."""
-    versions = {}
-    for package in PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            continue
+    versions = {package: installed(package) for package in PACKAGES}
     gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else None
     return {
         "date": date.today().isoformat(),
@@ -44,7 +41,7 @@ def environment(device: torch.device, threads: int) -> dict[str, Any]:
         "threads": threads,
         "gpu": gpu,
         "python": platform.python_version(),
-        "versions": versions,
+        "versions": {package: found for package, found in versions.items() if found},
     }
 
 

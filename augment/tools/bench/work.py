@@ -48,13 +48,21 @@ Table = dict[str, Callable[[Task], Any]]
 """Operator name -> what makes it."""
 
 
+def installed(package: str) -> str | None:
+    """The version, if it is there."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
 @dataclass(frozen=True)
 class Implementation:
     """One column of the comparison.
 
     Attributes:
         name: as printed.
-        package: of PyPI, whose version is reported.
+        package: of PyPI; several where there is one for each CUDA, the first being what to install.
         parameters: "per sample", or "one per batch": how many draws a batch gets.
         differentiable: whether gradients reach the images where the operator has any.
         build: task, operators -> run; raises NotOfferedError.
@@ -62,7 +70,7 @@ class Implementation:
     """
 
     name: str
-    package: str
+    package: str | tuple[str, ...]
     parameters: str
     differentiable: bool
     build: Callable[[Task, Sequence[str]], Run]
@@ -70,10 +78,9 @@ class Implementation:
 
     def missing(self, device: torch.device) -> str | None:
         """Why it cannot take part, if so."""
-        try:
-            version(self.package)
-        except PackageNotFoundError:
-            return f"not installed (pip install {self.package})"
+        packages = (self.package,) if isinstance(self.package, str) else self.package
+        if not any(installed(package) for package in packages):
+            return f"not installed (pip install {packages[0]})"
         return None if device.type in self.devices else f"does not run on {device.type}"
 
 

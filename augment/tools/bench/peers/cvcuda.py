@@ -9,4 +9,6 @@ def _build(task: Task, operators: Sequence[str]) -> Run:
     raise NotOfferedError("is installed, but its recipes are not written yet")
 
 
-IMPLEMENTATIONS = [Implementation("CV-CUDA", "cvcuda-cu13", "per sample", False, _build, devices=("cuda",))]
+IMPLEMENTATIONS = [
+    Implementation("CV-CUDA", ("cvcuda-cu13", "cvcuda-cu12"), "per sample", False, _build, devices=("cuda",))
+]
