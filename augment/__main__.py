@@ -1,4 +1,4 @@
-"""python -m augment bench | doctor | preview"""
+"""python -m augment bench | step | doctor | preview"""
 
 import argparse
 import importlib
@@ -8,6 +8,7 @@ from typing import NoReturn
 
 TOOLS = {
     "bench": ("augment.tools.bench.command", "measure recipes side by side with other libraries"),
+    "step": ("augment.tools.step.command", "measure what augmentation adds to a step of training"),
     "doctor": ("augment.tools.doctor.command", "find out why augmentation is slow, and what to do"),
     "preview": ("augment.tools.preview.command", "show what a pipeline makes of your images"),
 }
@@ -24,7 +25,7 @@ class _Parser(argparse.ArgumentParser):
 def main(given: Sequence[str] | None = None) -> None:
     given = list(sys.argv[1:] if given is None else given)
     parser = _Parser("python -m augment", description="Tools of the augment library.")
-    names = parser.add_subparsers(dest="tool", required=True, metavar="{bench,doctor,preview}", parser_class=_Parser)
+    names = parser.add_subparsers(dest="tool", required=True, metavar="{" + ",".join(TOOLS) + "}", parser_class=_Parser)
     asked = next((word for word in given if word in TOOLS), None)
     for name, (module, about) in TOOLS.items():
         tool = names.add_parser(name, help=about, description=about.capitalize() + ".")

@@ -1,4 +1,4 @@
-"""python -m augment bench | doctor | preview"""
+"""python -m augment bench | step | doctor | preview"""
 
 import functools
 import json
@@ -13,10 +13,12 @@ from PIL import Image
 import augment as A
 from augment.__main__ import main
 from augment.tools.bench import work
-from augment.tools.bench.measure import implementations
+from augment.tools.bench.measure import implementations, task_of
+from augment.tools.bench.recipes import RECIPES
 from augment.tools.doctor import diagnose
 from augment.tools.errors import ToolError
 from augment.tools.preview.captions import caption
+from augment.tools.step.training import backbone, steps, training
 from tests.unchecked import import_unchecked
 
 plain = import_unchecked("tests.speed_recipes")  # the type checks of the tests do not compile
@@ -102,12 +104,55 @@ def test_everybody_does_the_same_work():
         assert out.dtype == torch.bfloat16, one.name
 
 
+# --------------------------------------------------------------------------------------------------------------- step
+
+
+def test_step_measures_training_with_and_without_augmentation(tmp_path):
+    small = ("--batch", 4, "--size", 40, "--out", 32, "--threads", 1, "--rounds", 2, "--backbone", "test_resnet")
+    files = ("--json", tmp_path / "s.json", "--markdown", tmp_path / "s.md")
+    run("step", "--device", "cpu", "--recipe", "crop_flip", "--only", "augment eager,kornia eager", *small, *files)
+    report = json.loads((tmp_path / "s.json").read_text())
+    assert report["settings"]["backbone"] == "test_resnet"
+    assert report["command"].startswith("python -m augment step --device cpu")
+    rows = {row["step"]: row for row in report["results"]}
+    assert set(rows) == {"no augmentation", "augment eager", "kornia eager"} - {*report["skipped"]}
+    alone = rows["no augmentation"]
+    for row in rows.values():
+        assert row["images_per_s"] == pytest.approx(4 / row["ms"] * 1e3, rel=0.01)
+        assert row["added"] == pytest.approx(row["ms"] / alone["ms"] - 1, abs=0.01)
+        assert row["syncs"] is None, "nothing waits on a CPU"
+    assert "| augment eager |" in (tmp_path / "s.md").read_text()
+
+
+def test_a_step_trains():
+    """Forward, backward and update, in the asked precision; the augmentation records no graph."""
+    task = task_of(4, 40, 32, torch.bfloat16, torch.device("cpu"), 1)
+    network = backbone("test_resnet")
+    seen = []
+    network.register_forward_hook(lambda module, given, out: seen.append((given[0], out)))
+    before = [parameter.detach().clone() for parameter in network.parameters()]
+    ours = implementations(["augment eager"], task.device)[0]
+    runs, notes = steps(task, RECIPES["crop_flip"], ours, training(network, task))
+    assert not notes
+    for step in runs.values():
+        step()
+    assert len(seen) == 2
+    for images, out in seen:
+        assert images.shape == (4, 3, 32, 32)
+        assert not images.requires_grad
+        assert out.dtype == torch.bfloat16
+    assert any(not torch.equal(a, b) for a, b in zip(before, network.parameters(), strict=True))
+
+
 MISTAKES = {
     "bench --batch 0": "must be a positive whole number",
     "bench --recipes foo": "'foo' must be one of recipes, layers, operators, chain, all, crop_flip",
     "bench --only nobody": "--only: 'nobody' begins none of augment eager",
     "bench --dtype int8": "--dtype: 'int8' must be one of float32",
     "bench --device tpu": "--device: 'tpu' must be cpu, cuda",
+    "step --backbone resnett50": "--backbone: timm has no 'resnett50'; did you mean resnet50",
+    "step --recipe mixing": "--recipe: 'mixing' must be one of crop_flip, jitter",
+    "step --dtype float16": "--dtype: 'float16' must be one of float32, bfloat16",
     "bench --plot x.gif": "must end in one of .png, .svg, .pdf",
     "bench --json nowhere/x.json": "the folder nowhere does not exist",
     "dance": "invalid choice: 'dance'",

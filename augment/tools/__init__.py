@@ -1,1 +1,1 @@
-"""Command-line tools: python -m augment bench | doctor | preview. Importing `augment` does not load them."""
+"""Command-line tools: python -m augment bench | step | doctor | preview. Importing `augment` does not load them."""

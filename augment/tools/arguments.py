@@ -1,6 +1,8 @@
 """Checks of what is given on the command line."""
 
 import argparse
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -18,6 +20,34 @@ def positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text!r} must be a positive whole number")
     return number
+
+
+def add_measuring(parser: argparse.ArgumentParser, only: str) -> None:
+    """What every tool that measures implementations side by side can be told.
+
+    Args:
+        only: the implementations that take part if the user names none.
+    """
+    cores = os.process_cpu_count() if hasattr(os, "process_cpu_count") else os.cpu_count()
+    parser.add_argument("--device", default="auto", help="cpu, cuda, or auto for a GPU if there is one (%(default)s)")
+    parser.add_argument("--batch", type=positive, default=64, help="images in a batch (%(default)s)")
+    parser.add_argument("--size", type=positive, default=256, help="side of the square input in pixels (%(default)s)")
+    parser.add_argument("--out", type=positive, default=224, help="side of the output in pixels (%(default)s)")
+    parser.add_argument("--dtype", default="float32", help="of the output (%(default)s)")
+    parser.add_argument("--threads", type=positive, default=cores, help="CPU threads (%(default)s)")
+    parser.add_argument("--rounds", type=positive, default=9, help="turns that everybody gets (%(default)s)")
+    parser.add_argument(
+        "--only", default=only, help='beginnings of implementation names, e.g. "augment,kornia eager" (%(default)s)'
+    )
+    parser.add_argument("--json", metavar="FILE", help="write all figures here; - prints them instead of the table")
+    parser.add_argument("--markdown", metavar="FILE", help="write the tables here")
+
+
+def check_files(*paths: str | None) -> None:
+    """The places where results go, before hours are spent on them; - is the terminal."""
+    for path in paths:
+        if path and path != "-":
+            writable(path)
 
 
 def device_of(name: str) -> torch.device:
@@ -41,9 +71,9 @@ def device_of(name: str) -> torch.device:
     return device
 
 
-def dtype_of(name: str) -> torch.dtype:
-    if name not in DTYPES:
-        raise ToolError(f"--dtype: {name!r} must be one of {', '.join(DTYPES)}.")
+def dtype_of(name: str, allowed: Sequence[str] = DTYPES) -> torch.dtype:
+    if name not in allowed:
+        raise ToolError(f"--dtype: {name!r} must be one of {', '.join(allowed)}.")
     return getattr(torch, name)
 
 

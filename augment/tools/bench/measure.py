@@ -71,6 +71,14 @@ def implementations(only: Sequence[str], device: torch.device) -> tuple[list[Imp
     return [i for i in asked if not reasons[i.name]], {name: why for name, why in reasons.items() if why}
 
 
+def taking_part(only: str, device: torch.device) -> tuple[list[Implementation], dict[str, str]]:
+    """The same for a list as users type it, separated by commas; says who is left out."""
+    found, skipped = implementations([name.strip() for name in only.split(",") if name.strip()], device)
+    for name, why in skipped.items():
+        to_stderr(f"skipped {name}: {why}")
+    return found, skipped
+
+
 def task_of(batch: int, size: int, out: int, dtype: torch.dtype, device: torch.device, threads: int) -> Task:
     """Smooth random images with some noise, so that operators that depend on the content see something like photos."""
     generator = torch.Generator().manual_seed(0)
@@ -156,4 +164,4 @@ def _row(
 
 
 def to_stderr(text: str) -> None:
-    print(f"bench: {text}", file=sys.stderr, flush=True)
+    print(f"augment: {text}", file=sys.stderr, flush=True)

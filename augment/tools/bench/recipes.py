@@ -41,6 +41,9 @@ RECIPES: dict[str, tuple[str, ...]] = {
     "operators:4": ("randaugment4",),
     **{f"chain:{n}": _CHAIN[:n] for n in range(1, len(_CHAIN) + 1)},
 }
+TRAINABLE = [name for name, operators in _WHOLE.items() if not {"mixup", "cutmix"} & set(operators)]
+"""Those that give images and leave the labels alone."""
+
 GROUPS = {
     "recipes": list(_WHOLE),
     "layers": [name for name in RECIPES if name.startswith("layer:")],

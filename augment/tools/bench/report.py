@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import shlex
-from collections.abc import Sequence
+from argparse import Namespace
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -26,9 +28,41 @@ PACKAGES = (
     "cvcuda-cu13",
     "cvcuda-cu12",
 )
+SETTINGS = ("batch", "size", "out", "dtype", "threads", "rounds")
 COLUMNS = ("images/s", "spread", "augment is", "peak MB", "GB/s", "of copy", "first s", "kernels", "draws", "gradient")
 _WIDE, _FIRST = 130, range(4)
 """A terminal narrower than so many characters shows the first columns only; --json and --markdown have all."""
+
+
+def about(
+    tool: str, given: Sequence[str], arguments: Namespace, device: torch.device, skipped: dict[str, str]
+) -> dict[str, Any]:
+    """What a report says before its results."""
+    return {
+        "command": shlex.join(["python", "-m", "augment", tool, *given]),
+        "settings": {name: getattr(arguments, name) for name in SETTINGS} | {"device": str(device)},
+        "environment": environment(device, arguments.threads),
+        "skipped": skipped,
+    }
+
+
+def deliver(
+    arguments: Namespace,
+    report: dict[str, Any],
+    rows: Sequence[Any],
+    show: Callable[[dict[str, Any], Sequence[Any]], None],
+    markdown: Callable[[dict[str, Any], Sequence[Any]], str],
+) -> None:
+    """Sends the results where the user wants them."""
+    text = json.dumps(report | {"results": [row.plain() for row in rows]}, indent=1)
+    if arguments.json == "-":
+        print(text)
+    else:
+        show(report, rows)
+        if arguments.json:
+            Path(arguments.json).write_text(text + "\n")
+    if arguments.markdown:
+        Path(arguments.markdown).write_text(markdown(report, rows))
 
 
 def environment(device: torch.device, threads: int) -> dict[str, Any]:
@@ -129,10 +163,6 @@ def markdown(report: dict[str, Any], rows: Sequence[Row]) -> str:
         lines += ["", *(f"{row.implementation}: {row.note}.  " for row in mine if row.note), ""]
     lines += [f"Skipped: {name}, {why}.  " for name, why in report["skipped"].items()]
     return "\n".join([*lines, "", LEGEND, ""])
-
-
-def command_line(arguments: Sequence[str]) -> str:
-    return shlex.join(["python", "-m", "augment", "bench", *arguments])
 
 
 def plot(path: str, report: dict[str, Any], rows: Sequence[Row]) -> None:
