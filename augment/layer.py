@@ -109,7 +109,8 @@ class DenseWarp(Layer):
     ) -> tuple[Float[Tensor, "b h2 w2"], Float[Tensor, "b h2 w2"]]:
         """Output positions -> input positions (B, H, W) in pixels, from resolved parameters.
 
-        Positions need not be whole numbers, or inside the image; where the map moves nothing it returns them.
+        Positions are finite; they need not be whole numbers, or inside the image. Where the map moves nothing it
+        returns them.
         """
 
     def step(self, size: Size, max_size: tuple[int, int], params: Params, like: Tensor) -> Step:

@@ -3,63 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from augment import Batch
 from lightning_modules.backbones import frozen
-from lightning_modules.datamodule import ImageDataModule
 from lightning_modules.errors import UserError
 
-if TYPE_CHECKING:
-    from lightning_modules.classifier import ImageClassifier
+
+def check_classes(of_model: int, of_data: int) -> None:
+    """Raises UserError if the numbers of classes differ."""
+    if of_data != of_model:
+        raise UserError(f"num_classes={of_model} of the model does not match the data, which has {of_data}.")
 
 
-def check_together(model: ImageClassifier, data: ImageDataModule) -> None:
-    """Sends a few training images through the model.
+def check_images(name: str, apply: Callable[[Batch], Batch], batch: Batch, input_size: tuple[int, int]) -> Tensor:
+    """The images that a part of the model makes of some of the data.
 
     Raises:
-        UserError: the numbers of classes differ, augment or preprocess refuses the images or does not deliver the
-            model's input size, or the backbone does not take what they deliver.
+        UserError: it refuses them, or does not deliver the model's input size.
     """
-    if data.num_classes != model.num_classes:
-        raise UserError(
-            f"num_classes={model.num_classes} of the model does not match the data, which has {data.num_classes}."
-        )
-    batch = data.example()
-    with torch.no_grad(), torch.compiler.set_stance("force_eager"):  # not worth a compilation
-        model.augment.train()
-        _check_images(model, "augment", model.augmented, batch)
-        images = _check_images(model, "preprocess", model.preprocessed, batch)
-        _check_backbone(model, images[:2])
-
-
-def _check_images(model: ImageClassifier, name: str, apply: Callable[[Batch], Batch], batch: Batch) -> Tensor:
     try:
         images = apply(batch).image
     except (ValueError, TypeError) as error:
         raise UserError(f"{name} cannot process the images of this data: {error}") from error
-    if tuple(images.shape[-2:]) != model.input_size:
+    if tuple(images.shape[-2:]) != input_size:
         raise UserError(
             f"{name} delivers images of {_size(images.shape[-2:])} pixels but the model's input_size is "
-            f"{_size(model.input_size)}; make them equal."
+            f"{_size(input_size)}; make them equal."
         )
     return images
 
 
-def _check_backbone(model: ImageClassifier, images: Tensor) -> None:
-    name = type(model.backbone).__name__
+def check_backbone(backbone: nn.Module, images: Tensor, num_classes: int) -> None:
+    """Raises UserError if the network does not take such images, or does not give a logit for each class."""
+    name = type(backbone).__name__
     try:
-        with frozen(model.backbone):  # nothing of the network changes
-            shape = tuple(model.backbone(images.to(model.dtype)).shape)
+        with frozen(backbone):  # nothing of the network changes
+            shape = tuple(backbone(images).shape)
     except (AssertionError, RuntimeError, TypeError, ValueError) as error:
         raise UserError(f"{name} does not take images of shape {tuple(images.shape)}: {error}") from error
-    if shape != (len(images), model.num_classes):
+    if shape != (len(images), num_classes):
         raise UserError(
             f"{name} gives {shape} for {len(images)} images; it must give one logit for each of the "
-            f"{model.num_classes} classes."
+            f"{num_classes} classes."
         )
 
 

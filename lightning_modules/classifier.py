@@ -18,7 +18,7 @@ from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
 import augment as A
-from lightning_modules.checks import check_together
+from lightning_modules.checks import check_backbone, check_classes, check_images
 from lightning_modules.datamodule import ImageDataModule
 from lightning_modules.errors import UserError
 from lightning_modules.image_sets import IGNORED
@@ -121,7 +121,17 @@ class ImageClassifier(pl.LightningModule):
     def setup(self, stage: str) -> None:
         data = self.trainer.datamodule
         if isinstance(data, ImageDataModule):
-            check_together(self, data)
+            self._check(data)
+
+    def _check(self, data: ImageDataModule) -> None:
+        """Sends a few training images through the model, to say in one sentence what does not fit."""
+        check_classes(self.num_classes, data.num_classes)
+        batch = data.example()
+        with torch.no_grad(), torch.compiler.set_stance("force_eager"):  # not worth a compilation
+            self.augment.train()
+            check_images("augment", self.augmented, batch, self.input_size)
+            images = check_images("preprocess", self.preprocessed, batch, self.input_size)
+            check_backbone(self.backbone, images[:2].to(self.dtype), self.num_classes)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         saved, own = ({n: tuple(v.shape) for n, v in d.items()} for d in (checkpoint["state_dict"], self.state_dict()))
