@@ -15,6 +15,7 @@ from torch import Tensor
 from augment.batch import PackedImages
 from augment.dense_samplers import grid_samples, resized
 from augment.interpolation import KERNELS, Footprint, Grid, Tap, Window, clamp, taps_of
+from augment.native import sampling as native
 from augment.pixels import BYTE, compute_dtype, stacked
 from augment.separable import two_passes
 from augment.types import Images, Num, PerSample, Planes
@@ -45,6 +46,8 @@ def sample(
     if interpolation == "nearest":
         return _nearest(image, x, y, window)
     kernel = KERNELS[interpolation]
+    if interpolation == "bilinear" and native.serves(image, x, y, footprint):
+        return native.bilinear(image, x, y, window, footprint)
     taps = [math.ceil(2 * kernel.support * bound) for bound in footprint.bound]
     if not torch.compiler.is_compiling():
         on_cpu = (image.device if isinstance(image, PackedImages) else x.device).type == "cpu"

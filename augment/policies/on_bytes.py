@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 from augment.filtering.tables import LEVELS, equalizing_table, histogram
+from augment.native.library import AVAILABLE
+from augment.native.policy import carried_out
 from augment.pixels import whole_bytes
 from augment.rows import Drawn, Parts, on_chosen, rows_of, takes_rows
 from augment.types import Bool, Float, Integer, PerSample, UInt8
@@ -66,17 +68,22 @@ def _for_those(
     if set(which).isdisjoint(names):
         return image
 
-    def changed(some: Parts, params: Drawn) -> Parts:
+    def applied(some: Parts, params: Drawn) -> Parts:
         return (function(some[0], names, params[0]["op"], params[0]["value"]),)
 
-    return on_chosen(drew(names, op, which), changed, (image,), [{"op": op, "value": value}])[0]
+    return on_chosen(drew(names, op, which), applied, (image,), [{"op": op, "value": value}])[0]
 
 
-@torch.library.custom_op("augment::on_bytes", mutates_args=())
-def on_bytes_by_rows(image: Tensor, names: str, op: Tensor, value: Tensor) -> Tensor:
-    """`on_bytes` for compiled code on a CPU: the compiler leaves it alone, so that it takes samples out."""
+def changed(image: Tensor, names: str, op: Tensor, value: Tensor) -> Tensor:
+    """`on_bytes` on a CPU, of the samples that drew something; the names stand in one string."""
+    if AVAILABLE:
+        return carried_out(image, names.split(), op, value)
     out = on_bytes(image, names.split(), op, value)
     return image.clone(memory_format=torch.contiguous_format) if out is image else out.contiguous()
+
+
+on_bytes_by_rows = torch.library.custom_op("augment::on_bytes", mutates_args=())(changed)
+"""The same for compiled code, which leaves it alone; in eager mode it would load the compiler."""
 
 
 @on_bytes_by_rows.register_fake

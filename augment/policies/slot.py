@@ -15,8 +15,10 @@ from augment.batch import Batch, PackedImages
 from augment.distributions import Bernoulli, Choice
 from augment.geometric.affine import about_centre, rotation
 from augment.layer import Warp, check_dense, only_images
-from augment.pixels import stacked, to_bytes, to_float, written
-from augment.policies.on_bytes import PHOTOMETRIC, drew, on_bytes, on_bytes_by_rows
+from augment.native import policy as native
+from augment.native.library import AVAILABLE, has_values
+from augment.pixels import dtype_of, stacked, to_bytes, to_float, written
+from augment.policies.on_bytes import PHOTOMETRIC, changed, drew, on_bytes, on_bytes_by_rows
 from augment.policies.operators import GEOMETRIC, Operator, value_of
 from augment.rows import Drawn, Parts, on_chosen
 from augment.shorthand import Quantity
@@ -52,9 +54,15 @@ def _levels(image: Images | Planes, params: Params) -> Images | Planes:
     return tuple(map(to_bytes, image)) if isinstance(image, tuple) else to_bytes(image)
 
 
-def _left_to_eager(batch: Batch, params: Params) -> bool:
-    """Whether a step is one call in the compiled code, which works on rows: on a CPU, if every sample gets a step."""
-    return torch.compiler.is_compiling() and batch.device.type == "cpu" and "gate" not in params
+def _is_one_operator(batch: Batch, params: Params) -> bool:
+    """Whether a step is one operator of ours, which compiled code leaves alone: on a CPU, for bytes.
+
+    It works on the samples that drew something; eager mode does so in torch, too, where there are no kernels.
+    """
+    known = has_values(params["op"]) if AVAILABLE else torch.compiler.is_compiling()
+    if batch.device.type != "cpu" or not known:
+        return False
+    return "gate" not in params or dtype_of(batch.image) == torch.uint8
 
 
 class SlotWarp(Warp):
@@ -91,11 +99,12 @@ class SlotWarp(Warp):
     def apply(self, batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
         if isinstance(batch.image, PackedImages):
             return super().apply(batch, params, run)
-        if _left_to_eager(batch, params[0]) and len(run) == 1 and self.resample == "nearest" and only_images(batch):
+        if _is_one_operator(batch, params[0]) and len(run) == 1 and self.resample == "nearest" and only_images(batch):
             image = to_bytes(stacked(batch.image))
             like = image.new_empty(len(batch), 0, dtype=torch.float32)
             matrix = self.matrix(batch.size, self.resolve(params[0], batch.size), like)
-            return batch.replace(image=nearest_by_rows(image, matrix, self.acts_on(params[0]), self.fill))
+            move = nearest_by_rows if torch.compiler.is_compiling() else _moved
+            return batch.replace(image=move(image, matrix, self.acts_on(params[0]), self.fill))
         return super().apply(batch.replace(image=_levels(batch.image, params[0])), params, run)
 
     def _value(self, params: Params, name: str) -> PerSample:
@@ -106,9 +115,10 @@ class SlotWarp(Warp):
         return _described(self.operators, params, geometric=True)
 
 
-@torch.library.custom_op("augment::nearest_by_rows", mutates_args=())
-def nearest_by_rows(image: Tensor, matrix: Tensor, chosen: Tensor, fill: float) -> Tensor:
-    """A warp of the chosen images (B, C, H, W), for compiled code on a CPU, which would warp all of them."""
+def _moved(image: Tensor, matrix: Tensor, chosen: Tensor, fill: float) -> Tensor:
+    """A warp of the chosen images (B, C, H, W) on a CPU."""
+    if AVAILABLE:
+        return native.moved(image, matrix, chosen, fill)
     size = tuple(image.shape[-2:])
 
     def moved(some: Parts, params: Drawn) -> Parts:
@@ -117,6 +127,9 @@ def nearest_by_rows(image: Tensor, matrix: Tensor, chosen: Tensor, fill: float) 
 
     (out,) = on_chosen(chosen, moved, (image,), [{"matrix": matrix}])
     return image.clone(memory_format=torch.contiguous_format) if out is image else out.contiguous()
+
+
+nearest_by_rows = torch.library.custom_op("augment::nearest_by_rows", mutates_args=())(_moved)
 
 
 @nearest_by_rows.register_fake
@@ -148,10 +161,11 @@ class SlotPixels(Layer):
         check_dense(self, batch)
         if PHOTOMETRIC.isdisjoint(self.names):
             return batch
-        if _left_to_eager(batch, params[0]):
-            image = to_bytes(stacked(batch.image))
-            resolved = self.resolve(params[0], batch.size)
-            return batch.replace(image=on_bytes_by_rows(image, " ".join(self.names), **resolved))
+        if _is_one_operator(batch, params[0]):
+            image, resolved = to_bytes(stacked(batch.image)), self.resolve(params[0], batch.size)
+            op = torch.where(self.acts_on(params[0]), resolved["op"], len(self.names))
+            change = on_bytes_by_rows if torch.compiler.is_compiling() else changed
+            return batch.replace(image=change(image, " ".join(self.names), op, resolved["value"]))
         before = stacked(_levels(batch.image, params[0]))
         (image,) = on_chosen(self.acts_on(params[0]), self._carried_out, (before,), params)
         return batch.replace(image=image)

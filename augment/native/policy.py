@@ -1,0 +1,48 @@
+"""Steps of a policy on a CPU by the kernels of policy.cpp, as `policies.slot` and `policies.on_bytes` define them."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from augment.native.library import address, kernels
+from augment.types import Bool, Matrices, PerSample, UInt8
+
+_NUMBERS = {
+    "Brightness": 1,
+    "Contrast": 2,
+    "Posterize": 3,
+    "Solarize": 4,
+    "SolarizeAdd": 5,
+    "Invert": 6,
+    "AutoContrast": 7,
+    "Equalize": 8,
+    "Color": 9,
+    "Sharpness": 10,
+}
+"""policy.cpp's; whatever else is drawn is 0, which changes nothing."""
+
+Bytes = UInt8[Tensor, "b c h w"]
+
+
+def carried_out(image: Bytes, names: Sequence[str], op: PerSample, value: PerSample) -> Bytes:
+    """The photometric operator that each sample drew, none beyond the last name; see `policies.on_bytes.on_bytes`."""
+    image, out = image.contiguous(), torch.empty(image.shape, dtype=torch.uint8)
+    numbers = [_NUMBERS.get(name, 0) for name in names]
+    number = torch.tensor([*numbers, 0], dtype=torch.int32)[op.long()]
+    value = value.float().contiguous()
+    kernels().augment_carry_out(
+        address(image), address(number), address(value), *image.shape, address(out), torch.get_num_threads()
+    )
+    return out
+
+
+def moved(image: Bytes, matrix: Matrices, chosen: Bool[Tensor, " b"], fill: float) -> Bytes:
+    """The chosen images through their affine matrices, the nearest pixel for each, `fill` in [0, 1] outside."""
+    image, out = image.contiguous(), torch.empty(image.shape, dtype=torch.uint8)
+    matrix, chosen = matrix.float().contiguous(), chosen.contiguous()
+    kernels().augment_move(
+        *(address(image), address(matrix), address(chosen), round(fill * 255)),
+        *(*image.shape, address(out), torch.get_num_threads()),
+    )
+    return out

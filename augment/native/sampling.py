@@ -1,0 +1,95 @@
+"""Bilinear sampling on a CPU by the kernels of sampling.cpp, as `interpolation` defines it."""
+
+import torch
+from torch import Tensor
+
+from augment.batch import PackedImages
+from augment.interpolation import Footprint, Grid, Window
+from augment.native.library import AVAILABLE, address, has_values, kernels, longs
+from augment.pixels import stacked
+from augment.types import Float, Images, Planes
+
+
+def serves(image: Images | PackedImages | Planes, x: Grid, y: Grid, footprint: Footprint) -> bool:
+    """Whether the kernels can do it: bytes or float32 on a CPU, and nobody asks for a gradient."""
+    parts = (image.data,) if isinstance(image, PackedImages) else image if isinstance(image, tuple) else (image,)
+    if not AVAILABLE or x.device.type != "cpu" or parts[0].device.type != "cpu" or not has_values(x):
+        return False
+    if parts[0].dtype not in (torch.uint8, torch.float32) or x.dtype != torch.float32 or y.dtype != torch.float32:
+        return False
+    read = (*parts, x, y, *(radius for radius in footprint.radius if isinstance(radius, Tensor)))
+    return not (torch.is_grad_enabled() and any(tensor.requires_grad for tensor in read))
+
+
+def bilinear(
+    image: Images | PackedImages | Planes, x: Grid, y: Grid, window: Window, footprint: Footprint
+) -> Float[Tensor, "b c oh ow"]:
+    """Values in [0, 1] at positions x, y, antialiased with the footprint's radii; see `resample.sample`."""
+    sample = _operator if torch.compiler.is_compiling() else _bilinear
+    batch = max(len(x), len(y))
+    spans = _columns(batch, x, *window.rows, *window.columns)
+    radii = _columns(batch, x, *footprint.radius)
+    if isinstance(image, PackedImages):
+        return sample(image.data, image.offsets, image.sizes, image.channels, x, y, spans, radii)
+    return sample(stacked(image), None, None, 0, x, y, spans, radii)
+
+
+def _columns(batch: int, like: Tensor, *values: float | Tensor) -> Float[Tensor, "b n"]:
+    return torch.stack([(like.new_zeros(batch) + value).to(like.dtype) for value in values], dim=1)
+
+
+def _bilinear(
+    image: Tensor,
+    offsets: Tensor | None,
+    sizes: Tensor | None,
+    channels: int,
+    x: Tensor,
+    y: Tensor,
+    spans: Tensor,
+    radii: Tensor,
+) -> Tensor:
+    batch, height, width = torch.broadcast_shapes(x.shape, y.shape)
+    if offsets is None:
+        channels = image.shape[1]
+        _, channel_stride, row, column_stride = image.stride()
+        offsets = torch.arange(batch) * image.stride(0)
+        rows = torch.full((batch,), row)
+    else:
+        channel_stride, column_stride = 1, channels
+        offsets, rows = offsets.long().contiguous(), sizes[:, 1].long() * channels
+    straight = x.shape[1] == 1 and y.shape[2] == 1
+    out = x.new_empty(batch, channels, height, width)
+    elements = image.untyped_storage().nbytes() // image.element_size() - image.storage_offset()
+    x, y, spans, radii = (
+        x.expand(batch, height, width),
+        y.expand(batch, height, width),
+        spans.contiguous(),
+        radii.contiguous(),
+    )
+    kernels().augment_bilinear(
+        *(address(image), image.dtype == torch.float32, address(offsets), address(rows)),
+        *(column_stride, channel_stride, channels, elements),
+        *(address(x), longs(*x.stride()), address(y), longs(*y.stride())),
+        *(address(spans), address(radii), straight),
+        *(batch, height, width, address(out), torch.get_num_threads()),
+    )
+    return out
+
+
+_operator = torch.library.custom_op("augment::bilinear", mutates_args=())(_bilinear)
+"""The same for compiled code; in eager mode it would load the compiler."""
+
+
+@_operator.register_fake
+def _(
+    image: Tensor,
+    offsets: Tensor | None,
+    sizes: Tensor | None,
+    channels: int,
+    x: Tensor,
+    y: Tensor,
+    spans: Tensor,
+    radii: Tensor,
+) -> Tensor:
+    batch, height, width = torch.broadcast_shapes(x.shape, y.shape)
+    return x.new_empty(batch, channels if offsets is not None else image.shape[1], height, width)
