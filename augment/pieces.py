@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from augment.batch import Batch, PackedImages
+from augment.pages import in_large_pages
 from augment.types import Noise
 
 _PER_THREAD = 4 << 20
@@ -38,7 +39,8 @@ def in_pieces(run: Callable[[Batch, Noise | None], Batch], batch: Batch, noise: 
         piece = run(batch.map(lambda part, rows=rows: part[rows]), None if noise is None else noise[rows])
         if whole is None:
             whole = piece.map(lambda part: part.new_empty(len(batch), *part.shape[1:]))
-            whole = whole.replace(image=torch.empty_like(whole.image, memory_format=torch.channels_last))
+            image = torch.empty_like(whole.image, memory_format=torch.channels_last)
+            whole = whole.replace(image=in_large_pages(image))
         for name, part in piece.parts().items():
             getattr(whole, name)[rows] = part
     return whole

@@ -4,13 +4,32 @@ import torch
 from kornia.filters import filter2d
 from torch import Tensor
 
+from augment.native import filtering as native
 from augment.pixels import written
-from augment.types import Float, Images, Integer, Num
+from augment.types import Bool, Float, Images, Integer, Num
 
 BORDERS = ("reflect", "replicate", "circular", "constant")
 
 _WRITTEN_OUT = 16
 """Most taps that compiled code has one by one; more become a loop, or compiling takes long."""
+
+
+def separably_filtered(
+    image: Float[Tensor, "b c h w"],
+    down: Float[Tensor, "b kh"],
+    across: Float[Tensor, "b kw"],
+    border: str,
+    chosen: Bool[Tensor, " b"] | None = None,
+) -> Float[Tensor, "b c h w"]:
+    """Each image correlated with its own filters along y and x, at least those that are chosen; odd numbers of taps."""
+    tall, wide = down.shape[1] // 2, across.shape[1] // 2
+    if native.serves(image, down, across):
+        index = [
+            border_index(n, m, m, border, image.device) for n, m in zip(image.shape[2:], (tall, wide), strict=True)
+        ]
+        return native.filtered(image, chosen, down, across, *index)
+    rows = filtered(pad(image, tall, wide, border), across[:, None, :])
+    return filtered(rows, down[:, :, None])
 
 
 def filtered(image: Float[Tensor, "b c h w"], kernel: Float[Tensor, "b kh kw"]) -> Float[Tensor, "b c h2 w2"]:
@@ -55,11 +74,16 @@ def window_sum(image: Num[Tensor, "b c h w"], dim: int, width: int) -> Num[Tenso
 
 
 def border_index(n: int, before: int, after: int, border: str, device: torch.device) -> Integer[Tensor, " m"]:
-    """Which of n pixels stands at each position from `before` in front of the first to `after` behind the last."""
+    """Which of n pixels stands at each position from `before` in front of the first to `after` behind the last.
+
+    -1 for none, where the border is "constant".
+    """
     index = torch.arange(-before, n + after, device=device)
     if border == "circular":
         return torch.remainder(index, n)
     if border == "reflect" and n > 1:
         around = torch.remainder(index, 2 * (n - 1))
         return torch.minimum(around, 2 * (n - 1) - around)
+    if border == "constant":
+        return torch.where((index >= 0) & (index < n), index, -1)
     return index.clamp(0, n - 1)

@@ -9,7 +9,7 @@ from augment.distributions import Bernoulli
 from augment.layer import ImageOp
 from augment.shorthand import Quantity
 from augment.types import Images, Params
-from augment.windows import BORDERS, filtered, pad, window_sum
+from augment.windows import BORDERS, pad, separably_filtered, window_sum
 
 
 class RandomGaussianBlur(ImageOp):
@@ -44,10 +44,8 @@ class RandomGaussianBlur(ImageOp):
         if image.shape[0] == 0:
             return image
         sigma = params["sigma"].to(image.dtype)[:, None]
-        tall, wide = self.kernel_size
-        padded = pad(image, tall // 2, wide // 2, self.border_type)
-        rows = filtered(padded, get_gaussian_kernel1d(wide, sigma)[:, None, :])
-        return filtered(rows, get_gaussian_kernel1d(tall, sigma)[:, :, None])
+        down, across = (get_gaussian_kernel1d(extent, sigma) for extent in self.kernel_size)
+        return separably_filtered(image, down, across, self.border_type, params.get("gate"))
 
 
 class RandomBoxBlur(ImageOp):

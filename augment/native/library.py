@@ -23,6 +23,11 @@ _ARGUMENTS = {
         *(_LONG, _LONG, _LONG, _POINTER, _INT),  # the output and threads
     ],
     "augment_carry_out": [_POINTER, _POINTER, _POINTER, _LONG, _LONG, _LONG, _LONG, _POINTER, _INT],
+    "augment_filter": [
+        *(_POINTER, _POINTER),  # images, which of them
+        *(_POINTER, _POINTER, _LONG, _POINTER, _POINTER, _LONG),  # the filters along y and x
+        *(_LONG, _LONG, _LONG, _LONG, _POINTER, _INT),  # their shape, the output and threads
+    ],
     "augment_move": [_POINTER, _POINTER, _POINTER, _INT, _LONG, _LONG, _LONG, _LONG, _POINTER, _INT],
 }
 

@@ -1,0 +1,60 @@
+"""Separable filters on a CPU by the kernel of filtering.cpp."""
+
+import torch
+from torch import Tensor
+
+from augment.native.library import AVAILABLE, address, has_values, kernels
+from augment.types import Bool, Float, Integer
+
+Taps = Float[Tensor, "b n"]
+
+
+def serves(image: Tensor, *weights: Tensor) -> bool:
+    """Whether the kernel can do it: float32 on a CPU, and nobody asks for a gradient."""
+    if not AVAILABLE or image.device.type != "cpu" or image.dtype != torch.float32 or not has_values(image):
+        return False
+    return not (torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (image, *weights)))
+
+
+def filtered(
+    image: Float[Tensor, "b c h w"],
+    chosen: Bool[Tensor, " b"] | None,
+    down: Taps,
+    across: Taps,
+    rows: Integer[Tensor, " i"],
+    columns: Integer[Tensor, " j"],
+) -> Float[Tensor, "b c h w"]:
+    """The chosen images correlated along both axes, the others as they are.
+
+    Args:
+        image: (B, C, H, W), float32.
+        chosen: None for all.
+        down, across: weights along y and x, (B, taps).
+        rows, columns: which pixel stands at each position from the first of the first window to the last of the last,
+            -1 for a 0.
+    """
+    apply = _operator if torch.compiler.is_compiling() else _filtered
+    chosen = torch.ones(len(image), dtype=torch.bool) if chosen is None else chosen
+    return apply(image, chosen, down.to(torch.float32), across.to(torch.float32), rows, columns)
+
+
+def _filtered(image: Tensor, chosen: Tensor, down: Tensor, across: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    image, out = image.contiguous(), torch.empty(image.shape, dtype=torch.float32)
+    # named, so that they live until the kernel returns
+    chosen, down, across = chosen.contiguous(), down.contiguous(), across.contiguous()
+    rows, columns = rows.to(torch.int32), columns.to(torch.int32)
+    kernels().augment_filter(
+        *(address(image), address(chosen)),
+        *(address(down), address(rows), down.shape[1], address(across), address(columns), across.shape[1]),
+        *(*image.shape, address(out), torch.get_num_threads()),
+    )
+    return out
+
+
+_operator = torch.library.custom_op("augment::filter", mutates_args=())(_filtered)
+"""The same for compiled code; in eager mode it would load the compiler."""
+
+
+@_operator.register_fake
+def _(image: Tensor, chosen: Tensor, down: Tensor, across: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    return torch.empty_like(image, memory_format=torch.contiguous_format)

@@ -1,0 +1,29 @@
+"""Fresh memory in large pages: the system fills it a page at a time, and 4 KiB pages cost more than what is written."""
+
+import ctypes
+import functools
+import mmap
+import sys
+
+from torch import Tensor
+
+_LARGE = 2 << 20
+"""Bytes of a large page on x86 and Arm."""
+
+
+def in_large_pages(fresh: Tensor) -> Tensor:
+    """The tensor, after asking Linux to back its memory, to which nothing was written yet, by large pages."""
+    if type(fresh) is not Tensor or fresh.device.type != "cpu":
+        return fresh
+    start = -(-fresh.data_ptr() // mmap.PAGESIZE) * mmap.PAGESIZE
+    end = fresh.data_ptr() + fresh.nbytes
+    if sys.platform == "linux" and end - start >= 2 * _LARGE:
+        _madvise()(start, end - start, mmap.MADV_HUGEPAGE)  # a hint: where it fails, nothing changes
+    return fresh
+
+
+@functools.cache
+def _madvise() -> ctypes._CFuncPtr:
+    function = ctypes.CDLL(None).madvise
+    function.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+    return function
