@@ -216,7 +216,7 @@ class Layer(Configured, nn.Module):
         if noise is not None and frames > 1:
             noise = noise.repeat_interleave(frames, dim=0)
         with torch.autocast(batch.device.type, enabled=False):  # it rounds positions: 1.4 px in bfloat16
-            return close(in_pieces(self.run, batch, noise, at_once(self, batch)))
+            return close(self.executed(batch, noise))
 
     def _noise_for(
         self, batch: Batch, size: int, noise: Noise | None, index: Tensor | None, epoch: int | Tensor
@@ -239,6 +239,10 @@ class Layer(Configured, nn.Module):
         leaves = self.fixed_leaves()
         empty = torch.zeros(len(batch), 0, device=batch.device)
         return leaves, [leaf.params(empty) for leaf in leaves]
+
+    def executed(self, batch: Batch, noise: Noise | None, order: torch.memory_format = torch.channels_last) -> Batch:
+        """`run` of the whole batch, or of one piece after another, the image in a memory order."""
+        return in_pieces(self.run, batch, noise, at_once(self, batch), order)
 
     def run(self, batch: Batch, noise: Noise | None) -> Batch:
         """The pure function: a batch and its noise, or no noise for what is not random, to the finished batch."""

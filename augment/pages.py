@@ -5,15 +5,21 @@ import functools
 import mmap
 import sys
 
+import torch
 from torch import Tensor
 
 _LARGE = 2 << 20
 """Bytes of a large page on x86 and Arm."""
 
 
+def has_memory(tensor: Tensor) -> bool:
+    """Whether a tensor lies in this process's memory now: not on a GPU, in a graph that is traced, or in nobody's."""
+    return type(tensor) is Tensor and tensor.device.type == "cpu" and not torch.compiler.is_compiling()
+
+
 def in_large_pages(fresh: Tensor) -> Tensor:
     """The tensor, after asking Linux to back its memory, to which nothing was written yet, by large pages."""
-    if type(fresh) is not Tensor or fresh.device.type != "cpu":
+    if not has_memory(fresh):
         return fresh
     start = -(-fresh.data_ptr() // mmap.PAGESIZE) * mmap.PAGESIZE
     end = fresh.data_ptr() + fresh.nbytes

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from augment.batch import Batch, PackedImages
-from augment.pages import in_large_pages
+from augment.pages import has_memory, in_large_pages
 from augment.types import Noise
 
 _PER_THREAD = 4 << 20
@@ -24,14 +24,20 @@ _MOST = 16 << 20
 """Bytes of the same for all threads together: glibc keeps what is freed for reuse only below 32 MiB."""
 
 
-def in_pieces(run: Callable[[Batch, Noise | None], Batch], batch: Batch, noise: Noise | None, samples: int) -> Batch:
-    """What `run` makes of a batch and its noise, of at least so many samples at a time, with the image channels_last.
+def in_pieces(
+    run: Callable[[Batch, Noise | None], Batch],
+    batch: Batch,
+    noise: Noise | None,
+    samples: int,
+    order: torch.memory_format = torch.channels_last,
+) -> Batch:
+    """What `run` makes of a batch and its noise, of at least so many samples at a time, the image in a memory order.
 
     Several pieces are written into one tensor as they come, so that nothing may require a gradient through them.
     """
     count = len(batch) // samples
     if count < 2:
-        return _in_order(run(batch, noise))
+        return _in_order(run(batch, noise), order)
     ends = [len(batch) * k // count for k in range(count + 1)]
     whole = None
     for start, stop in itertools.pairwise(ends):
@@ -39,7 +45,7 @@ def in_pieces(run: Callable[[Batch, Noise | None], Batch], batch: Batch, noise: 
         piece = run(batch.map(lambda part, rows=rows: part[rows]), None if noise is None else noise[rows])
         if whole is None:
             whole = piece.map(lambda part: part.new_empty(len(batch), *part.shape[1:]))
-            image = torch.empty_like(whole.image, memory_format=torch.channels_last)
+            image = torch.empty_like(whole.image, memory_format=order)
             whole = whole.replace(image=in_large_pages(image))
         for name, part in piece.parts().items():
             getattr(whole, name)[rows] = part
@@ -48,10 +54,7 @@ def in_pieces(run: Callable[[Batch, Noise | None], Batch], batch: Batch, noise: 
 
 def at_once(layer: nn.Module, batch: Batch) -> int:
     """How many samples of a batch to augment at a time: all, but for large batches on a CPU that record no gradient."""
-    parts = batch.parts().values()
-    if torch.compiler.is_compiling() or batch.device.type != "cpu" or _recorded([*layer.parameters(), *parts]):
-        return max(len(batch), 1)
-    if any(getattr(m, "same_on_batch", False) or not getattr(m, "by_sample", True) for m in layer.modules()):
+    if looks_at_batch(layer) or not may_be_cut(layer, batch):
         return max(len(batch), 1)
     image = batch.image
     size = image.max_size if isinstance(image, PackedImages) else image.shape[-2:]
@@ -60,10 +63,25 @@ def at_once(layer: nn.Module, batch: Batch) -> int:
     return max(2, share // max(4 * channels * size[0] * size[1], 1))
 
 
+def looks_at_batch(layer: nn.Module) -> bool:
+    """Whether what a sample becomes depends on the others of its batch."""
+    return any(getattr(m, "same_on_batch", False) or not getattr(m, "by_sample", True) for m in layer.modules())
+
+
+def may_be_cut(layer: nn.Module, batch: Batch) -> bool:
+    """Whether pieces could save anything, and nothing requires a gradient through them."""
+    if torch.compiler.is_compiling() or batch.device.type != "cpu":
+        return False
+    return not _recorded([*layer.parameters(), *batch.parts().values()])
+
+
 def _recorded(tensors: list[object]) -> bool:
     return torch.is_grad_enabled() and any(getattr(tensor, "requires_grad", False) for tensor in tensors)
 
 
-def _in_order(batch: Batch) -> Batch:
-    """The image in the memory order that convolutions are fast on."""
-    return batch.replace(image=batch.image.contiguous(memory_format=torch.channels_last))
+def _in_order(batch: Batch, order: torch.memory_format) -> Batch:
+    """The image in a memory order; that of a pipeline's output is what convolutions are fast on."""
+    image = batch.image
+    if image.is_contiguous(memory_format=order) or image.requires_grad or not has_memory(image):
+        return batch.replace(image=image.contiguous(memory_format=order))
+    return batch.replace(image=in_large_pages(torch.empty_like(image, memory_format=order)).copy_(image))

@@ -11,6 +11,7 @@ from augment import checks
 from augment.base import Layer
 from augment.batch import Batch
 from augment.compiled import MODES, CompiledNoise, CompiledPass
+from augment.pieces import looks_at_batch, may_be_cut
 from augment.types import Noise, Params, PerSample, Size
 
 
@@ -44,6 +45,7 @@ class Pipeline(Layer):
         self.compile_mode = compile
         self._compiled: CompiledPass | None = None
         self._compiled_noise: CompiledNoise | None = None
+        self._stages: tuple[Pipeline, Pipeline] | None = None
 
     @property
     def draws(self) -> int:
@@ -71,6 +73,24 @@ class Pipeline(Layer):
             size = layer.out_size(size)
         return size
 
+    def executed(self, batch: Batch, noise: Noise | None, order: torch.memory_format = torch.channels_last) -> Batch:
+        """On a CPU the layers before the first that looks at the batch go in pieces, the others at once."""
+        before, after = self._before_and_after()
+        exact = getattr(batch.image, "dtype", torch.uint8) in (torch.uint8, torch.float32)  # what stands between them
+        if not (before.layers and after.layers and exact and may_be_cut(self, batch)):
+            return super().executed(batch, noise, order)
+        first, second = (None, None) if noise is None else noise.split([before.draws, after.draws], dim=1)
+        return after.executed(before.executed(batch, first, torch.contiguous_format), second, order)
+
+    def _before_and_after(self) -> tuple[Pipeline, Pipeline]:
+        """The layers in front of the first that looks at the batch, and the others."""
+        layers = list(self.layers)
+        if self._stages is None or [layer for stage in self._stages for layer in stage.layers] != layers:
+            cut = next((i for i, layer in enumerate(layers) if looks_at_batch(layer)), len(layers))
+            self._stages = tuple(Pipeline(*part, compile=self.compile_mode) for part in (layers[:cut], layers[cut:]))
+        self._stages[1].dtype = self.dtype
+        return self._stages
+
     def run(self, batch: Batch, noise: Noise | None) -> Batch:
         if not self.compiles_on(batch.device) or torch.compiler.is_compiling():
             return super().run(batch, noise)
@@ -93,7 +113,7 @@ class Pipeline(Layer):
 
     def __getstate__(self) -> dict[str, Any]:
         """Compiled code is not copied or pickled with the module."""
-        return self.__dict__ | {"_compiled": None, "_compiled_noise": None}
+        return self.__dict__ | {"_compiled": None, "_compiled_noise": None, "_stages": None}
 
     def extra_repr(self) -> str:
         return f"seed={self.seed}, dtype={self.dtype}, compile={self.compile_mode!r}"
