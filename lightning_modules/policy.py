@@ -115,7 +115,7 @@ class LearnPolicy(Callback):
         if self._restored is not None:
             self._restore(self._restored)
         if self.method != "joint":
-            steps = max(trainer.num_training_batches // trainer.accumulate_grad_batches, 1)
+            steps = -(-trainer.num_training_batches // trainer.accumulate_grad_batches)  # the last one may be of fewer
             trainer.datamodule.fold_back_epoch = -(-self.last // steps)
             self._batches = iter(trainer.datamodule.held_out_dataloader(self.batch_size, self.taken))
         self._seen = trainer.global_step

@@ -100,6 +100,14 @@ def test_it_learns_under(configure: Configure, method: str, setting: str) -> Non
         torch.testing.assert_close(other.policy[-1], plain.policy[-1], atol=0.35, rtol=0)  # 6 steps of at most 0.05
 
 
+def test_held_out_images_come_back_in_the_first_epoch_after_the_policy_is_frozen(configure: Configure) -> None:
+    """An epoch is 20 batches and, three at a time, 7 steps; frozen after step 20, the first epoch after is number 3."""
+    watch = Watch()
+    trainer, _ = learn(configure(*LEARN, "trainer.accumulate_grad_batches=3", "callbacks.learn.report=null"), watch)
+    held_out = set(trainer.datamodule.held_out)
+    assert [bool(held_out & seen) for seen in watch.seen].index(True) == 3 * 20
+
+
 @pytest.mark.parametrize("method", ["budget", "alignment"])
 def test_a_step_of_the_policy_leaves_classifier_and_teacher_alone(configure: Configure, method: str) -> None:
     class Step(pl.Callback):
