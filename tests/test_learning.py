@@ -122,6 +122,40 @@ def test_every_parameter_gets_a_gradient_and_changes_what_is_drawn(name, photos)
         assert (gradient != 0).any(), parameter
 
 
+@pytest.mark.parametrize("name", OPERATORS)
+def test_a_width_changes_what_is_drawn(name):
+    spread = []
+    for width in (0.02, 0.98):
+        layer = A.LearnedPolicy([name], width).layers[0]
+        (learned,) = (q for q in layer._quantities if isinstance(getattr(layer, q), A.Spread))
+        spread.append(layer.params(layer.noise(torch.arange(400)))[learned].std())
+    assert spread[1] > 40 * spread[0]
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: A.RandomSolarize(A.Uniform(0.2, 0.8, learnable=True)),
+        lambda: A.RandomPosterize(A.Constant(4.0, learnable=True)),
+        lambda: A.RandomSnow(snow_coefficient=A.Spread(0.1, 0.3, 0.5)),
+    ],
+)
+def test_what_no_gradient_reaches_is_refused(build):
+    """The reward for width alone would move it, to its ends."""
+    with pytest.raises(ValueError, match=r"cannot be learned.*use Choice\(values, learnable=True\)"):
+        build()
+
+
+def test_a_choice_of_magnitudes_is_reached_by_the_score_function(photos):
+    pipeline = A.Pipeline(A.RandomSolarize(A.Choice([0.1, 0.5, 0.9], learnable=True), p=1.0))
+    noise = pipeline.noise(torch.arange(8))
+    losses = pipeline(photos, noise=noise).mean((1, 2, 3))
+    loss = learning.budget_loss(losses, losses.detach(), pipeline.log_prob(noise))
+    (gradient,) = torch.autograd.grad(loss, list(pipeline.parameters()))
+    assert (gradient != 0).all()
+    assert gradient.sum().abs() < 1e-6, "probabilities go on summing to 1"
+
+
 def test_only_what_a_sample_got_counts_in_its_log_probability():
     """Alternatives share their columns of noise: the gate of one that was not chosen says nothing."""
     gate = A.Bernoulli(0.3, learnable=True)
