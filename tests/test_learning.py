@@ -6,6 +6,8 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+import yaml
+from hydra.utils import instantiate
 from torch import nn
 from torch.func import functional_call
 
@@ -177,6 +179,21 @@ def test_the_policy_is_off_in_eval_while_the_pipeline_trains(photos):
     )
     policy.train()
     assert (pipeline(photos, noise=noise) - A.RandomHorizontalFlip()(photos, noise=noise[:, :1])).abs().max() > 0.1
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["pipeline", "policy"])
+def test_what_is_exported_draws_what_was_learned(whole, photos, tmp_path):
+    policy = A.LearnedPolicy([*OPERATORS, *GATES], width=0.4, probability=0.4)
+    with torch.no_grad():
+        for place, parameter in enumerate(policy.parameters()):
+            parameter += 0.1 * (place % 7 - 3)  # away from where it started, each elsewhere
+    learned = A.Pipeline(policy, A.Normalize(0.5, 0.5), seed=3) if whole else A.Pipeline(policy)
+    (learned if whole else policy).export(tmp_path / "new" / "policy.yaml")
+    fixed = instantiate(yaml.safe_load((tmp_path / "new" / "policy.yaml").read_text()), _convert_="all")
+    assert not list(fixed.parameters())
+    index = torch.arange(8)
+    # equalize and its like amplify rounding
+    torch.testing.assert_close(fixed(photos, index=index), learned(photos, index=index), atol=1e-2, rtol=0)
 
 
 def test_entropy_is_that_of_its_definition():
