@@ -118,10 +118,17 @@ class Layer(Configured, nn.Module):
         """(B,) log P of the gates and choices that each sample drew, differentiable in their learnable probabilities.
 
         The score function's ingredient: the gradient of an expectation has the term loss * grad log P.
+
+        Raises:
+            ValueError: with same_on_batch, where no sample drew anything else to compare with.
         """
         total = noise.new_zeros(len(noise))
         for name, _, u in self._columns(noise):
             log_p = getattr(self, name).log_prob_at(u)
+            if log_p is not None and self.same_on_batch:
+                raise ValueError(
+                    f"{type(self).__name__}: same_on_batch=True must be False to learn {name}, which compares samples."
+                )
             if log_p is not None:
                 total = total + log_p.sum(1)
         return total

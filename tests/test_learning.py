@@ -148,6 +148,13 @@ def test_what_no_gradient_reaches_is_refused(build):
         build()
 
 
+def test_gates_cannot_be_learned_from_samples_that_all_drew_the_same():
+    """Each would be its own baseline, and the gradient 0."""
+    pipeline = A.Pipeline(A.LearnedPolicy(["rotate"], same_on_batch=True))
+    with pytest.raises(ValueError, match="same_on_batch=True must be False to learn p"):
+        pipeline.log_prob(pipeline.noise(torch.arange(4)))
+
+
 def test_a_choice_of_magnitudes_is_reached_by_the_score_function(photos):
     pipeline = A.Pipeline(A.RandomSolarize(A.Choice([0.1, 0.5, 0.9], learnable=True), p=1.0))
     noise = pipeline.noise(torch.arange(8))

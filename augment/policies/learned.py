@@ -65,7 +65,7 @@ class LearnedPolicy(Container):
         width: to start with, as a share of the largest, in (0, 1).
         probability: of each operator, to start with, in (0, 1).
         p: probability that a sample gets any of it, fixed.
-        same_on_batch: one draw for all samples of a batch.
+        same_on_batch: one draw for all samples of a batch; nothing can be learned then, for samples are compared.
 
     Raises:
         ValueError: an unknown operator, or a width or probability at or beyond its ends, where gradients vanish.
