@@ -18,7 +18,7 @@ from augment.distributions import Bernoulli
 from augment.noise import Numbering, uniform
 from augment.pieces import at_once, in_pieces
 from augment.pixels import compute_dtype, dtype_of, finished, result_dtype
-from augment.shorthand import Quantity, as_distribution
+from augment.shorthand import Quantity, as_distribution, check_reached
 from augment.step import Step, inverted
 from augment.types import Bool, Noise, Num, Params, PerSample, Size
 from augment.warping import warp
@@ -35,8 +35,8 @@ class Layer(Configured, nn.Module):
         deterministic: there is nothing random about it, so it also runs in `eval()`.
         example: constructor arguments of a typical layer (for tests, documentation and previews).
         identity: constructor arguments with which it changes nothing, or None if there are none.
-        differentiable: the quantities that the image has a pathwise gradient to. The others, a gate among them, can
-            be learned with the score function.
+        differentiable: the quantities that the image has a pathwise gradient to. Of the others only gates and choices
+            can be learned, with the score function.
         image_gradient: "exact"; "straight-through" where values are rounded and the gradient passes as if they were
             not; "none" where it is 0 for what the layer changes, or there is none.
         compilable: False if values are read by the host, so that no compiled graph can hold the layer.
@@ -74,7 +74,10 @@ class Layer(Configured, nn.Module):
     ) -> None:
         """Declares a random quantity, found in `params` under its name: (B,), or (B, count) independent draws."""
         label = f"{type(self).__name__}: {name}"
-        setattr(self, name, as_distribution(value, label, legal, around, clip))
+        distribution = as_distribution(value, label, legal, around, clip)
+        if name not in self.differentiable:
+            check_reached(distribution, label)
+        setattr(self, name, distribution)
         self._quantities[name] = count
 
     @property
@@ -115,10 +118,17 @@ class Layer(Configured, nn.Module):
         """(B,) log P of the gates and choices that each sample drew, differentiable in their learnable probabilities.
 
         The score function's ingredient: the gradient of an expectation has the term loss * grad log P.
+
+        Raises:
+            ValueError: with same_on_batch, where no sample drew anything else to compare with.
         """
         total = noise.new_zeros(len(noise))
         for name, _, u in self._columns(noise):
             log_p = getattr(self, name).log_prob_at(u)
+            if log_p is not None and self.same_on_batch:
+                raise ValueError(
+                    f"{type(self).__name__}: same_on_batch=True must be False to learn {name}, which compares samples."
+                )
             if log_p is not None:
                 total = total + log_p.sum(1)
         return total

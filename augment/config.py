@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -50,3 +51,17 @@ def _plain(value: Any, owner: str) -> Any:
     if isinstance(value, dict):
         return {key: _plain(v, owner) for key, v in value.items()}
     raise TypeError(f"{owner}={value!r} cannot be written as plain data.")
+
+
+def write_yaml(config: dict[str, Any], path: str | Path) -> None:
+    """Writes plain data as YAML; makes the folder if it is missing.
+
+    Raises:
+        ImportError: PyYAML is missing; Hydra brings it.
+    """
+    import yaml  # only here is it needed
+
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    head = "# A fixed augmentation: python train.py augment=PATH, or hydra.utils.instantiate.\n"
+    path.write_text(head + yaml.safe_dump(config, sort_keys=False))

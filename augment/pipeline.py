@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from augment import checks
 from augment.base import Layer
 from augment.batch import Batch
 from augment.compiled import MODES, CompiledNoise, CompiledPass
+from augment.config import write_yaml
 from augment.pieces import looks_at_batch, may_be_cut
 from augment.types import Noise, Params, PerSample, Size
 
@@ -110,6 +112,14 @@ class Pipeline(Layer):
         """Whether batches on a device are compiled; never with a layer that no graph can hold, such as Opaque."""
         wanted = device.type == "cuda" if self.compile_mode == "auto" else bool(self.compile_mode)
         return wanted and all(leaf.compilable for leaf in self.leaves())
+
+    def export(self, path: str | Path) -> None:
+        """Writes it as YAML, with whatever it has learned as fixed numbers: it draws the same from the same noise.
+
+        Raises:
+            TypeError: it holds a layer that is no plain data, such as Opaque.
+        """
+        write_yaml(self.config(), path)
 
     def __getstate__(self) -> dict[str, Any]:
         """Compiled code is not copied or pickled with the module."""

@@ -1,5 +1,7 @@
 """What a user may write where a layer needs a random quantity."""
 
+import torch
+
 from augment.bounds import REAL_LINE, Range
 from augment.distributions import Constant, Distribution, Normal, Uniform
 
@@ -46,3 +48,18 @@ def as_distribution(
         raise ValueError(f"{name}={value!r} must lie within [{legal[0]:g}, {legal[1]:g}].")
     distribution.within(legal)
     return distribution
+
+
+def check_reached(distribution: Distribution, name: str) -> None:
+    """Refuses what no gradient would reach: bounds that are learned, of a quantity that the image does not follow.
+
+    Only the reward for width would move them, to their ends. The score function reaches a Choice.
+
+    Raises:
+        ValueError: it has such bounds.
+    """
+    if any(True for _ in distribution.parameters()) and distribution.log_prob_at(torch.zeros(1)) is None:
+        raise ValueError(
+            f"{name}={distribution} cannot be learned, the image has no gradient to it; "
+            "use Choice(values, learnable=True)."
+        )

@@ -97,11 +97,14 @@ class ImageClassifier(pl.LightningModule):
             image = image.to(self.dtype)  # of the weights, for precision="bf16-true"
         return self.backbone(image)
 
-    def training_step(self, batch: A.Batch) -> Tensor:
+    def training_step(self, batch: A.Batch) -> dict[str, Tensor]:
+        """The loss, and for callbacks each sample's (B,) without a gradient."""
         batch = self.augmented(batch)
-        loss = F.cross_entropy(self._logits(batch).float(), batch.label, label_smoothing=self.label_smoothing)
+        smoothing = self.label_smoothing
+        losses = F.cross_entropy(self._logits(batch).float(), batch.label, reduction="none", label_smoothing=smoothing)
+        loss = losses.mean()
         self.log("train/loss", loss, prog_bar=True, batch_size=len(batch))
-        return loss
+        return {"loss": loss, "losses": losses.detach()}
 
     def validation_step(self, batch: A.Batch) -> None:
         self._evaluate(batch, "val")

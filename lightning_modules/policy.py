@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import pytorch_lightning as pl
@@ -20,6 +18,7 @@ from lightning_modules.classifier import ImageClassifier
 from lightning_modules.datamodule import ImageDataModule
 from lightning_modules.errors import UserError
 from lightning_modules.policy_report import PolicyReport
+from lightning_modules.policy_shared import SharedPass
 
 METHODS = ("budget", "alignment", "joint")
 LOSS_SCALE = 1024.0
@@ -33,7 +32,7 @@ class LearnPolicy(Callback):
 
     - budget: as much augmentation as costs a frozen average of the classifier `delta` nats on held-out images.
     - alignment: augmentation whose training gradient lowers the held-out loss, by finite differences.
-    - joint: training loss minus a reward for width, without held-out images.
+    - joint: training loss minus a reward for width, out of the classifier's own backward pass, without held-out images.
 
     Between its steps the policy's parameters require no gradient: training records no graph for the augmentation,
     and neither DDP nor the classifier's optimizer know them. On several processes each takes its share of the held-out
@@ -81,6 +80,7 @@ class LearnPolicy(Callback):
         self.log_beta = math.log(beta)
         self.lr, self.ema, self.report = lr, ema, report
         self.teacher: ModelEmaV3 | None = None
+        self.shared: SharedPass | None = None
         self.optimizer: torch.optim.Adam | None = None
         self.policy: list[nn.Parameter] = []
         self.taken = 0
@@ -110,74 +110,90 @@ class LearnPolicy(Callback):
         if self.method == "budget":
             average = ModelEmaV3(pl_module.backbone, decay=self.ema, dtype=torch.float32)  # bfloat16 would lose it
             self.teacher = average.requires_grad_(False)
+        if self.method == "joint":
+            self.shared = SharedPass(pl_module.augment)
         if self._restored is not None:
             self._restore(self._restored)
         if self.method != "joint":
-            steps = max(trainer.num_training_batches // trainer.accumulate_grad_batches, 1)
+            steps = -(-trainer.num_training_batches // trainer.accumulate_grad_batches)  # the last one may be of fewer
             trainer.datamodule.fold_back_epoch = -(-self.last // steps)
             self._batches = iter(trainer.datamodule.held_out_dataloader(self.batch_size, self.taken))
         self._seen = trainer.global_step
 
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: ImageClassifier, batch: A.Batch, batch_idx: int
+    ) -> None:
+        if self.shared is not None and self._due(trainer.global_step + 1):
+            self.shared.begin()
+
+    def on_after_backward(self, trainer: pl.Trainer, pl_module: ImageClassifier) -> None:
+        if self.shared is not None:
+            self.shared.after_backward(trainer)
+
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: ImageClassifier, outputs: Any, batch: A.Batch, batch_idx: int
     ) -> None:
+        if self.shared is not None:
+            self.shared.after_batch(trainer, pl_module, batch, outputs["losses"], gatherer(trainer))
         step = trainer.global_step
         if step == self._seen or step > self.last:  # in the midst of an accumulation, or done
             return
         self._seen = step
         if self.teacher is not None:
             self.teacher.update(pl_module.backbone)
-        if step > self.first and step % self.every == 0:
-            self._learn(trainer, pl_module, batch)
+        if self._due(step):
+            if self.shared is None:
+                self._learn(trainer, pl_module, *self._own_pass(trainer, pl_module, batch))
+            else:
+                self._learn(trainer, pl_module, self.shared.take(), outputs["losses"])
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: ImageClassifier) -> None:
         if self.report is not None and trainer.is_global_zero:
             self.report.finish(pl_module.augment)
 
-    def _learn(self, trainer: pl.Trainer, model: ImageClassifier, batch: A.Batch) -> None:
-        parameters = self.policy
-        with learnable(model.augment), trainer.precision_plugin.forward_context():
-            surrogate, values = self._surrogate(trainer, model, batch)
-            gradient = torch.autograd.grad(surrogate * LOSS_SCALE, parameters, allow_unused=True)
-            flat = _flat(gradient, parameters) / LOSS_SCALE
-            flat = trainer.strategy.reduce(flat, reduce_op="sum")
-            flat = flat - self._reward(model.augment, parameters)
-        for parameter, part in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
-            parameter.grad = part.view_as(parameter)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        self.taken += 1
-        mean = trainer.strategy.reduce(values.mean(), reduce_op="mean").item()
-        if self.method == "budget":
-            self.log_beta = learning.next_log_beta(self.log_beta, mean, self.delta)
-        self._log(trainer, model, mean)
+    def _due(self, step: int) -> bool:
+        """Whether the policy takes a step together with this one of the classifier's."""
+        return self.first < step <= self.last and step % self.every == 0
 
-    def _surrogate(self, trainer: pl.Trainer, model: ImageClassifier, batch: A.Batch) -> tuple[Tensor, Tensor]:
-        """The data's part of the objective, to be summed over processes, and what each sample contributes."""
-
-        def gather(values: Tensor) -> Tensor:
-            return trainer.strategy.all_gather(values).flatten()
-
-        if self.method == "joint":
-            noise = model.augment.noise(batch.index, model.current_epoch, device=model.device)
-            return policy_steps.joint_step(model, batch, noise, gather)
-        held_out = next(self._batches).to(model.device)
-        if self.method == "budget":
-            noise = model.augment.noise(held_out.index, self.taken, device=model.device)
-            return policy_steps.budget_step(model, self.teacher.module, held_out, noise, gather)
-        noise = model.augment.noise(batch.index, model.current_epoch, device=model.device)
+    def _own_pass(self, trainer: pl.Trainer, model: ImageClassifier, batch: A.Batch) -> tuple[Tensor, Tensor]:
+        """The data's part of the gradient, to be summed over processes, and what each sample contributes (B,)."""
+        held_out, gather = next(self._batches).to(model.device), gatherer(trainer)
 
         def mean(values: Tensor) -> Tensor:
             return trainer.strategy.reduce(values, reduce_op="mean")
 
-        return policy_steps.aligned_step(model, held_out, batch, noise, gather, mean)
+        with policy_steps.learnable(model.augment), trainer.precision_plugin.forward_context():
+            if self.method == "budget":
+                noise = model.augment.noise(held_out.index, self.taken, device=model.device)
+                surrogate, values = policy_steps.budget_step(model, self.teacher.module, held_out, noise, gather)
+            else:
+                noise = model.augment.noise(batch.index, model.current_epoch, device=model.device)
+                surrogate, values = policy_steps.aligned_step(model, held_out, batch, noise, gather, mean)
+            gradient = torch.autograd.grad(surrogate * LOSS_SCALE, self.policy, allow_unused=True)
+        return policy_steps.flat(gradient, self.policy) / LOSS_SCALE, values
 
-    def _reward(self, pipeline: A.Pipeline, parameters: list[Tensor]) -> Tensor | float:
+    def _learn(self, trainer: pl.Trainer, model: ImageClassifier, gradient: Tensor, values: Tensor) -> None:
+        """One step of Adam, the same on all processes, with this one's part of the data's gradient."""
+        gradient = trainer.strategy.reduce(gradient, reduce_op="sum") - self._reward(model.augment)
+        mean = trainer.strategy.reduce(values.mean(), reduce_op="mean").item()
+        self.taken += 1
+        if not gradient.isfinite().all():  # half precision overflowed; the classifier leaves such a step out as well
+            return
+        for parameter, part in zip(self.policy, gradient.split([p.numel() for p in self.policy]), strict=True):
+            parameter.grad = part.view_as(parameter)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        if self.method == "budget":
+            self.log_beta = learning.next_log_beta(self.log_beta, mean, self.delta)
+        self._log(trainer, model, mean)
+
+    def _reward(self, pipeline: A.Pipeline) -> Tensor | float:
         """Gradient of the entropy times its multiplier, the same on all processes."""
         if self.method == "alignment":
             return 0.0
-        gradient = torch.autograd.grad(learning.entropy(pipeline), parameters, allow_unused=True)
-        return math.exp(self.log_beta) * _flat(gradient, parameters)
+        with policy_steps.learnable(pipeline):
+            gradient = torch.autograd.grad(learning.entropy(pipeline), self.policy, allow_unused=True)
+        return math.exp(self.log_beta) * policy_steps.flat(gradient, self.policy)
 
     def _log(self, trainer: pl.Trainer, model: ImageClassifier, mean: float) -> None:
         name = {"budget": "gap", "alignment": "slope", "joint": "loss"}[self.method]
@@ -215,17 +231,6 @@ class LearnPolicy(Callback):
             self.report.history = state["history"]
 
 
-@contextmanager
-def learnable(pipeline: A.Pipeline) -> Iterator[None]:
-    """Its parameters require a gradient for a while."""
-    pipeline.requires_grad_(True)
-    try:
-        yield
-    finally:
-        pipeline.requires_grad_(False)
-
-
-def _flat(gradient: Sequence[Tensor | None], parameters: list[Tensor]) -> Tensor:
-    """One vector; 0 for parameters that took no part."""
-    pairs = zip(gradient, parameters, strict=True)
-    return torch.cat([(torch.zeros_like(p) if g is None else g).flatten() for g, p in pairs])
+def gatherer(trainer: pl.Trainer) -> policy_steps.Gather:
+    """Puts the (B,) values of all processes together."""
+    return lambda values: trainer.strategy.all_gather(values).flatten()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import matplotlib.pyplot as plt
-import yaml
 from torch import nn
 
 import augment as A
@@ -40,10 +39,7 @@ class PolicyReport:
         return values
 
     def finish(self, pipeline: A.Pipeline) -> None:
-        self.dirpath.mkdir(parents=True, exist_ok=True)
-        text = "# What the policy had become at the end of training; use it with augment=PATH.\n"
-        text += yaml.safe_dump(pipeline.config(), sort_keys=False)
-        (self.dirpath / "policy.yaml").write_text(text)
+        pipeline.export(self.dirpath / "policy.yaml")
         policies = policies_in(pipeline)
         if policies and self.history:
             figure = draw(policies[0], self.history)

@@ -1,8 +1,8 @@
-"""One step of a learned policy: the surrogate whose gradient it follows, for each of the three methods."""
+"""One step of a learned policy: the surrogate whose gradient it follows, for the methods with a pass of their own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -13,6 +13,7 @@ from torch.func import functional_call
 import augment as A
 from augment import learning
 from augment.policies.learned import policies_in
+from augment.types import Float
 from lightning_modules.backbones import frozen
 from lightning_modules.classifier import ImageClassifier
 
@@ -65,17 +66,6 @@ def aligned_step(
         return learning.aligned_loss(plus, minus, EPSILON, log_p, gather(slope)), slope
 
 
-def joint_step(model: ImageClassifier, batch: A.Batch, noise: Tensor, gather: Gather) -> tuple[Tensor, Tensor]:
-    """C: the training loss itself.
-
-    Returns:
-        The surrogate and the loss of every sample (B,).
-    """
-    with frozen(model.backbone):
-        losses = cross_entropy(model.backbone, model.augmented(batch, noise))
-    return learning.joint_loss(losses, model.augment.log_prob(noise), gather(losses.detach())), losses.detach()
-
-
 def cross_entropy(network: nn.Module, batch: A.Batch, weights: dict[str, Tensor] | None = None) -> Tensor:
     """(B,) losses of a network, with other weights if these are given."""
     image = batch.image
@@ -96,3 +86,19 @@ def without_policy(model: ImageClassifier) -> Iterator[None]:
     finally:
         for layer in layers:
             layer.train()
+
+
+@contextmanager
+def learnable(pipeline: A.Pipeline) -> Iterator[None]:
+    """Its parameters require a gradient for a while."""
+    pipeline.requires_grad_(True)
+    try:
+        yield
+    finally:
+        pipeline.requires_grad_(False)
+
+
+def flat(gradient: Sequence[Tensor | None], parameters: Sequence[Tensor]) -> Float[Tensor, " parameters"]:
+    """One vector; 0 for parameters that took no part."""
+    pairs = zip(gradient, parameters, strict=True)
+    return torch.cat([(torch.zeros_like(p) if g is None else g).flatten() for g, p in pairs])

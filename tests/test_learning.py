@@ -6,6 +6,8 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+import yaml
+from hydra.utils import instantiate
 from torch import nn
 from torch.func import functional_call
 
@@ -122,6 +124,47 @@ def test_every_parameter_gets_a_gradient_and_changes_what_is_drawn(name, photos)
         assert (gradient != 0).any(), parameter
 
 
+@pytest.mark.parametrize("name", OPERATORS)
+def test_a_width_changes_what_is_drawn(name):
+    spread = []
+    for width in (0.02, 0.98):
+        layer = A.LearnedPolicy([name], width).layers[0]
+        (learned,) = (q for q in layer._quantities if isinstance(getattr(layer, q), A.Spread))
+        spread.append(layer.params(layer.noise(torch.arange(400)))[learned].std())
+    assert spread[1] > 40 * spread[0]
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: A.RandomSolarize(A.Uniform(0.2, 0.8, learnable=True)),
+        lambda: A.RandomPosterize(A.Constant(4.0, learnable=True)),
+        lambda: A.RandomSnow(snow_coefficient=A.Spread(0.1, 0.3, 0.5)),
+    ],
+)
+def test_what_no_gradient_reaches_is_refused(build):
+    """The reward for width alone would move it, to its ends."""
+    with pytest.raises(ValueError, match=r"cannot be learned.*use Choice\(values, learnable=True\)"):
+        build()
+
+
+def test_gates_cannot_be_learned_from_samples_that_all_drew_the_same():
+    """Each would be its own baseline, and the gradient 0."""
+    pipeline = A.Pipeline(A.LearnedPolicy(["rotate"], same_on_batch=True))
+    with pytest.raises(ValueError, match="same_on_batch=True must be False to learn p"):
+        pipeline.log_prob(pipeline.noise(torch.arange(4)))
+
+
+def test_a_choice_of_magnitudes_is_reached_by_the_score_function(photos):
+    pipeline = A.Pipeline(A.RandomSolarize(A.Choice([0.1, 0.5, 0.9], learnable=True), p=1.0))
+    noise = pipeline.noise(torch.arange(8))
+    losses = pipeline(photos, noise=noise).mean((1, 2, 3))
+    loss = learning.budget_loss(losses, losses.detach(), pipeline.log_prob(noise))
+    (gradient,) = torch.autograd.grad(loss, list(pipeline.parameters()))
+    assert (gradient != 0).all()
+    assert gradient.sum().abs() < 1e-6, "probabilities go on summing to 1"
+
+
 def test_only_what_a_sample_got_counts_in_its_log_probability():
     """Alternatives share their columns of noise: the gate of one that was not chosen says nothing."""
     gate = A.Bernoulli(0.3, learnable=True)
@@ -143,6 +186,21 @@ def test_the_policy_is_off_in_eval_while_the_pipeline_trains(photos):
     )
     policy.train()
     assert (pipeline(photos, noise=noise) - A.RandomHorizontalFlip()(photos, noise=noise[:, :1])).abs().max() > 0.1
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["pipeline", "policy"])
+def test_what_is_exported_draws_what_was_learned(whole, photos, tmp_path):
+    policy = A.LearnedPolicy([*OPERATORS, *GATES], width=0.4, probability=0.4)
+    with torch.no_grad():
+        for place, parameter in enumerate(policy.parameters()):
+            parameter += 0.1 * (place % 7 - 3)  # away from where it started, each elsewhere
+    learned = A.Pipeline(policy, A.Normalize(0.5, 0.5), seed=3) if whole else A.Pipeline(policy)
+    (learned if whole else policy).export(tmp_path / "new" / "policy.yaml")
+    fixed = instantiate(yaml.safe_load((tmp_path / "new" / "policy.yaml").read_text()), _convert_="all")
+    assert not list(fixed.parameters())
+    index = torch.arange(8)
+    # equalize and its like amplify rounding
+    torch.testing.assert_close(fixed(photos, index=index), learned(photos, index=index), atol=1e-2, rtol=0)
 
 
 def test_entropy_is_that_of_its_definition():

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
 from augment.base import Layer
+from augment.config import write_yaml
 from augment.distributions import Bernoulli, Distribution, LogUniform, Spread, Uniform
 from augment.filtering.histogram import RandomAutoContrast, RandomEqualize
 from augment.filtering.sharpness import RandomSharpness
@@ -63,7 +65,7 @@ class LearnedPolicy(Container):
         width: to start with, as a share of the largest, in (0, 1).
         probability: of each operator, to start with, in (0, 1).
         p: probability that a sample gets any of it, fixed.
-        same_on_batch: one draw for all samples of a batch.
+        same_on_batch: one draw for all samples of a batch; nothing can be learned then, for samples are compared.
 
     Raises:
         ValueError: an unknown operator, or a width or probability at or beyond its ends, where gradients vanish.
@@ -110,6 +112,13 @@ class LearnedPolicy(Container):
         layers = [layer.config() for layer in self.layers]
         gate = {"p": self.p.config(), "same_on_batch": self.same_on_batch}
         return {"_target_": "augment.RandomApply", "layers": layers} | gate
+
+    def export(self, path: str | Path) -> None:
+        """Writes the fixed policy that it has become as YAML, a pipeline of its own without what stands around it.
+
+        `Pipeline.export` writes all of a pipeline, Normalize too, which training with it elsewhere wants.
+        """
+        write_yaml({"_target_": "augment.Pipeline", "_args_": [self.config()]}, path)
 
     def _named(self) -> list[tuple[str, Layer]]:
         return list(zip(self.names, self.layers, strict=True))

@@ -20,15 +20,15 @@ QUIET = ["trainer=cpu", "trainer.enable_progress_bar=false", "trainer.enable_mod
 """Overrides of a run in the process of the tests."""
 
 
-def build(cfg: DictConfig) -> tuple[pl.Trainer, pl.LightningModule, pl.LightningDataModule]:
-    """What train.py builds of a configuration."""
+def build(cfg: DictConfig, **options: Any) -> tuple[pl.Trainer, pl.LightningModule, pl.LightningDataModule]:
+    """What train.py builds of a configuration, with further options of the trainer."""
     pl.seed_everything(cfg.seed)
     data = instantiate(cfg.data.module)
     if cfg.data.num_classes is None:
         cfg.data.num_classes = data.num_classes
     callbacks, loggers = ([c for c in instantiate(cfg[n]).values() if c is not None] for n in ("callbacks", "logger"))
     model = instantiate(cfg.classifier)
-    return instantiate(cfg.trainer, callbacks=callbacks, logger=loggers), model, data
+    return instantiate(cfg.trainer, callbacks=callbacks, logger=loggers, **options), model, data
 
 
 def write_images(folder: Path, count: int, sizes: list[tuple[int, int]], seed: int = 0) -> None:

@@ -1,0 +1,62 @@
+"""The classifier's own backward pass as the policy's, for `method=joint`."""
+
+from __future__ import annotations
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+import augment as A
+from augment import learning
+from augment.types import Float, PerSample
+from lightning_modules.classifier import ImageClassifier
+from lightning_modules.policy_steps import Gather, flat, learnable
+
+
+class SharedPass:
+    """Collects the gradient of the training loss to a policy out of the classifier's own passes.
+
+    From `begin` to the end of the backward pass the policy's parameters require a gradient like the classifier's, so
+    that one pass reaches the widths through the images. A gate has no gradient through them: its is the score
+    function's, from the losses that the same forward pass gave. The batches of an accumulation add up.
+
+    Args:
+        pipeline: what is learned; between passes its parameters require no gradient.
+    """
+
+    def __init__(self, pipeline: A.Pipeline) -> None:
+        self.pipeline, self.policy = pipeline, list(pipeline.parameters())
+        self.open = False
+        self.gradient = flat([None] * len(self.policy), self.policy)
+
+    def begin(self) -> None:
+        """Before a batch that the policy learns from."""
+        self.open = True
+        self.pipeline.requires_grad_(True)
+
+    def after_backward(self, trainer: pl.Trainer) -> None:
+        """Takes the widths' gradients away, before any optimizer comes by."""
+        if self.open:
+            scaler = getattr(trainer.precision_plugin, "scaler", None)  # where there is one, it has multiplied the loss
+            scale = 1.0 if scaler is None else scaler.get_scale()
+            self.gradient += flat([p.grad for p in self.policy], self.policy) / (scale * trainer.world_size)
+            self.pipeline.zero_grad()
+            self.pipeline.requires_grad_(False)
+
+    def after_batch(
+        self, trainer: pl.Trainer, model: ImageClassifier, batch: A.Batch, losses: PerSample, gather: Gather
+    ) -> None:
+        """Adds the gates' gradients, from the batch's losses (B,). What was drawn for it is drawn again."""
+        if self.open:
+            with learnable(self.pipeline):
+                noise = self.pipeline.noise(batch.index, model.current_epoch, device=model.device)
+                surrogate = learning.joint_loss(losses, self.pipeline.log_prob(noise), gather(losses))
+                if surrogate.requires_grad:  # a pipeline may have widths alone
+                    gradient = torch.autograd.grad(surrogate, self.policy, allow_unused=True)
+                    self.gradient += flat(gradient, self.policy) / trainer.accumulate_grad_batches
+            self.open = False
+
+    def take(self) -> Float[Tensor, " parameters"]:
+        """The gradient since the last call, to be summed over processes."""
+        gradient, self.gradient = self.gradient, torch.zeros_like(self.gradient)
+        return gradient
