@@ -3,15 +3,14 @@
 import torch
 from torch import Tensor
 
-from augment.native.library import AVAILABLE, address, has_values, kernels
+from augment.native import library
+from augment.native.library import address, has_values, kernels
 from augment.types import Bool, Float, Integer
-
-Taps = Float[Tensor, "b n"]
 
 
 def serves(image: Tensor, *weights: Tensor) -> bool:
     """Whether the kernel can do it: float32 on a CPU, and nobody asks for a gradient."""
-    if not AVAILABLE or image.device.type != "cpu" or image.dtype != torch.float32 or not has_values(image):
+    if not library.AVAILABLE or image.device.type != "cpu" or image.dtype != torch.float32 or not has_values(image):
         return False
     return not (torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (image, *weights)))
 
@@ -19,8 +18,8 @@ def serves(image: Tensor, *weights: Tensor) -> bool:
 def filtered(
     image: Float[Tensor, "b c h w"],
     chosen: Bool[Tensor, " b"] | None,
-    down: Taps,
-    across: Taps,
+    down: Float[Tensor, "b kh"],
+    across: Float[Tensor, "b kw"],
     rows: Integer[Tensor, " i"],
     columns: Integer[Tensor, " j"],
 ) -> Float[Tensor, "b c h w"]:

@@ -5,7 +5,8 @@ from torch import Tensor
 
 from augment.batch import PackedImages
 from augment.interpolation import Footprint, Grid, Window
-from augment.native.library import AVAILABLE, address, has_values, kernels, longs
+from augment.native import library
+from augment.native.library import address, has_values, kernels, longs
 from augment.pixels import stacked
 from augment.types import Float, Images, Planes
 
@@ -13,7 +14,7 @@ from augment.types import Float, Images, Planes
 def serves(image: Images | PackedImages | Planes, x: Grid, y: Grid, footprint: Footprint) -> bool:
     """Whether the kernels can do it: bytes or float32 on a CPU, and nobody asks for a gradient."""
     parts = (image.data,) if isinstance(image, PackedImages) else image if isinstance(image, tuple) else (image,)
-    if not AVAILABLE or x.device.type != "cpu" or parts[0].device.type != "cpu" or not has_values(x):
+    if not library.AVAILABLE or x.device.type != "cpu" or parts[0].device.type != "cpu" or not has_values(x):
         return False
     if parts[0].dtype not in (torch.uint8, torch.float32) or x.dtype != torch.float32 or y.dtype != torch.float32:
         return False

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from augment.filtering.tables import LEVELS, equalizing_table, histogram
-from augment.native.library import AVAILABLE
+from augment.native import library
 from augment.native.policy import carried_out
 from augment.pixels import whole_bytes
 from augment.rows import Drawn, Parts, on_chosen, rows_of, takes_rows
@@ -76,7 +76,7 @@ def _for_those(
 
 def changed(image: Tensor, names: str, op: Tensor, value: Tensor) -> Tensor:
     """`on_bytes` on a CPU, of the samples that drew something; the names stand in one string."""
-    if AVAILABLE:
+    if library.AVAILABLE:
         return carried_out(image, names.split(), op, value)
     out = on_bytes(image, names.split(), op, value)
     return image.clone(memory_format=torch.contiguous_format) if out is image else out.contiguous()

@@ -15,8 +15,8 @@ from augment.batch import Batch, PackedImages
 from augment.distributions import Bernoulli, Choice
 from augment.geometric.affine import about_centre, rotation
 from augment.layer import Warp, check_dense, only_images
+from augment.native import library
 from augment.native import policy as native
-from augment.native.library import AVAILABLE, has_values
 from augment.pixels import dtype_of, stacked, to_bytes, to_float, written
 from augment.policies.on_bytes import PHOTOMETRIC, changed, drew, on_bytes, on_bytes_by_rows
 from augment.policies.operators import GEOMETRIC, Operator, value_of
@@ -59,7 +59,7 @@ def _is_one_operator(batch: Batch, params: Params) -> bool:
 
     It works on the samples that drew something; eager mode does so in torch, too, where there are no kernels.
     """
-    known = has_values(params["op"]) if AVAILABLE else torch.compiler.is_compiling()
+    known = library.has_values(params["op"]) if library.AVAILABLE else torch.compiler.is_compiling()
     if batch.device.type != "cpu" or not known:
         return False
     return "gate" not in params or dtype_of(batch.image) == torch.uint8
@@ -117,7 +117,7 @@ class SlotWarp(Warp):
 
 def _moved(image: Tensor, matrix: Tensor, chosen: Tensor, fill: float) -> Tensor:
     """A warp of the chosen images (B, C, H, W) on a CPU."""
-    if AVAILABLE:
+    if library.AVAILABLE:
         return native.moved(image, matrix, chosen, fill)
     size = tuple(image.shape[-2:])
 

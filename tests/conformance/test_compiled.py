@@ -23,6 +23,18 @@ def test_no_value_is_read_by_the_host(name):
         assert run(layer, images.float(), layer.noise(torch.arange(4))).dtype == torch.float32
 
 
+def with_kernels(name: str) -> bool:
+    """Whether kernels for a CPU stand for what other devices compile."""
+    cls, a = LAYERS[name], catalogue.A
+    return issubclass(cls, (a.Warp, a.DenseWarp, a.RandomGaussianBlur, a.RandAugment, a.AugMix))
+
+
+@pytest.mark.parametrize("name", list(filter(with_kernels, COMPILABLE)))
+def test_compiles_without_kernels(name, photos, monkeypatch):
+    monkeypatch.setattr(catalogue.A.native.library, "AVAILABLE", False)
+    test_compiles_in_one_graph_and_equals_eager(name, photos)
+
+
 @pytest.mark.parametrize("name", COMPILABLE)
 def test_compiles_in_one_graph_and_equals_eager(name, photos):
     layer = make(name, p=0.5) if not LAYERS[name].deterministic else make(name)
