@@ -12,6 +12,7 @@ from PIL import Image
 
 import augment as A
 from augment.__main__ import main
+from augment.native import library
 from augment.tools.bench import work
 from augment.tools.bench.measure import implementations, task_of
 from augment.tools.bench.recipes import RECIPES
@@ -186,6 +187,12 @@ def test_doctor_is_content_with_a_good_pipeline():
     report = diagnose(A.Pipeline(A.RandomHorizontalFlip(), A.ColorJitter(0.2)), loader(), device="cpu")
     assert not report.topics() - {"workers"}
     assert "sync" not in report.topics("note")
+
+
+def test_doctor_misses_the_kernels(monkeypatch):
+    monkeypatch.setattr(library, "AVAILABLE", False)
+    report = diagnose(A.Pipeline(A.RandomHorizontalFlip()), loader(), device="cpu")
+    assert any("install g++" in finding.remedy for finding in report.findings)
 
 
 @pytest.mark.parametrize(

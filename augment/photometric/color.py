@@ -69,22 +69,21 @@ def scale_saturation(planes: Planes, factor: Factor) -> Planes:
 def shift_hue(planes: Planes, turns: Factor) -> Planes:
     """Turns the hue of HSV, keeping saturation and value. 1 is a full circle.
 
-    Back to RGB a channel is value - chroma * clamp(min(k, 4 - k), 0, 1) with k = (offset + hue) mod 6 and offsets
-    5, 3, 1 (the branchless form of Smith's hexcone model, 1978).
+    Back to RGB, with the hue h in sextants, red is value - chroma * (1 - clamp(|h - 3| - 1, 0, 1)), green and blue
+    have clamp(2 - |h - 2|, 0, 1) and clamp(2 - |h - 4|, 0, 1) instead (Smith's hexcone model, 1978, without branches).
     """
 
     def rgb(colour: Planes) -> Planes:
         red, green, blue = colour
         value, chroma = _value_and_chroma(colour)
-        divisor = torch.where(chroma == 0, 1.0, chroma)
-        sextant = torch.where(
-            (red >= green) & (red >= blue),
-            (green - blue) / divisor,
-            torch.where(green >= blue, (blue - red) / divisor + 2, (red - green) / divisor + 4),
-        )
-        hue = sextant + 6 * turns
-        distances = (torch.remainder(hue + offset, 6) for offset in (5, 3, 1))
-        return tuple(value - chroma * torch.minimum(k, 4 - k).clamp(0, 1) for k in distances)
+        red_most, green_more = (red >= green) & (red >= blue), green >= blue
+        # one division: compiled code has little else that takes as long
+        rise = torch.where(red_most, green - blue, torch.where(green_more, blue - red, red - green))
+        start = torch.where(red_most, 0.0, torch.where(green_more, 2.0, 4.0)).to(red.dtype)
+        hue = rise / torch.where(chroma == 0, 1.0, chroma) + start + 6 * turns
+        hue = hue - 6 * torch.floor(hue * (1 / 6))
+        shares = ((hue - 3).abs() - 1, 2 - (hue - 2).abs(), 2 - (hue - 4).abs())
+        return tuple(value - chroma * (1 - share.clamp(0, 1)) for share in shares)
 
     return with_rgb(planes, rgb)
 

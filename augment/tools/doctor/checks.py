@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from augment.base import Layer
+from augment.native import library
 from augment.pipeline import Pipeline
 from augment.tools.doctor.findings import NOTE, SLOW, Report
 
@@ -33,6 +34,13 @@ def check_device(report: Report, used: torch.device, asked: torch.device | None)
             f"augmentation runs on the CPU: {why}",
             "if the machine has a GPU: install a CUDA build of torch and a driver that fits, and look at "
             "CUDA_VISIBLE_DEVICES",
+        )
+    if not library.AVAILABLE:
+        report.add(
+            "device",
+            SLOW,
+            "augment's kernels for a CPU were not compiled when it was installed, and torch's are several times slower",
+            "install g++, then augment once more: pip install --force-reinstall --no-deps --no-cache-dir augment-inside",
         )
     cores = os.cpu_count() or 1
     if torch.get_num_threads() < cores:
