@@ -37,6 +37,7 @@ class Layer(Configured, nn.Module):
         identity: constructor arguments with which it changes nothing, or None if there are none.
         differentiable: the quantities that the image has a pathwise gradient to. Of the others only gates and choices
             can be learned, with the score function.
+        estimated: the quantities whose gradient is one through a rounding, as if that were not there.
         image_gradient: "exact"; "straight-through" where values are rounded and the gradient passes as if they were
             not; "none" where it is 0 for what the layer changes, or there is none.
         compilable: False if values are read by the host, so that no compiled graph can hold the layer.
@@ -47,6 +48,7 @@ class Layer(Configured, nn.Module):
     example: ClassVar[dict[str, Any]] = {}
     identity: ClassVar[dict[str, Any] | None] = None
     differentiable: ClassVar[frozenset[str]] = frozenset()
+    estimated: ClassVar[frozenset[str]] = frozenset()
     image_gradient: ClassVar[str] = "exact"
     compilable: ClassVar[bool] = True
     by_sample: ClassVar[bool] = True
@@ -75,7 +77,7 @@ class Layer(Configured, nn.Module):
         """Declares a random quantity, found in `params` under its name: (B,), or (B, count) independent draws."""
         label = f"{type(self).__name__}: {name}"
         distribution = as_distribution(value, label, legal, around, clip)
-        if name not in self.differentiable:
+        if name not in self.differentiable | self.estimated:
             check_reached(distribution, label)
         setattr(self, name, distribution)
         self._quantities[name] = count

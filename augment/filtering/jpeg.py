@@ -53,6 +53,7 @@ class RandomJPEG(ImageOp):
     """
 
     example = {"jpeg_quality": (10.0, 90.0)}
+    estimated = frozenset({"jpeg_quality"})
     image_gradient = "straight-through"
 
     def __init__(self, jpeg_quality: Quantity = 50.0, p: float | Bernoulli = 1.0, same_on_batch: bool = False) -> None:

@@ -7,16 +7,16 @@ from augment.batch import PackedImages
 from augment.interpolation import Footprint, Grid, Window
 from augment.native import library
 from augment.native.library import address, has_values, kernels, longs
-from augment.pixels import stacked
+from augment.pixels import compute_dtype, stacked, to_float
 from augment.types import Float, Images, Planes
 
 
 def serves(image: Images | PackedImages | Planes, x: Grid, y: Grid, footprint: Footprint) -> bool:
-    """Whether the kernels can do it: bytes or float32 on a CPU, and nobody asks for a gradient."""
+    """Whether the kernels can do it: on a CPU, in float32, and nobody asks for a gradient."""
     parts = (image.data,) if isinstance(image, PackedImages) else image if isinstance(image, tuple) else (image,)
     if not library.AVAILABLE or x.device.type != "cpu" or parts[0].device.type != "cpu" or not has_values(x):
         return False
-    if parts[0].dtype not in (torch.uint8, torch.float32) or x.dtype != torch.float32 or y.dtype != torch.float32:
+    if compute_dtype(parts[0].dtype) != torch.float32 or x.dtype != torch.float32 or y.dtype != torch.float32:
         return False
     read = (*parts, x, y, *(radius for radius in footprint.radius if isinstance(radius, Tensor)))
     return not (torch.is_grad_enabled() and any(tensor.requires_grad for tensor in read))
@@ -32,7 +32,8 @@ def bilinear(
     radii = _columns(batch, x, *footprint.radius)
     if isinstance(image, PackedImages):
         return sample(image.data, image.offsets, image.sizes, image.channels, x, y, spans, radii)
-    return sample(stacked(image), None, None, 0, x, y, spans, radii)
+    dense = stacked(image)
+    return sample(dense if dense.dtype == torch.uint8 else to_float(dense), None, None, 0, x, y, spans, radii)
 
 
 def _columns(batch: int, like: Tensor, *values: float | Tensor) -> Float[Tensor, "b n"]:

@@ -40,7 +40,7 @@ def check_device(report: Report, used: torch.device, asked: torch.device | None)
             "device",
             SLOW,
             "augment's kernels for a CPU were not compiled when it was installed, and torch's are several times slower",
-            "install g++, then augment once more: pip install --force-reinstall --no-deps --no-cache-dir augment-inside",
+            "install g++, then this package once more: pip install --force-reinstall --no-deps --no-cache-dir ...",
         )
     cores = os.cpu_count() or 1
     if torch.get_num_threads() < cores:
