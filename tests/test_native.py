@@ -134,6 +134,8 @@ def test_they_step_aside():
     x = x.detach()
     assert not sampling.serves(images(dtype=torch.float64), x.double(), y.double(), Footprint())
     assert not filtering.serves(torch.rand(1, 3, 4, 4, requires_grad=True))
+    apart = torch.empty(1).as_strided((1, 1, 4, 4), (0, 0, 2**30, 1))
+    assert not sampling.serves(apart, x, y, Footprint())
     with FakeTensorMode():
         assert not sampling.serves(torch.empty(1, 3, 4, 4), torch.empty(1, 1, 4), torch.empty(1, 4, 1), Footprint())
 

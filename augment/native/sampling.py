@@ -18,8 +18,18 @@ def serves(image: Images | PackedImages | Planes, x: Grid, y: Grid, footprint: F
         return False
     if compute_dtype(parts[0].dtype) != torch.float32 or x.dtype != torch.float32 or y.dtype != torch.float32:
         return False
+    if _extent(image) >= 2**31:  # they count in 32 bits within an image
+        return False
     read = (*parts, x, y, *(radius for radius in footprint.radius if isinstance(radius, Tensor)))
     return not (torch.is_grad_enabled() and any(tensor.requires_grad for tensor in read))
+
+
+def _extent(image: Images | PackedImages | Planes) -> int:
+    """How far apart values of one image lie in memory, in elements; at least that."""
+    if isinstance(image, PackedImages):
+        return image.max_size[0] * image.max_size[1] * image.channels
+    plane = image[0] if isinstance(image, tuple) else image
+    return sum(extent * stride for extent, stride in zip(plane.shape[-2:], plane.stride()[-2:], strict=True))
 
 
 def bilinear(
