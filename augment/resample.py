@@ -44,6 +44,8 @@ def sample(
         moved: (B,) bool, samples of which no pixel moves are False; they stay exact to the bit.
     """
     if interpolation == "nearest":
+        if native.serves_nearest(image, x, y):
+            return native.nearest(image, x, y, window)
         return _nearest(image, x, y, window)
     kernel = KERNELS[interpolation]
     if interpolation == "bilinear" and native.serves(image, x, y, footprint):

@@ -16,7 +16,8 @@ AVAILABLE = bool(_FILES)
 _POINTER, _LONG, _INT = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int
 
 _ARGUMENTS = {
-    "augment_bilinear": [
+    "augment_sample": [
+        _INT,  # whether the nearest pixel is asked for
         *(_POINTER, _INT, _POINTER, _POINTER, _LONG, _LONG, _LONG, _LONG),  # the source
         *(_POINTER, _POINTER, _POINTER, _POINTER),  # the positions and their strides
         *(_POINTER, _POINTER, _INT),  # windows, radii, whether rows stay rows

@@ -1,4 +1,4 @@
-// Bilinear sampling on a processor: what augment/interpolation.py defines, every sample with the taps that it needs.
+// Sampling on a processor: what augment/interpolation.py defines, every sample with the taps that it needs.
 #include "machine.h"
 
 #include <algorithm>
@@ -29,7 +29,7 @@ struct Job {
     const float *window;  // (B, 4): first and last row, first and last column
     const float *radius;  // (B, 2): along y and x
     int64_t height, width;
-    float *out;  // (B, C, height, width)
+    float *out;  // (B, C, height, width); bytes for the nearest of bytes
 
     int64_t plane() const { return height * width; }
     float *row(int64_t b, int64_t i) const { return out + (b * source.channels * height + i) * width; }
@@ -223,6 +223,36 @@ INLINE void sample_straight(const Job &job, int64_t b, int64_t from, int64_t to)
     }
 }
 
+// The nearest pixels, as they are.
+template <typename T>
+INLINE void sample_nearest(const Job &job, T *out, bool straight, int64_t b, int64_t from, int64_t to) {
+    const Source &s = job.source;
+    const T *base = (const T *)s.data + s.offset[b];
+    const float *window = job.window + 4 * b;
+    const int32_t row_stride = (int32_t)s.row_stride[b], column_stride = (int32_t)s.column_stride;
+    std::vector<int32_t> columns(job.width), pixels(job.width);
+    int32_t *column = columns.data(), *pixel = pixels.data();
+    for (int64_t i = from; i < to; i++) {
+        const float *x = job.x.at(b, i, 0), *y = job.y.at(b, i, 0);
+        for (int64_t j = 0; (!straight || i == from) && j < job.width; j++)
+            column[j] = (int32_t)std::nearbyint(clamped(x[j * job.x.column], window[2], window[3])) * column_stride;
+        for (int64_t j = 0; j < job.width; j++)
+            pixel[j] = column[j] +
+                       (int32_t)std::nearbyint(clamped(y[j * job.y.column], window[0], window[1])) * row_stride;
+        for (int64_t k = 0; k < s.channels; k++) {
+            const T *channel = base + k * s.channel_stride;
+            T *to_row = out + ((b * s.channels + k) * job.height + i) * job.width;
+            for (int64_t j = 0; j < job.width; j++) to_row[j] = channel[pixel[j]];
+        }
+    }
+}
+
+FOR_EVERY_PROCESSOR void nearest_bytes(const Job &job, void *out, bool straight, int64_t b, int64_t from, int64_t to) {
+    sample_nearest<uint8_t>(job, (uint8_t *)out, straight, b, from, to);
+}
+FOR_EVERY_PROCESSOR void nearest_floats(const Job &job, void *out, bool straight, int64_t b, int64_t from, int64_t to) {
+    sample_nearest<float>(job, (float *)out, straight, b, from, to);
+}
 FOR_EVERY_PROCESSOR void turned_bytes(const Job &job, int64_t b, int64_t from, int64_t to) {
     sample_turned<uint8_t>(job, b, from, to);
 }
@@ -238,11 +268,11 @@ FOR_EVERY_PROCESSOR void straight_floats(const Job &job, int64_t b, int64_t from
 
 }  // namespace
 
-extern "C" void augment_bilinear(const void *data, int is_float, const int64_t *offset, const int64_t *row_stride,
-                                 int64_t column_stride, int64_t channel_stride, int64_t channels, int64_t elements,
-                                 const float *x, const int64_t *x_strides, const float *y, const int64_t *y_strides,
-                                 const float *window, const float *radius, int separable, int64_t batch,
-                                 int64_t height, int64_t width, float *out, int threads) {
+extern "C" void augment_sample(int nearest, const void *data, int is_float, const int64_t *offset,
+                               const int64_t *row_stride, int64_t column_stride, int64_t channel_stride,
+                               int64_t channels, int64_t elements, const float *x, const int64_t *x_strides,
+                               const float *y, const int64_t *y_strides, const float *window, const float *radius,
+                               int straight, int64_t batch, int64_t height, int64_t width, void *out, int threads) {
     const Job job = {{data, offset, row_stride, column_stride, channel_stride, channels, elements},
                      {x, x_strides[0], x_strides[1], x_strides[2]},
                      {y, y_strides[0], y_strides[1], y_strides[2]},
@@ -250,13 +280,15 @@ extern "C" void augment_bilinear(const void *data, int is_float, const int64_t *
                      radius,
                      height,
                      width,
-                     out};
-    const auto rows = separable ? (is_float ? straight_floats : straight_bytes)
+                     (float *)out};
+    const auto pick = is_float ? nearest_floats : nearest_bytes;
+    const auto blend = straight ? (is_float ? straight_floats : straight_bytes)
                                 : (is_float ? turned_floats : turned_bytes);
     const int64_t blocks = (height + BLOCK - 1) / BLOCK;
 #pragma omp parallel for schedule(dynamic) num_threads(threads)
     for (int64_t task = 0; task < batch * blocks; task++) {
-        const int64_t from = task % blocks * BLOCK;
-        rows(job, task / blocks, from, std::min(from + BLOCK, height));
+        const int64_t b = task / blocks, from = task % blocks * BLOCK, to = std::min(from + BLOCK, height);
+        if (nearest) pick(job, out, straight, b, from, to);
+        else blend(job, b, from, to);
     }
 }

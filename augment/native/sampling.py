@@ -1,4 +1,4 @@
-"""Bilinear sampling on a CPU by the kernels of sampling.cpp, as `interpolation` defines it."""
+"""Sampling on a CPU by the kernels of sampling.cpp, as `interpolation` defines it."""
 
 import torch
 from torch import Tensor
@@ -7,8 +7,8 @@ from augment.batch import PackedImages
 from augment.interpolation import Footprint, Grid, Window
 from augment.native import library
 from augment.native.library import address, has_values, kernels, longs
-from augment.pixels import compute_dtype, stacked, to_float
-from augment.types import Float, Images, Planes
+from augment.pixels import compute_dtype, dtype_of, stacked, to_float
+from augment.types import Float, Images, Planes, UInt8
 
 
 def serves(image: Images | PackedImages | Planes, x: Grid, y: Grid, footprint: Footprint) -> bool:
@@ -36,21 +36,43 @@ def bilinear(
     image: Images | PackedImages | Planes, x: Grid, y: Grid, window: Window, footprint: Footprint
 ) -> Float[Tensor, "b c oh ow"]:
     """Values in [0, 1] at positions x, y, antialiased with the footprint's radii; see `resample.sample`."""
-    sample = _operator if torch.compiler.is_compiling() else _bilinear
+    dense = image if isinstance(image, PackedImages) else stacked(image)
+    bytes = isinstance(dense, PackedImages) or dense.dtype == torch.uint8
+    return _sampled(False, dense if bytes else to_float(dense), x, y, window, footprint)
+
+
+def serves_nearest(image: Images | PackedImages | Planes, x: Grid, y: Grid) -> bool:
+    """The same for the nearest pixels, which keep their type."""
+    known = isinstance(image, PackedImages) or dtype_of(image) in (torch.uint8, torch.float32)
+    return known and serves(image, x, y, Footprint())
+
+
+def nearest(
+    image: Images | PackedImages | Planes, x: Grid, y: Grid, window: Window
+) -> UInt8[Tensor, "b c oh ow"] | Float[Tensor, "b c oh ow"]:
+    """The nearest pixels to positions x, y, as they are."""
+    dense = image if isinstance(image, PackedImages) else stacked(image)
+    return _sampled(True, dense, x, y, window, Footprint())
+
+
+def _sampled(
+    nearest: bool, image: Images | PackedImages, x: Grid, y: Grid, window: Window, footprint: Footprint
+) -> Tensor:
+    sample = _operator if torch.compiler.is_compiling() else _sample
     batch = max(len(x), len(y))
     spans = _columns(batch, x, *window.rows, *window.columns)
     radii = _columns(batch, x, *footprint.radius)
     if isinstance(image, PackedImages):
-        return sample(image.data, image.offsets, image.sizes, image.channels, x, y, spans, radii)
-    dense = stacked(image)
-    return sample(dense if dense.dtype == torch.uint8 else to_float(dense), None, None, 0, x, y, spans, radii)
+        return sample(nearest, image.data, image.offsets, image.sizes, image.channels, x, y, spans, radii)
+    return sample(nearest, image, None, None, 0, x, y, spans, radii)
 
 
 def _columns(batch: int, like: Tensor, *values: float | Tensor) -> Float[Tensor, "b n"]:
     return torch.stack([(like.new_zeros(batch) + value).to(like.dtype) for value in values], dim=1)
 
 
-def _bilinear(
+def _sample(
+    nearest: bool,
     image: Tensor,
     offsets: Tensor | None,
     sizes: Tensor | None,
@@ -70,7 +92,7 @@ def _bilinear(
         channel_stride, column_stride = 1, channels
         offsets, rows = offsets.long().contiguous(), sizes[:, 1].long() * channels
     straight = x.shape[1] == 1 and y.shape[2] == 1
-    out = x.new_empty(batch, channels, height, width)
+    out = x.new_empty(batch, channels, height, width, dtype=image.dtype if nearest else torch.float32)
     elements = image.untyped_storage().nbytes() // image.element_size() - image.storage_offset()
     x, y, spans, radii = (
         x.expand(batch, height, width),
@@ -78,8 +100,8 @@ def _bilinear(
         spans.contiguous(),
         radii.contiguous(),
     )
-    kernels().augment_bilinear(
-        *(address(image), image.dtype == torch.float32, address(offsets), address(rows)),
+    kernels().augment_sample(
+        *(nearest, address(image), image.dtype == torch.float32, address(offsets), address(rows)),
         *(column_stride, channel_stride, channels, elements),
         *(address(x), longs(*x.stride()), address(y), longs(*y.stride())),
         *(address(spans), address(radii), straight),
@@ -88,12 +110,13 @@ def _bilinear(
     return out
 
 
-_operator = torch.library.custom_op("augment::bilinear", mutates_args=())(_bilinear)
+_operator = torch.library.custom_op("augment::sample", mutates_args=())(_sample)
 """The same for compiled code; in eager mode it would load the compiler."""
 
 
 @_operator.register_fake
 def _(
+    nearest: bool,
     image: Tensor,
     offsets: Tensor | None,
     sizes: Tensor | None,
@@ -104,4 +127,5 @@ def _(
     radii: Tensor,
 ) -> Tensor:
     batch, height, width = torch.broadcast_shapes(x.shape, y.shape)
-    return x.new_empty(batch, channels if offsets is not None else image.shape[1], height, width)
+    channels = channels if offsets is not None else image.shape[1]
+    return x.new_empty(batch, channels, height, width, dtype=image.dtype if nearest else torch.float32)
