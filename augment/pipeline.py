@@ -77,9 +77,11 @@ class Pipeline(Layer):
 
     def executed(self, batch: Batch, noise: Noise | None, order: torch.memory_format = torch.channels_last) -> Batch:
         """On a CPU the layers before the first that looks at the batch go in pieces, the others at once."""
-        before, after = self._before_and_after()
         exact = getattr(batch.image, "dtype", torch.uint8) in (torch.uint8, torch.float32)  # what stands between them
-        if not (before.layers and after.layers and exact and may_be_cut(self, batch)):
+        if not (may_be_cut(self, batch) and exact and looks_at_batch(self)):
+            return super().executed(batch, noise, order)
+        before, after = self._before_and_after()
+        if not (before.layers and after.layers):
             return super().executed(batch, noise, order)
         first, second = (None, None) if noise is None else noise.split([before.draws, after.draws], dim=1)
         return after.executed(before.executed(batch, first, torch.contiguous_format), second, order)

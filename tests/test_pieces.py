@@ -82,6 +82,23 @@ def test_evaluation(small_pieces, monkeypatch):
     assert small_pieces == [7, 2, 2, 3]
 
 
+@pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
+def test_what_comes_before_a_mix_goes_in_pieces(training, small_pieces, monkeypatch):
+    mixes = (A.RandomMixUp(num_classes=7, p=0.5), A.RandomErasing(p=0.5))
+    pipeline = A.Pipeline(A.RandomResizedCrop(20), A.Resize(18), A.ColorJitter(0.4), *mixes, dtype="bfloat16")
+    pipeline.train(training)
+    batch = A.Batch(images(), label=torch.arange(7), index=torch.arange(7))
+    noise = pipeline.noise(batch.index) if training else None
+    expected = A.Pipeline(*pipeline.layers, dtype="bfloat16").train(training).run(batch, noise)
+    small_pieces.clear()
+    for _ in range(2):
+        out = pipeline(batch, noise)
+        assert torch.equal(out.image, expected.image)
+        assert torch.equal(out.label, expected.label)
+    assert small_pieces == [2, 2, 3, 7] * 2
+    assert out.image.is_contiguous(memory_format=torch.channels_last)
+
+
 @pytest.mark.parametrize(
     "layer",
     [

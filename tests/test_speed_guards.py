@@ -43,6 +43,14 @@ def test_one_graph_for_50_batches_with_a_smaller_last_one(name, graphs):
     assert graphs.frame_count == (2 if name == "mixing" else 1)
 
 
+@pytest.mark.parametrize("name", WHOLE)
+def test_one_graph_inside_of_somebody_elses(name, graphs):
+    given, eager = batch(), pipeline(name)
+    compiled = torch.compile(eager, fullgraph=True)
+    torch.testing.assert_close(compiled(given, eager.noise(given.index)).image, eager(given).image, rtol=0, atol=0.1)
+    assert graphs.frame_count == 1
+
+
 @pytest.mark.parametrize(
     "layer",
     [A.RandomGaussianBlur(5), A.RandomMotionBlur(5, 45.0, 0.5), A.RandomElasticTransform((19, 5), (3.0, 3.0))],
