@@ -129,9 +129,10 @@ def test_sampling_reads_nothing_beyond_the_image(channels):
         image = flat.view(1, *SIZE, channels).permute(0, 3, 1, 2)
         flat.copy_(torch.arange(count) % 200)
         assert protect(start + edge, mmap.PAGESIZE, 0) == 0
-        for turned in (False, True):
-            out = sample(image, *(p[:1] for p in positions(turned)), Window.whole(SIZE))
-            assert out.isfinite().all()
+        x, y = torch.arange(SIZE[1] + 1.0)[None, None], torch.arange(SIZE[0] + 1.0)[None, :, None]
+        for there in ((x, y), (x + 0 * y, y + 0 * x)):  # the last pixel among them
+            for interpolation in ("bilinear", "nearest"):
+                assert sample(image, *there, Window.whole(SIZE), interpolation).isfinite().all()
 
 
 @needs_kernels
