@@ -77,6 +77,26 @@ def test_nearest_pixels(turned, dtype, order, in_torch):
     assert torch.equal(sample(*arguments), in_torch(sample, *arguments))
 
 
+VIEWS = {
+    "expanded": lambda: torch.rand(1, 3, 1, 1).expand(BATCH, -1, *SIZE),
+    "a column repeated": lambda: images(dtype=torch.float32)[..., :1].expand(-1, -1, -1, SIZE[1]),
+    "every second": lambda: torch.rand(BATCH, 6, 2 * SIZE[0], 2 * SIZE[1])[:, ::2, ::2, ::2],
+    "cut out": lambda: torch.rand(BATCH + 1, SIZE[0] + 4, SIZE[1] + 3, 4)[1:, 2:-2, 1:-2, :3].permute(0, 3, 1, 2),
+    "transposed": lambda: torch.rand(BATCH, 3, SIZE[1], SIZE[0]).mT,
+}
+
+
+@needs_kernels
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("turned", [False, True], ids=["straight", "turned"])
+def test_sampling_views_of_other_memory(turned, view, in_torch):
+    image, (x, y) = VIEWS[view](), positions(turned)
+    for interpolation in ("bilinear", "nearest"):
+        arguments = (image, x, y, WINDOW, interpolation, Footprint(RADII, (4.0, 4.0), separable=not turned))
+        assert sampling.serves(image, x, y, Footprint())
+        torch.testing.assert_close(sample(*arguments), in_torch(sample, *arguments), rtol=0, atol=1e-5)
+
+
 @needs_kernels
 @pytest.mark.parametrize("turned", [False, True], ids=["straight", "turned"])
 def test_sampling_gives_bytes_and_their_floats_the_same_bits_and_whole_positions_the_pixels(turned):

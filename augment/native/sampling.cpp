@@ -183,7 +183,7 @@ INLINE void sample_straight(const Job &job, int64_t b, int64_t from, int64_t to)
     find_taps(job.x.at(b, 0, 0), job.x.column, job.width, columns, across);
     const auto used = std::minmax_element(across.offset.begin(), across.offset.end());
     const int64_t left = *used.first, span = *used.second - left + 1, channels = s.channels, width = job.width;
-    const bool interleaved = channels > 1 && s.channel_stride == 1;
+    const bool interleaved = channels > 1 && s.channel_stride == 1 && s.column_stride == channels;
     const int64_t runs = interleaved ? 1 : channels, length = interleaved ? span * channels : span;
     const int64_t run_stride = interleaved ? 0 : s.channel_stride, step = interleaved ? 1 : s.column_stride;
     std::vector<float> line(runs * length + 1);
