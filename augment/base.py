@@ -127,12 +127,13 @@ class Layer(Configured, nn.Module):
         total = noise.new_zeros(len(noise))
         for name, _, u in self._columns(noise):
             log_p = getattr(self, name).log_prob_at(u)
-            if log_p is not None and self.same_on_batch:
+            if log_p is None:
+                continue
+            if self.same_on_batch:
                 raise ValueError(
                     f"{type(self).__name__}: same_on_batch=True must be False to learn {name}, which compares samples."
                 )
-            if log_p is not None:
-                total = total + log_p.sum(1)
+            total = total + log_p.sum(1)
         return total
 
     def resolve(self, params: Params, size: Size) -> Params:

@@ -14,6 +14,7 @@ _LARGE = 2 << 20
 
 def has_memory(tensor: Tensor) -> bool:
     """Whether a tensor lies in this process's memory now: not on a GPU, in a graph that is traced, or in nobody's."""
+    # what is not exactly a Tensor, such as a FakeTensor, has none
     return type(tensor) is Tensor and tensor.device.type == "cpu" and not torch.compiler.is_compiling()
 
 

@@ -8,7 +8,7 @@ memory fresh from the system costs more than the arithmetic on it. A GPU wants t
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import nn
@@ -54,7 +54,7 @@ def in_pieces(
 
 def at_once(layer: nn.Module, batch: Batch) -> int:
     """How many samples of a batch to augment at a time: all, but for large batches on a CPU that record no gradient."""
-    if looks_at_batch(layer) or not may_be_cut(layer, batch):
+    if not may_be_cut(layer, batch) or looks_at_batch(layer):
         return max(len(batch), 1)
     image = batch.image
     size = image.max_size if isinstance(image, PackedImages) else image.shape[-2:]
@@ -72,10 +72,11 @@ def may_be_cut(layer: nn.Module, batch: Batch) -> bool:
     """Whether pieces could save anything, and nothing requires a gradient through them."""
     if torch.compiler.is_compiling() or batch.device.type != "cpu":
         return False
-    return not _recorded([*layer.parameters(), *batch.parts().values()])
+    return not recorded([*layer.parameters(), *batch.parts().values()])
 
 
-def _recorded(tensors: list[object]) -> bool:
+def recorded(tensors: Iterable[object]) -> bool:
+    """Whether what is done with them records a graph for gradients."""
     return torch.is_grad_enabled() and any(getattr(tensor, "requires_grad", False) for tensor in tensors)
 
 

@@ -81,7 +81,7 @@ class Pipeline(Layer):
         if not (may_be_cut(self, batch) and exact and looks_at_batch(self)):
             return super().executed(batch, noise, order)
         before, after = self._before_and_after()
-        if not (before.layers and after.layers):
+        if not before.layers:
             return super().executed(batch, noise, order)
         first, second = (None, None) if noise is None else noise.split([before.draws, after.draws], dim=1)
         return after.executed(before.executed(batch, first, torch.contiguous_format), second, order)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from augment.pages import has_memory
 from augment.types import Bool, Integer, Params
 
 Parts = tuple[Tensor, ...]
@@ -71,5 +72,4 @@ def rows_of(chosen: Bool[Tensor, " b"]) -> Integer[Tensor, " n"] | None:
 
 def takes_rows(drawn: Tensor) -> bool:
     """Whether it pays to take samples out by what they drew: on a CPU in eager mode."""
-    # what is not exactly a Tensor, such as a FakeTensor, has no values to look at
-    return not torch.compiler.is_compiling() and drawn.device.type == "cpu" and type(drawn) is Tensor
+    return has_memory(drawn)

@@ -222,7 +222,7 @@ def test_operators_of_compiled_code_are_sound():
     spans, radii = torch.tensor([[0.0, 22, 0, 30]]).expand(BATCH, 4), torch.ones(BATCH, 2)
     packed = A.PackedImages.from_images(list(images()))
     for nearest in (False, True):
-        for pixels in ((images(), None, None, 0), (packed.data, packed.offsets, packed.sizes, 3)):
+        for pixels in ((images(), None, None, 3), (packed.data, packed.offsets, packed.sizes, 3)):
             torch.library.opcheck(sampling._operator, (nearest, *pixels, x, y, spans, radii))
     index = (border_index(n, 1, 1, "constant", torch.device("cpu")) for n in SIZE)
     weights = torch.rand(BATCH, 3)

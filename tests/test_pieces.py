@@ -83,7 +83,7 @@ def test_evaluation(small_pieces, monkeypatch):
 
 
 @pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
-def test_what_comes_before_a_mix_goes_in_pieces(training, small_pieces, monkeypatch):
+def test_what_comes_before_a_mix_goes_in_pieces(training, small_pieces):
     mixes = (A.RandomMixUp(num_classes=7, p=0.5), A.RandomErasing(p=0.5))
     pipeline = A.Pipeline(A.RandomResizedCrop(20), A.Resize(18), A.ColorJitter(0.4), *mixes, dtype="bfloat16")
     pipeline.train(training)

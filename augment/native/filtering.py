@@ -4,15 +4,13 @@ import torch
 from torch import Tensor
 
 from augment.native import library
-from augment.native.library import address, has_values, kernels
+from augment.native.library import address, kernels
 from augment.types import Bool, Float, Integer
 
 
 def serves(image: Tensor, *weights: Tensor) -> bool:
     """Whether the kernel can do it: float32 on a CPU, and nobody asks for a gradient."""
-    if not library.AVAILABLE or image.device.type != "cpu" or image.dtype != torch.float32 or not has_values(image):
-        return False
-    return not (torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (image, *weights)))
+    return image.dtype == torch.float32 and library.serves(image, *weights)
 
 
 def filtered(

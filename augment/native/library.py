@@ -8,6 +8,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from augment.pages import has_memory
+from augment.pieces import recorded
+
 _FILES = [file for suffix in EXTENSION_SUFFIXES if (file := Path(__file__).with_name(f"_kernels{suffix}")).exists()]
 
 AVAILABLE = bool(_FILES)
@@ -43,11 +46,16 @@ def kernels() -> ctypes.CDLL:
     return library
 
 
-def has_values(tensor: Tensor) -> bool:
-    """Whether there are numbers to work on, now or when compiled code runs; an exported program stays torch's own."""
-    if torch.compiler.is_compiling():
-        return not torch.compiler.is_exporting()
-    return type(tensor) is Tensor  # and not a FakeTensor
+def serves(*tensors: Tensor) -> bool:
+    """Whether the kernels can work on tensors, now or when compiled code runs: on a CPU, without a gradient.
+
+    An exported program stays torch's own.
+    """
+    compiling = torch.compiler.is_compiling()
+    if not AVAILABLE or (compiling and torch.compiler.is_exporting()):
+        return False
+    here = all(tensor.device.type == "cpu" if compiling else has_memory(tensor) for tensor in tensors)
+    return here and not recorded(tensors)
 
 
 def longs(*values: int) -> ctypes.Array:

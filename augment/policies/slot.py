@@ -59,7 +59,7 @@ def _is_one_operator(batch: Batch, params: Params) -> bool:
 
     It works on the samples that drew something; eager mode does so in torch, too, where there are no kernels.
     """
-    known = library.has_values(params["op"]) if library.AVAILABLE else torch.compiler.is_compiling()
+    known = library.serves(params["op"]) if library.AVAILABLE else torch.compiler.is_compiling()
     if batch.device.type != "cpu" or not known:
         return False
     return "gate" not in params or dtype_of(batch.image) == torch.uint8
