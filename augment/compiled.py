@@ -42,7 +42,7 @@ class CompiledPass:
         known = inspect.signature(torch.compile).parameters
         # where torch can, each pipeline has its own count of compilations; else all pipelines of a process share 8
         own = {"isolate_recompiles": True, "recompile_limit": _SIZES} if "isolate_recompiles" in known else {}
-        self.compiled = torch.compile(function, fullgraph=True, mode=mode, **own)
+        self.compiled = torch.compile(function, fullgraph=True, options=_options(mode), **own)
         self.full = False
 
     def __call__(self, batch: Batch, noise: Noise | None) -> Batch:
@@ -69,6 +69,14 @@ class CompiledPass:
         """Compiled code where there is some, eager mode elsewhere."""
         with torch.compiler.set_stance("eager_on_recompile"):
             return self.compiled(batch, noise)
+
+
+def _options(mode: str | None) -> dict[str, Any]:
+    """Those of a mode, and planes that a GPU stacks by writing each to its place, not in a further pass over all."""
+    from torch._inductor import list_mode_options, list_options  # takes longer to import than all of augment
+
+    stacking = {"max_complex_pointwise_cat_inputs": 0, "max_pointwise_cat_inputs": 0}
+    return list_mode_options(mode or "default") | {k: v for k, v in stacking.items() if k in list_options()}
 
 
 class CompiledNoise:

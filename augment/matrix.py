@@ -21,9 +21,23 @@ Points = Float[Tensor, "b n 2"]
 
 def matrix(rows: tuple[tuple[Number, ...], ...], like: Float[Tensor, "b ..."]) -> Matrices:
     """Builds (B, 3, 3) out of three rows of numbers and (B,) tensors."""
-    batch = like.shape[0]
-    flat = [like.new_zeros(batch) + entry for row in rows for entry in row]
+    entries = [entry for row in rows for entry in row]
+    if torch.compiler.is_compiling():
+        return _selected(entries, like).expand(-1, 3, 3)
+    flat = [e.to(like.dtype).expand(len(like)) if isinstance(e, Tensor) else like.new_full((len(like),), e) for e in entries]
     return torch.stack(flat, dim=-1).unflatten(-1, (3, 3))
+
+
+def _selected(entries: list[Number], like: Float[Tensor, "b ..."]) -> Matrices:
+    """The same as one expression: compiled code for a GPU would have a kernel for every entry of a stack."""
+    place = torch.arange(9, device=like.device).view(1, 3, 3)
+    out = like.new_zeros(len(like), 1, 1)
+    for k, entry in enumerate(entries):
+        if isinstance(entry, Tensor):
+            out = torch.where(place == k, entry.to(like.dtype)[:, None, None], out)
+        elif entry != 0:
+            out = torch.where(place == k, float(entry), out)
+    return out
 
 
 def identity(like: Float[Tensor, "b ..."]) -> Matrices:

@@ -54,6 +54,12 @@ def written(image: Images) -> Images:
     return torch.stack(image.unbind(1), dim=1) if torch.compiler.is_compiling() else image
 
 
+def written_on_gpu(planes: Planes) -> Planes:
+    """The same for planes, where memory is what limits; a CPU is faster computing them again."""
+    on_gpu = torch.compiler.is_compiling() and planes[0].device.type != "cpu"
+    return torch.stack(planes, dim=1).unbind(1) if on_gpu else planes
+
+
 def each(image: Images | Planes, function: Callable[[Tensor], Tensor]) -> Planes:
     """Applies a function to every channel."""
     return tuple(function(plane) for plane in planes(image))

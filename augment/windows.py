@@ -28,17 +28,16 @@ def separably_filtered(
             border_index(n, m, m, border, image.device) for n, m in zip(image.shape[2:], (tall, wide), strict=True)
         ]
         return native.filtered(image, chosen, down, across, *index)
-    rows = filtered(pad(image, tall, wide, border), across[:, None, :])
+    rows = filtered(written(pad(image, tall, wide, border)), across[:, None, :])
     return filtered(rows, down[:, :, None])
 
 
 def filtered(image: Float[Tensor, "b c h w"], kernel: Float[Tensor, "b kh kw"]) -> Float[Tensor, "b c h2 w2"]:
-    """Each image correlated with its own kernel, wherever that fits into it."""
+    """Each image correlated with its own kernel, wherever that fits into it; compiled code wants it `written`."""
     tall, wide = kernel.shape[1:]
     if not torch.compiler.is_compiling():
         return filter2d(image, kernel, padding="valid")
     # not a convolution: it would have a group for every channel of every image, and compile for each size of batch
-    image = written(image)
     if tall * wide > _WRITTEN_OUT:
         windows = image.unfold(2, tall, 1).unfold(3, wide, 1)
         return (windows * kernel[:, None, None, None]).sum((-2, -1))

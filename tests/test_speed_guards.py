@@ -24,8 +24,8 @@ def graphs(monkeypatch):
     counter, compile = torch._dynamo.testing.CompileCounter(), torch.compile
 
     @functools.wraps(compile)
-    def counting(function, mode=None, **options):
-        return compile(function, backend=counter, **options)
+    def counting(function, mode=None, options=None, **others):
+        return compile(function, backend=counter, **others)
 
     monkeypatch.setattr(torch, "compile", counting)
     return counter

@@ -9,7 +9,7 @@ from torch import Tensor
 from augment import checks
 from augment.distributions import Bernoulli, Choice, Constant, Distribution, Uniform
 from augment.layer import ImageOp
-from augment.pixels import per_sample
+from augment.pixels import per_sample, written
 from augment.shorthand import Quantity
 from augment.types import Float, Images, Params
 from augment.windows import BORDERS, filtered, pad
@@ -64,7 +64,7 @@ class RandomMotionBlur(ImageOp):
         length, angle, direction = (params[n].to(image.dtype) for n in ("kernel_size", "angle", "direction"))
         kernel = line_kernel(self.extent, length, angle, direction, self.resample == "bilinear")
         padded = pad(image, self.extent // 2, self.extent // 2, self.border_type)
-        return filtered(padded, kernel)
+        return filtered(written(padded), kernel)
 
 
 def _lengths(value: int | tuple[int, int] | list[int] | Distribution) -> Distribution:

@@ -11,7 +11,7 @@ from augment.distributions import Bernoulli
 from augment.interpolation import Window
 from augment.layer import DenseWarp
 from augment.noise import uniform_field
-from augment.pixels import planes
+from augment.pixels import planes, written
 from augment.resample import sample
 from augment.shorthand import Quantity
 from augment.step import Positions
@@ -64,7 +64,7 @@ class RandomElasticTransform(DenseWarp):
             )
         noise = uniform_field(params["key"], (2, height, width)).to(x.dtype) * 2 - 1
         rows, columns = self.kernel_size
-        field = pad(noise, rows // 2, columns // 2, "constant")
+        field = written(pad(noise, rows // 2, columns // 2, "constant"))
         field = filtered(field, get_gaussian_kernel1d(columns, params["sigma_x"].to(x.dtype)[:, None])[:, None, :])
         field = filtered(field, get_gaussian_kernel1d(rows, params["sigma_y"].to(x.dtype)[:, None])[:, :, None])
         dx, dy = planes(sample(field, x, y, Window.whole(size)))

@@ -8,7 +8,7 @@ from torch import Tensor
 from augment.distributions import Bernoulli
 from augment.layer import PixelOp
 from augment.photometric.color import blend, clamped, gray, mean_gray, scale_saturation, shift_hue, with_rgb
-from augment.pixels import amount
+from augment.pixels import amount, written_on_gpu
 from augment.shorthand import Quantity
 from augment.types import Params, Planes
 
@@ -20,6 +20,11 @@ Step = Callable[[Planes, Tensor], Planes]
 
 def _blend_saturation(planes: Planes, factor: Tensor) -> Planes:
     return with_rgb(planes, lambda rgb: blend(rgb, gray(rgb), factor))
+
+
+def _blend_contrast(planes: Planes, factor: Tensor) -> Planes:
+    planes = written_on_gpu(planes)  # read twice, for their mean and for the result
+    return blend(planes, mean_gray(planes), factor)
 
 
 def _turn_hue(planes: Planes, turns: Tensor) -> Planes:
@@ -47,7 +52,7 @@ class ColorJitter(PixelOp):
 
     functions: ClassVar[dict[str, Step]] = {
         "brightness": lambda planes, factor: blend(planes, 0.0, factor),
-        "contrast": lambda planes, factor: blend(planes, mean_gray(planes), factor),
+        "contrast": _blend_contrast,
         "saturation": _blend_saturation,
         "hue": _turn_hue,
     }

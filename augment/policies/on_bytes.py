@@ -13,16 +13,18 @@ from torch import Tensor
 from augment.filtering.tables import LEVELS, equalizing_table, histogram
 from augment.native import library
 from augment.native.policy import carried_out
-from augment.pixels import whole_bytes
+from augment.photometric.color import weighted, with_rgb
+from augment.pixels import each, planes, stacked, whole_bytes
 from augment.rows import Drawn, Parts, on_chosen, rows_of, takes_rows
-from augment.types import Bool, Float, Integer, PerSample, UInt8
+from augment.types import Bool, Float, Integer, PerSample, Plane, Planes, UInt8
 
 _LUMA = (0.2989, 0.587, 0.114)
 """torchvision's weights of red, green and blue, which it rounds."""
 
 _STRETCHED = frozenset({"AutoContrast", "Equalize"})
 _CURVED = _STRETCHED | {"Brightness", "Contrast", "Posterize", "Solarize", "SolarizeAdd", "Invert"}
-PHOTOMETRIC = _CURVED | {"Color", "Sharpness"}
+_COLOURED, _SHARPENED = frozenset({"Color"}), frozenset({"Sharpness"})
+PHOTOMETRIC = _CURVED | _COLOURED | _SHARPENED
 
 Bytes = UInt8[Tensor, "b c h w"]
 
@@ -45,33 +47,32 @@ def on_bytes(image: Bytes, names: Sequence[str], op: PerSample, value: PerSample
     if takes_rows(op):
         drawn = set(op.tolist())
         names = [name if i in drawn else "" for i, name in enumerate(names)]  # what nobody drew need not be computed
-    image = _for_those(_CURVED, _through_tables, image, names, op, value)
-    if channels == 3:
-        image = _for_those({"Color"}, _coloured, image, names, op, value)
-    elif channels > 3:
-        coloured = _for_those({"Color"}, _coloured, image[:, :3], names, op, value)
-        image = torch.cat([coloured, image[:, 3:]], dim=1)
-    if min(height, width) > 2:
-        image = _for_those({"Sharpness"}, _sharpened, image, names, op, value)
-    return image
+    functions = ((_CURVED, _through_tables), (_COLOURED, _coloured), (_SHARPENED, _sharpened))
+    out: Bytes | Planes = image
+    for which, function in functions:
+        if not which.isdisjoint(names):
+            out = _for_those(drew(names, op, which), function, image, out, names, op, value)
+    return stacked(out)
 
 
 def _for_those(
-    which: Collection[str],
-    function: Callable[[Bytes, Sequence[str], PerSample, PerSample], Bytes],
+    chosen: Bool[Tensor, " b"],
+    function: Callable[[Bytes, Sequence[str], PerSample, PerSample], Planes],
     image: Bytes,
+    out: Bytes | Planes,
     names: Sequence[str],
     op: PerSample,
     value: PerSample,
-) -> Bytes:
-    """`function` of the samples that drew one of some operators."""
-    if set(which).isdisjoint(names):
-        return image
+) -> Bytes | Planes:
+    """`function` of the chosen images, for the others what they have become already."""
+    if not takes_rows(op):  # from the image, so that compiled code has one pass for all operators
+        new = function(image, names, op, value)
+        return tuple(torch.where(chosen[:, None, None], *pair) for pair in zip(new, planes(out), strict=True))
 
     def applied(some: Parts, params: Drawn) -> Parts:
-        return (function(some[0], names, params[0]["op"], params[0]["value"]),)
+        return (stacked(function(some[0], names, params[0]["op"], params[0]["value"])),)
 
-    return on_chosen(drew(names, op, which), applied, (image,), [{"op": op, "value": value}])[0]
+    return on_chosen(chosen, applied, (stacked(out),), [{"op": op, "value": value}])[0]
 
 
 def changed(image: Tensor, names: str, op: Tensor, value: Tensor) -> Tensor:
@@ -98,34 +99,39 @@ def _cut(levels: Tensor) -> Tensor:
 
 def _grey(image: Bytes) -> Float[Tensor, "b h w"]:
     """Whole levels, as torchvision's; the mean of the channels that are not three."""
-    level = image.float()
-    if image.shape[1] < 3:
-        return level.mean(1)
-    red, green, blue = (level[:, i] * weight for i, weight in enumerate(_LUMA))
-    return (red + green + blue).floor()
+    levels = each(image, Tensor.float)
+    if len(levels) < 3:
+        return weighted(levels, [1 / len(levels)] * len(levels))
+    return weighted(levels[:3], _LUMA).floor()
 
 
-def _coloured(image: Bytes, names: Sequence[str], op: PerSample, value: PerSample) -> Bytes:
-    """Blends three channels with gray."""
-    factor = value[:, None, None, None]
-    return _cut(image.float() * factor + _grey(image)[:, None] * (1 - factor))
+def _coloured(image: Bytes, names: Sequence[str], op: PerSample, value: PerSample) -> Planes:
+    """Blends red, green and blue with gray; where there are no such, nothing changes."""
+    factor, gray = value[:, None, None], _grey(image)
+    return with_rgb(planes(image), lambda rgb: each(rgb, lambda p: _cut(p.float() * factor + gray * (1 - factor))))
 
 
-def _sharpened(image: Bytes, names: Sequence[str], op: PerSample, value: PerSample) -> Bytes:
+def _sharpened(image: Bytes, names: Sequence[str], op: PerSample, value: PerSample) -> Planes:
     """Blends with a smoothed copy (ones around a five, over 13); the outermost pixels stay."""
-    level = image.float()
-    rows = level[..., :-2, :] + level[..., 1:-1, :] + level[..., 2:, :]
-    inner = level[..., 1:-1, 1:-1]
-    smooth = ((rows[..., :-2] + rows[..., 1:-1] + rows[..., 2:] + 4 * inner) / 13).round()
-    change = torch.nn.functional.pad((1 - value[:, None, None, None]) * (smooth - inner), (1, 1, 1, 1))
-    return _cut(level + change)
+    height, width = image.shape[-2:]
+    y, x = (torch.arange(extent, device=image.device) for extent in (height, width))
+    inside = ((y > 0) & (y < height - 1))[:, None] & (x > 0) & (x < width - 1)
+
+    def plane(level: Plane) -> Plane:
+        # a margin around what is read, not around what is computed: sizes that differ compile into several passes
+        padded = torch.nn.functional.pad(level, (1, 1, 1, 1))
+        around = [padded[:, i : i + height, j : j + width].float() for i in range(3) for j in range(3)]
+        smooth = ((sum(around) + 4 * around[4]) / 13).round()
+        return _cut(around[4] + torch.where(inside, (1 - value[:, None, None]) * (smooth - around[4]), 0.0))
+
+    return each(image, plane)
 
 
-def _through_tables(image: Bytes, names: Sequence[str], op: PerSample, value: PerSample) -> Bytes:
+def _through_tables(image: Bytes, names: Sequence[str], op: PerSample, value: PerSample) -> Planes:
     """Everything that maps a level of a channel to a level, whatever it was that each sample drew."""
-    table = _tables(image, names, op, value)  # (B, C or 1, 256)
-    table = table.expand(-1, image.shape[1], -1)
-    return table.gather(2, image.flatten(2).to(torch.int64)).view(image.shape)
+    tables = _tables(image, names, op, value).expand(-1, image.shape[1], -1)  # (B, C, 256)
+    flat = zip(planes(image), tables.unbind(1), strict=True)
+    return tuple(table.gather(1, plane.flatten(1).to(torch.int64)).view(plane.shape) for plane, table in flat)
 
 
 def _tables(image: Bytes, names: Sequence[str], op: PerSample, value: PerSample) -> UInt8[Tensor, "b c2 256"]:

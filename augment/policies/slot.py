@@ -91,10 +91,9 @@ class SlotWarp(Warp):
             like.new_zeros(len(like)) + self._value(params, name)
             for name in ("ShearX", "ShearY", "TranslateX", "TranslateY", "Rotate")
         )
-        # at most one differs from the identity, so that their order does not matter; shears hold the image's corner
-        shift = mat.translation(-left, -top, like)
-        shear = mat.matrix(((1.0, shear_x, shear_x / 2), (shear_y, 1.0, shear_y / 2), (0.0, 0.0, 1.0)), like)
-        return mat.compose(about_centre(size, rotation(degrees, like)), shear, shift)
+        # at most one differs from the identity, so that their product is a sum; shears hold the image's corner
+        others = ((0.0, shear_x, shear_x / 2 - left), (shear_y, 0.0, shear_y / 2 - top), (0.0, 0.0, 0.0))
+        return about_centre(size, rotation(degrees, like)) + mat.matrix(others, like)
 
     def apply(self, batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
         if isinstance(batch.image, PackedImages):
@@ -171,7 +170,7 @@ class SlotPixels(Layer):
         return batch.replace(image=image)
 
     def _carried_out(self, before: Parts, params: list[Params]) -> Parts:
-        image = written(to_bytes(before[0]))
+        image = before[0] if before[0].dtype == torch.uint8 else written(to_bytes(before[0]))
         image = on_bytes(image, self.names, **self.resolve(params[0], image.shape[-2:]))
         return (image if before[0].dtype == torch.uint8 else to_float(image).to(before[0].dtype),)
 
