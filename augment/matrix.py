@@ -22,14 +22,14 @@ Points = Float[Tensor, "b n 2"]
 def matrix(rows: tuple[tuple[Number, ...], ...], like: Float[Tensor, "b ..."]) -> Matrices:
     """Builds (B, 3, 3) out of three rows of numbers and (B,) tensors."""
     entries = [entry for row in rows for entry in row]
-    if torch.compiler.is_compiling():
+    if torch.compiler.is_compiling() and like.device.type != "cpu":
         return _selected(entries, like).expand(-1, 3, 3)
-    flat = [e.to(like.dtype).expand(len(like)) if isinstance(e, Tensor) else like.new_full((len(like),), e) for e in entries]
-    return torch.stack(flat, dim=-1).unflatten(-1, (3, 3))
+    full = [e.to(like.dtype) if isinstance(e, Tensor) else like.new_full((), e) for e in entries]
+    return torch.stack([entry.expand(len(like)) for entry in full], dim=-1).unflatten(-1, (3, 3))
 
 
 def _selected(entries: list[Number], like: Float[Tensor, "b ..."]) -> Matrices:
-    """The same as one expression: compiled code for a GPU would have a kernel for every entry of a stack."""
+    """The same as one expression: a GPU would have a kernel for every entry of a stack."""
     place = torch.arange(9, device=like.device).view(1, 3, 3)
     out = like.new_zeros(len(like), 1, 1)
     for k, entry in enumerate(entries):

@@ -64,8 +64,17 @@ def uniform(seed: int, epoch: int | Tensor, index: Integer[Tensor, " b"], column
         columns: how many draws each sample gets.
     """
     first, second = sample_key(seed, epoch, index)
-    column = torch.arange(columns, device=index.device) * _GOLDEN
+    column = _counter(columns, index.device)
     return to_unit(mix32(first[:, None] ^ mix32((second[:, None] + column) & _MASK)))
+
+
+def _counter(count: int, device: torch.device) -> Integer[Tensor, " n"]:
+    """0, 1, 2 ... times the golden ratio.
+
+    The mask changes nothing, but for a GPU the compiler multiplies what it knows to be an index in 32 bits, in which the
+    factor does not fit.
+    """
+    return (torch.arange(count, device=device) & _MASK) * _GOLDEN
 
 
 def uniform_field(key: Float[Tensor, "b 2"], shape: tuple[int, ...]) -> Float[Tensor, "b *shape"]:
@@ -88,7 +97,7 @@ def normal_field(key: Float[Tensor, "b 2"], shape: tuple[int, ...]) -> Float[Ten
 def _words(key: Float[Tensor, "b 2"], shape: tuple[int, ...]) -> Integer[Tensor, "b *shape"]:
     """A 32-bit word for every position."""
     keys = from_unit(key)
-    counter = torch.arange(math.prod(shape), device=key.device) * _GOLDEN
+    counter = _counter(math.prod(shape), key.device)
     words = mix32((mix32(keys[:, :1]) + counter) & _MASK) ^ mix32(keys[:, 1:] ^ _LANES[0])
     return words.unflatten(1, shape)
 

@@ -1,0 +1,276 @@
+"""What torch compiles for a GPU, on a machine without one: the code is generated, and run by Triton's interpreter.
+
+    TRITON_INTERPRET=1 python -m tests.gpu_code crop_flip jitter draws
+
+prints for every recipe, as JSON, how many kernels are launched, what they write, and how far the result is from that of
+eager mode. It reaches into torch at many places, to make it believe in a device that is not there; so it wants a
+process of its own.
+"""
+
+import ast
+import importlib.util
+import json
+import re
+import sys
+import tempfile
+from pathlib import Path
+from types import SimpleNamespace
+from unittest import mock
+
+import numpy as np
+import torch
+import triton
+import triton.language as tl
+import triton.runtime
+from kornia.filters import kernels
+from torch._inductor import config
+from torch._inductor.async_compile import AsyncCompile
+from torch._inductor.fx_passes import joint_graph
+from torch._inductor.graph import GraphLowering
+from torch._subclasses import FakeTensorMode
+from triton.backends.compiler import GPUTarget
+from triton.runtime.interpreter import TensorHandle
+
+from tests import speed_recipes as speed
+
+CUDA = "cuda"
+ITEMSIZES = {"fp32": 4, "fp64": 8, "bf16": 2, "fp16": 2, "i64": 8, "i32": 4, "i16": 2, "i8": 1, "u8": 1, "i1": 1}
+
+# ---------------------------------------------------------------------------------------------- a device for generation
+
+PROPERTIES = SimpleNamespace(
+    name="NVIDIA H100",
+    major=9,
+    minor=0,
+    total_memory=80 << 30,
+    multi_processor_count=132,
+    warp_size=32,
+    max_threads_per_multi_processor=2048,
+    max_threads_per_block=1024,
+    regs_per_multiprocessor=65536,
+    shared_memory_per_block_optin=232448,
+    gcnArchName="",
+)
+"""Of an H100, as far as they decide anything."""
+
+ANSWERS = {
+    "torch.cuda": {
+        "is_available": True,
+        "device_count": 1,
+        "current_device": 0,
+        "_get_device_properties": PROPERTIES,
+        "get_device_capability": (9, 0),
+        "is_initialized": False,
+        "is_current_stream_capturing": False,
+        "_lazy_init": None,
+        "set_device": None,
+        "_exchange_device": 0,
+        "_maybe_exchange_device": 0,
+        "get_rng_state": torch.empty(16, dtype=torch.uint8),
+        "set_rng_state": None,
+    },
+    "torch.cuda.graphs": {"_cuda_isCurrentStreamCapturing": False},
+    "torch._C": {"_cuda_getDevice": 0, "_cuda_setDevice": None, "_cuda_exchangeDevice": 0, "_cuda_getCurrentRawStream": 0},
+}
+"""What functions say that would ask the driver."""
+
+
+def pretend_gpu() -> None:
+    for module, answers in ANSWERS.items():
+        for name, answer in answers.items():
+            setattr(importlib.import_module(module), name, lambda *args, answer=answer, **options: answer)
+    driver = mock.Mock()
+    driver.get_current_target.return_value = GPUTarget(CUDA, 90, 32)
+    driver.get_current_device.return_value = 0
+    triton.runtime.driver.set_active(driver)
+    torch._C._ensureCUDADeviceGuardSet()
+    # these would run something on the device
+    AsyncCompile.triton = lambda *args, **options: None
+    kernels._device_literal = lambda data, **options: torch.full((1, 1), *data[0], **options)
+    joint_graph.lazy_init = lambda *args, **options: None
+    config.joint_graph_constant_folding = False
+
+
+class Generated(Exception):
+    """Instead of a module that could be called."""
+
+
+def _stop(graph: GraphLowering) -> None:
+    raise Generated(getattr(graph.codegen()[0], "value", None) or graph.codegen()[0])
+
+
+def generated(function) -> str:
+    """The code that a call of compiled code for fake tensors on the GPU makes."""
+    torch._dynamo.reset()
+    with mock.patch.object(GraphLowering, "compile_to_module", _stop):
+        try:
+            function()
+        except Exception as error:
+            while error is not None and not isinstance(error, Generated):
+                error = getattr(error, "inner_exception", None) or error.__cause__ or error.__context__
+            if error is None:
+                raise
+            return error.args[0]
+    raise AssertionError("nothing was compiled")
+
+
+def on_gpu(tensor: torch.Tensor) -> torch.Tensor:
+    """A fake of the same shape, strides and type."""
+    return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device=CUDA)
+
+
+def code_of(pipeline: speed.A.Pipeline, batch: speed.A.Batch) -> str:
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        for module in pipeline.modules():
+            module._buffers.update({name: on_gpu(value) for name, value in module._buffers.items()})
+        noise = torch.empty(len(batch), pipeline.draws, device=CUDA)
+        given = batch.map(on_gpu)
+        return generated(lambda: pipeline.run(given, noise))
+
+
+# ------------------------------------------------------------------------------------------------- running what it makes
+
+
+def _elementwise(function, dtype=None):
+    """A function of numpy for the interpreter's tensors."""
+
+    def call(*values):
+        kind = dtype or values[0].handle.dtype
+        data = np.asarray(function(*(value.handle.data for value in values)))
+        type_ = tl.block_type(kind, values[0].type.shape) if values[0].type.is_block() else kind
+        return tl.core.tensor(TensorHandle(data.astype(np.int32 if dtype else values[0].handle.data.dtype), kind), type_)
+
+    return call
+
+
+class libdevice:
+    """The functions of CUDA's mathematical library that the interpreter lacks."""
+
+    nearbyint, rint, floor, ceil, trunc, hypot, exp, exp2, log, log2, tan, sqrt, pow, fmod = (
+        staticmethod(_elementwise(function))
+        for function in (np.rint, np.rint, np.floor, np.ceil, np.trunc, np.hypot, np.exp, np.exp2)
+        + (np.log, np.log2, np.tan, np.sqrt, np.power, np.fmod)
+    )
+    signbit = staticmethod(_elementwise(np.signbit, tl.int32))
+
+
+HEAD = """
+import triton
+import triton.language as tl
+from torch._inductor.runtime import triton_helpers
+from torch._inductor.runtime.triton_helpers import math as tl_math
+"""
+
+
+class Kernel:
+    """A generated kernel, interpreted; keeps how many bytes it wrote."""
+
+    def __init__(self, name: str, source: str, launched: list["Kernel"]) -> None:
+        self.name, self.launched, self.written = name, launched, 0
+        kinds = ast.literal_eval("{" + re.search(r"'signature': \{(.*?)\}", source).group(1) + "}")
+        self.constants = [key for key, kind in kinds.items() if kind == "constexpr"]
+        self.arguments = [key for key, kind in kinds.items() if kind != "constexpr"]
+        source = source[source.index("@triton.jit") :]
+        source = re.sub(r"^@triton_heuristics\..*?^@triton\.jit", "@triton.jit", source, flags=re.M | re.S)
+        source = re.sub(r"^ *tl\.device_assert\(.*\)$", "", source, flags=re.M)
+        stored = re.findall(r"(?:tl\.store|tl\.atomic_add)\((\w+)", source)
+        self.itemsize = sum(ITEMSIZES[kinds[pointer].removeprefix("*")] for pointer in stored)
+        self.function = getattr(_module(HEAD + source), name)
+
+    def run(self, *arguments, stream=None) -> None:
+        count = dict(zip(self.arguments, arguments, strict=True)).get("xnumel", 1)
+        reduces = "triton_poi_" not in self.name
+        blocks = {"XBLOCK": 16 if reduces else min(1 << 16, triton.next_power_of_2(count)), "R0_BLOCK": 2048}
+        self.function[(triton.cdiv(count, blocks["XBLOCK"]),)](*arguments, **{key: blocks[key] for key in self.constants})
+        self.written += 0 if reduces else count * self.itemsize
+        self.launched.append(self)
+
+
+def _module(source: str):
+    """A module made of source in a file, where Triton's interpreter finds it."""
+    with tempfile.NamedTemporaryFile("w", suffix=".py", delete=False) as file:
+        file.write(source)
+    spec = importlib.util.spec_from_file_location("generated", file.name)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    Path(file.name).unlink()
+    module.libdevice = libdevice
+    return module
+
+
+REPLACED = [
+    (r"^(\w+) = async_compile\.triton\(", r"\1 = KERNEL("),
+    (r"^(async_compile|del async_compile).*$", ""),
+    (r"^from torch\._C import _cuda_getCurrentRawStream.*$", "get_raw_stream = lambda device: 0"),
+    (r"^empty_strided_cuda = .*$", "empty_strided_cuda = lambda size, strides, dtype: empty_strided_cpu(size, strides, dtype)"),
+    (r"with torch\.cuda\._DeviceGuard\(0\):", "if True:"),
+    (r"torch\.cuda\.set_device\(0\)", "pass"),
+    (r"device='cuda:0'|device\(type='cuda', index=0\)", "device='cpu'"),
+]
+
+
+def interpreted(code: str, tensors: list[torch.Tensor]) -> tuple[list[torch.Tensor], list[Kernel]]:
+    """What generated code returns for the tensors that it asks for, and the kernels that it launched."""
+    launched: list[Kernel] = []
+    for pattern, replacement in REPLACED:
+        code = re.sub(pattern, replacement, code, flags=re.M)
+    names = {"KERNEL": lambda name, source, device_str: Kernel(name, source, launched), "__name__": "generated"}
+    exec(compile(code, "generated", "exec"), names)
+    return names["call"](_asked(code, tensors)), launched
+
+
+def _asked(code: str, tensors: list[torch.Tensor]) -> list:
+    """The tensors in the order in which generated code takes them, by type and shape; equal ones keep their order."""
+    rest, asked = list(tensors), []
+    part = code[code.index("def get_args") : code.index("def benchmark_compiled")]
+    values = dict(re.findall(r"^    (\w+) = (.*)$", part, re.M))
+    for name in re.search(r"return \[(.*)\]", part).group(1).split(", "):
+        kind = re.match(r"rand_strided\((\(.*?\)), .* dtype=torch\.(\w+)\)", values[name])
+        if kind is None:
+            asked.append(len(tensors[0]))
+            continue
+        shape = ast.literal_eval(kind.group(1))
+        found = next(t for t in rest if str(t.dtype) == f"torch.{kind.group(2)}" and t.shape[1:] == shape[1:] and t.ndim == len(shape))
+        rest = [tensor for tensor in rest if tensor is not found]
+        asked.append(found)
+    return asked
+
+
+# ----------------------------------------------------------------------------------------------------------------- facts
+
+
+def facts_of(name: str) -> dict[str, float]:
+    """`launches`; `written`, in multiples of the output; `difference`, the largest from eager mode on the CPU."""
+    batch = speed.batch((48, 48))
+    eager = speed.pipeline(name)
+    noise = eager.noise(batch.index, 3)
+    wanted = eager(batch, noise)
+    outs, launched = interpreted(
+        code_of(speed.pipeline(name, compile=True), batch), [batch.image, noise, batch.label, *eager.buffers()]
+    )
+    out = next(out for out in outs if out.ndim == 4)
+    size = out.numel() * out.element_size()
+    difference = max(
+        (out.float() - want.float()).abs().max().item()
+        for out in outs
+        for want in (wanted.image, wanted.label)
+        if want.shape == out.shape
+    )
+    written = sum(kernel.written for kernel in launched if kernel.written >= size / 8)
+    return {"launches": len(launched), "written": written / size, "difference": difference}
+
+
+def draws() -> dict[str, float]:
+    """The same of drawing the noise."""
+    pipeline, index = speed.pipeline("jitter", compile=True), torch.arange(6) * 1_000_003
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        code = generated(lambda: pipeline.draw(7, on_gpu(index)))
+    (out,), launched = interpreted(code, [index, torch.tensor(7)])
+    return {"launches": len(launched), "difference": (out - pipeline.noise(index, 7)).abs().max().item()}
+
+
+if __name__ == "__main__":
+    np.seterr(all="ignore")
+    torch.manual_seed(0)
+    pretend_gpu()
+    print(json.dumps({name: draws() if name == "draws" else facts_of(name) for name in sys.argv[1:]}))
