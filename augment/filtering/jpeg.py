@@ -9,6 +9,7 @@ from torch.nn.functional import avg_pool2d, interpolate
 
 from augment.distributions import Bernoulli
 from augment.layer import ImageOp
+from augment.native import jpeg as native
 from augment.photometric.color import LUMA
 from augment.shorthand import Quantity
 from augment.types import Float, Images, Params, Planes
@@ -62,7 +63,10 @@ class RandomJPEG(ImageOp):
 
     def image(self, image: Images, params: Params) -> Images:
         height, width = image.shape[-2:]
-        luma, chroma = quantization(params["jpeg_quality"].to(image.dtype)).unbind(1)
+        tables = quantization(params["jpeg_quality"].to(image.dtype))
+        if native.serves(image, tables):
+            return native.coded(image, params.get("gate"), tables)
+        luma, chroma = tables.unbind(1)
         levels = image.clamp(0, 1) * 255 - 128
         for dim, n in ((2, height), (3, width)):
             levels = levels.index_select(dim, border_index(n, 0, -n % 16, "replicate", image.device))

@@ -32,6 +32,10 @@ _ARGUMENTS = {
         *(_POINTER, _POINTER, _LONG, _POINTER, _POINTER, _LONG),  # the filters along y and x
         *(_LONG, _LONG, _LONG, _LONG, _POINTER, _INT),  # their shape, the output and threads
     ],
+    "augment_jpeg": [
+        *(_POINTER, _POINTER, _POINTER, _INT),  # images, which of them, tables, whether channels lie together
+        *(_LONG, _LONG, _LONG, _LONG, _POINTER, _INT),  # their shape, the output and threads
+    ],
     "augment_move": [_POINTER, _POINTER, _POINTER, _INT, _LONG, _LONG, _LONG, _LONG, _POINTER, _INT],
 }
 

@@ -26,7 +26,7 @@ def test_no_value_is_read_by_the_host(name):
 def with_kernels(name: str) -> bool:
     """Whether kernels for a CPU stand for what other devices compile."""
     cls, a = LAYERS[name], catalogue.A
-    return issubclass(cls, (a.Warp, a.DenseWarp, a.RandomGaussianBlur, a.RandAugment, a.AugMix))
+    return issubclass(cls, (a.Warp, a.DenseWarp, a.RandomGaussianBlur, a.RandomJPEG, a.RandAugment, a.AugMix))
 
 
 @pytest.mark.parametrize("name", list(filter(with_kernels, COMPILABLE)))

@@ -1,0 +1,56 @@
+"""What JPEG leaves of images on a CPU by the kernel of jpeg.cpp, as `filtering.jpeg` defines it."""
+
+import torch
+from torch import Tensor
+
+from augment.native import library
+from augment.native.library import address, kernels
+from augment.types import Bool, Float
+
+
+def serves(image: Tensor, tables: Tensor) -> bool:
+    """Whether the kernel can do it: float32 on a CPU, and nobody asks for a gradient."""
+    return image.dtype == torch.float32 and library.serves(image, tables)
+
+
+def coded(
+    image: Float[Tensor, "b c h w"], chosen: Bool[Tensor, " b"] | None, tables: Float[Tensor, "#b 2 8 8"]
+) -> Float[Tensor, "b c h w"]:
+    """The chosen images encoded and decoded, the others as they are, in the memory order that they come in.
+
+    Args:
+        image: (B, C, H, W), float32.
+        chosen: None for all.
+        tables: the quantization of luma and chroma, rows of rising vertical frequency; one for all, or one a sample.
+    """
+    apply = _operator if torch.compiler.is_compiling() else _coded
+    chosen = torch.ones(len(image), dtype=torch.bool) if chosen is None else chosen
+    # an argument, as compiled code may order the memory of what it computes otherwise than it was traced
+    interleaved = not image.is_contiguous() and image.is_contiguous(memory_format=torch.channels_last)
+    return apply(image, chosen, tables.to(torch.float32), interleaved)
+
+
+def _coded(image: Tensor, chosen: Tensor, tables: Tensor, interleaved: bool) -> Tensor:
+    out = _output(image, interleaved)
+    # named, so that they live until the kernel returns
+    image = image.contiguous(memory_format=_order(interleaved))
+    chosen, tables = chosen.contiguous(), tables.expand(len(image), -1, -1, -1).contiguous()
+    kernels().augment_jpeg(
+        *(address(image), address(chosen), address(tables), interleaved),
+        *(*image.shape, address(out), torch.get_num_threads()),
+    )
+    return out
+
+
+def _output(image: Tensor, interleaved: bool) -> Tensor:
+    return torch.empty_like(image, memory_format=_order(interleaved))
+
+
+def _order(interleaved: bool) -> torch.memory_format:
+    return torch.channels_last if interleaved else torch.contiguous_format
+
+
+_operator = torch.library.custom_op("augment::jpeg", mutates_args=())(_coded)
+"""The same for compiled code; in eager mode it would load the compiler."""
+
+_operator.register_fake(lambda image, chosen, tables, interleaved: _output(image, interleaved))
