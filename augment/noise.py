@@ -71,7 +71,7 @@ def uniform(seed: int, epoch: int | Tensor, index: Integer[Tensor, " b"], column
 def _counter(count: int, device: torch.device) -> Integer[Tensor, " n"]:
     """0, 1, 2 ... times the golden ratio.
 
-    The mask changes nothing, but for a GPU the compiler multiplies what it knows to be an index in 32 bits, in which the
+    The mask changes nothing, but a GPU would multiply what the compiler knows to be an index in 32 bits, in which the
     factor does not fit.
     """
     return (torch.arange(count, device=device) & _MASK) * _GOLDEN

@@ -43,7 +43,6 @@ def on_bytes(image: Bytes, names: Sequence[str], op: PerSample, value: PerSample
         names: of the operators to choose among.
         op, value: which of them, and its value, see `operators`.
     """
-    channels, height, width = image.shape[1:]
     if takes_rows(op):
         drawn = set(op.tolist())
         names = [name if i in drawn else "" for i, name in enumerate(names)]  # what nobody drew need not be computed
