@@ -160,6 +160,9 @@ class LibDevice:
     signbit = staticmethod(_elementwise(np.signbit, tl.int32))
 
 
+FOREACH_BLOCK = 1024
+"""Of kernels that do one thing after the other, in Inductor a constant."""
+
 HEAD = """
 import triton
 import triton.language as tl
@@ -184,11 +187,20 @@ class Kernel:
         self.function = getattr(_module(HEAD + source), name)
 
     def run(self, *arguments, stream=None) -> None:
-        count = dict(zip(self.arguments, arguments, strict=True)).get("xnumel", 1)
+        given = dict(zip(self.arguments, arguments, strict=True))
+        if self.name.startswith("triton_for_"):
+            parts = [given[name] for name in given if name.startswith("xnumel_")]
+            self.function[(sum(triton.cdiv(part, FOREACH_BLOCK) for part in parts),)](*arguments)
+            self.launched.append(sum(parts) * self.itemsize // len(parts))
+            return
+        counts = [given.get(name, 1) for name in ("xnumel", "ynumel")]
         reduces = "triton_poi_" not in self.name
-        blocks = {"XBLOCK": 16 if reduces else min(1 << 16, triton.next_power_of_2(count)), "R0_BLOCK": 2048}
-        self.function[(triton.cdiv(count, blocks["XBLOCK"]),)](*arguments, **{key: blocks[key] for key in self.blocks})
-        self.launched.append(0 if reduces else count * self.itemsize)
+        widest = [16, 1] if reduces else [1 << 14, 16]
+        sizes = [min(wide, triton.next_power_of_2(count)) for wide, count in zip(widest, counts, strict=True)]
+        blocks = dict(zip(("XBLOCK", "YBLOCK"), sizes, strict=True)) | {"R0_BLOCK": 2048}
+        grid = tuple(triton.cdiv(count, size) for count, size in zip(counts, sizes, strict=True))
+        self.function[grid](*arguments, **{name: blocks[name] for name in self.blocks})
+        self.launched.append(0 if reduces else counts[0] * counts[1] * self.itemsize)
 
 
 def _module(source: str):
