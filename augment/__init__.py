@@ -20,7 +20,8 @@ from augment.geometric.pad import Pad, PadTo
 from augment.geometric.perspective import RandomPerspective
 from augment.geometric.resize import LongestMaxSize, Resize, SmallestMaxSize
 from augment.interop import from_kornia, from_torchvision
-from augment.layer import DenseWarp, ImageOp, Mix, PixelOp, Warp
+from augment.layer import DenseWarp, ImageOp, PixelOp, Warp
+from augment.mix import Mix
 from augment.mixing.choice import RandomMix
 from augment.mixing.cutmix import RandomCutMix
 from augment.mixing.jigsaw import RandomJigsaw

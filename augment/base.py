@@ -16,7 +16,7 @@ from augment.bounds import REAL_LINE, Range
 from augment.config import Configured
 from augment.distributions import Bernoulli
 from augment.noise import Numbering, uniform
-from augment.pieces import at_once, in_pieces
+from augment.pieces import cuts, in_order, in_pieces, looks_at_batch, may_be_cut
 from augment.pixels import compute_dtype, dtype_of, finished, result_dtype
 from augment.shorthand import Quantity, as_distribution, check_reached
 from augment.step import Step, inverted
@@ -255,7 +255,14 @@ class Layer(Configured, nn.Module):
 
     def executed(self, batch: Batch, noise: Noise | None, order: torch.memory_format = torch.channels_last) -> Batch:
         """`run` of the whole batch, or of one piece after another, the image in a memory order."""
-        return in_pieces(self.run, batch, noise, at_once(self, batch), order)
+        parts = cuts(batch) if may_be_cut(self, batch) and not looks_at_batch(self) else []
+        if len(parts) < 2:
+            return in_order(self.run(batch, noise), order)
+
+        def piece(rows: slice) -> Batch:
+            return self.run(batch.map(lambda part: part[rows]), None if noise is None else noise[rows])
+
+        return in_pieces(piece, parts, order)
 
     def run(self, batch: Batch, noise: Noise | None) -> Batch:
         """The pure function: a batch and its noise, or no noise for what is not random, to the finished batch."""

@@ -1,8 +1,9 @@
 """The kinds of layer: what a layer says it does, and how the pipeline executes that.
 
-To write a layer, pick its kind (Warp, PixelOp, ImageOp, Mix), declare each random quantity with `self.quantity(...)`
-in the constructor and implement the one abstract method. Set `example` to constructor arguments that make a typical
-layer; exporting it from `augment` is then all that the conformance suite needs to hold it to every promise.
+To write a layer, pick its kind (Warp, PixelOp, ImageOp, or Mix in `augment.mix`), declare each random quantity with
+`self.quantity(...)` in the constructor and implement the one abstract method. Set `example` to constructor arguments
+that make a typical layer; exporting it from `augment` is then all that the conformance suite needs to hold it to every
+promise.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from torch import Tensor
 from augment import matrix as mat
 from augment.base import Layer, steps_of
 from augment.batch import Batch, PackedImages
-from augment.distributions import Bernoulli
 from augment.pixels import planes, stacked, to_float
 from augment.rows import Parts, on_chosen, takes_rows
 from augment.step import Box, Positions, Step
@@ -166,75 +166,6 @@ class ImageOp(Layer):
 
     def _changed(self, image: Parts, params: list[Params]) -> Parts:
         return (self.image(image[0], self.resolve(params[0], image[0].shape[-2:])),)
-
-
-class Mix(Layer):
-    """Combines samples of a batch with each other, and their labels with them.
-
-    Class attribute, beside those of Layer:
-        labels_optional: whether a batch may come without class labels, as for detection and segmentation.
-    """
-
-    by_sample = False
-    labels_optional: ClassVar[bool] = False
-
-    @abstractmethod
-    def mix(self, batch: Batch, params: Params) -> Batch:
-        """The pure function, with resolved parameters; the image is float (B, C, H, W), the label probabilities."""
-
-    def __init__(self, p: float | Bernoulli = 1.0, same_on_batch: bool = False, num_classes: int | None = None) -> None:
-        super().__init__(p, same_on_batch)
-        self.num_classes = num_classes
-        self.quantity("pairing", (0.0, 1.0))
-
-    def apply(self, batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
-        (drawn,) = params
-        if batch.label is None and self.labels_optional:
-            blank = torch.zeros(len(batch), 0, device=batch.device)
-            return self._mixed(batch.replace(label=blank), drawn).replace(label=None)
-        return self._mixed(batch, drawn)
-
-    def prepared(self, batch: Batch) -> Batch:
-        """Float images and labels that are probabilities, which is what can be mixed."""
-        check_dense(self, batch)
-        image = to_float(stacked(batch.image))
-        return batch.replace(image=image, label=self._probabilities(batch.label).to(image.dtype))
-
-    def _mixed(self, batch: Batch, drawn: Params) -> Batch:
-        batch = self.prepared(batch)
-        mixed = self.mix(batch, self.resolve(drawn, batch.size))
-        gate = drawn.get("gate")
-        if gate is None:
-            return mixed
-        return batch.replace(
-            **{
-                name: torch.where(gate.view(-1, *[1] * (part.ndim - 1)), part, getattr(batch, name))
-                for name, part in mixed.parts().items()
-                if name != "index"
-            }
-        )
-
-    def step(self, size: Size, max_size: tuple[int, int], params: Params, like: Tensor) -> Step | None:
-        raise ValueError(f"{type(self).__name__} cannot be undone: what was mixed does not come apart.")
-
-    def partner(self, params: Params) -> Tensor:
-        """(B,) int64: whom each sample is mixed with.
-
-        The batch is put in the order of a draw and everybody takes the next one, the last the first: nobody is
-        paired with itself (in a batch of two or more), and everybody is somebody's partner once.
-        """
-        order = params["pairing"].argsort(stable=True)
-        return torch.empty_like(order).scatter(0, order, order.roll(-1))
-
-    def _probabilities(self, label: Tensor | None) -> Tensor:
-        name = type(self).__name__
-        if label is None:
-            raise ValueError(f"{name} mixes labels too: call it with Batch(image=..., label=...).")
-        if label.is_floating_point():
-            return label
-        if self.num_classes is None:
-            raise ValueError(f"{name}: labels are class indices; give num_classes=... or (B, classes) probabilities.")
-        return torch.nn.functional.one_hot(label.long(), self.num_classes)
 
 
 def _joins(layer: Warp | DenseWarp, run: list[Layer]) -> bool:

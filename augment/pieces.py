@@ -7,15 +7,13 @@ memory fresh from the system costs more than the arithmetic on it. A GPU wants t
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import nn
 
 from augment.batch import Batch, PackedImages
 from augment.pages import has_memory, in_large_pages
-from augment.types import Noise
 
 _PER_THREAD = 4 << 20
 """Bytes of one float copy of the images in a piece. From 1 to 8 MiB the times of recipes differ little."""
@@ -25,42 +23,33 @@ _MOST = 16 << 20
 
 
 def in_pieces(
-    run: Callable[[Batch, Noise | None], Batch],
-    batch: Batch,
-    noise: Noise | None,
-    samples: int,
-    order: torch.memory_format = torch.channels_last,
+    piece: Callable[[slice], Batch], parts: Sequence[slice], order: torch.memory_format = torch.channels_last
 ) -> Batch:
-    """What `run` makes of a batch and its noise, of at least so many samples at a time, the image in a memory order.
+    """What `piece` makes of some samples after others, in one batch, the image in a memory order.
 
-    Several pieces are written into one tensor as they come, so that nothing may require a gradient through them.
+    They are written into one tensor as they come, so that nothing may require a gradient through them.
     """
-    count = len(batch) // samples
-    if count < 2:
-        return _in_order(run(batch, noise), order)
-    ends = [len(batch) * k // count for k in range(count + 1)]
     whole = None
-    for start, stop in itertools.pairwise(ends):
-        rows = slice(start, stop)
-        piece = run(batch.map(lambda part, rows=rows: part[rows]), None if noise is None else noise[rows])
+    for rows in parts:
+        made = piece(rows)
         if whole is None:
-            whole = piece.map(lambda part: part.new_empty(len(batch), *part.shape[1:]))
+            whole = made.map(lambda part: part.new_empty(parts[-1].stop, *part.shape[1:]))
             image = torch.empty_like(whole.image, memory_format=order)
             whole = whole.replace(image=in_large_pages(image))
-        for name, part in piece.parts().items():
+        for name, part in made.parts().items():
             getattr(whole, name)[rows] = part
     return whole
 
 
-def at_once(layer: nn.Module, batch: Batch) -> int:
-    """How many samples of a batch to augment at a time: all, but for large batches on a CPU that record no gradient."""
-    if not may_be_cut(layer, batch) or looks_at_batch(layer):
-        return max(len(batch), 1)
+def cuts(batch: Batch) -> list[slice]:
+    """Which samples of a batch to augment together, one after another."""
     image = batch.image
     size = image.max_size if isinstance(image, PackedImages) else image.shape[-2:]
     channels = image.channels if isinstance(image, PackedImages) else image.shape[1]
     share = min(_PER_THREAD * torch.get_num_threads(), _MOST)
-    return max(2, share // max(4 * channels * size[0] * size[1], 1))
+    samples = max(2, share // max(4 * channels * size[0] * size[1], 1))
+    count = max(len(batch) // samples, 1)
+    return [slice(len(batch) * k // count, len(batch) * (k + 1) // count) for k in range(count)]
 
 
 def looks_at_batch(layer: nn.Module) -> bool:
@@ -80,7 +69,7 @@ def recorded(tensors: Iterable[object]) -> bool:
     return torch.is_grad_enabled() and any(getattr(tensor, "requires_grad", False) for tensor in tensors)
 
 
-def _in_order(batch: Batch, order: torch.memory_format) -> Batch:
+def in_order(batch: Batch, order: torch.memory_format) -> Batch:
     """The image in a memory order; that of a pipeline's output is what convolutions are fast on."""
     image = batch.image
     if image.is_contiguous(memory_format=order) or image.requires_grad or not has_memory(image):

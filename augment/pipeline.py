@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from augment.base import Layer
 from augment.batch import Batch
 from augment.compiled import MODES, CompiledNoise, CompiledPass
 from augment.config import write_yaml
-from augment.pieces import looks_at_batch, may_be_cut
+from augment.mix import Mix
+from augment.pieces import may_be_cut
+from augment.pixels import finished, result_dtype
 from augment.types import Noise, Params, PerSample, Size
 
 
@@ -47,7 +50,7 @@ class Pipeline(Layer):
         self.compile_mode = compile
         self._compiled: CompiledPass | None = None
         self._compiled_noise: CompiledNoise | None = None
-        self._stages: tuple[Pipeline, Pipeline] | None = None
+        self._stages: tuple[list[Layer], list[Layer]] | None = None
 
     @property
     def draws(self) -> int:
@@ -76,24 +79,38 @@ class Pipeline(Layer):
         return size
 
     def executed(self, batch: Batch, noise: Noise | None, order: torch.memory_format = torch.channels_last) -> Batch:
-        """On a CPU the layers before the first that looks at the batch go in pieces, the others at once."""
+        """On a CPU every mix is a stage of its own, so that it and the layers around it can go in pieces."""
         exact = getattr(batch.image, "dtype", torch.uint8) in (torch.uint8, torch.float32)  # what stands between them
-        if not (may_be_cut(self, batch) and exact and looks_at_batch(self)):
+        if not (may_be_cut(self, batch) and exact):
             return super().executed(batch, noise, order)
-        before, after = self._before_and_after()
-        if not before.layers:
+        stages = self._between_mixes() if any(map(_is_mix, self._flat())) else []
+        if noise is None:
+            stages = [stage for stage in stages if stage.fixed_leaves()]
+        if not stages:
             return super().executed(batch, noise, order)
-        first, second = (None, None) if noise is None else noise.split([before.draws, after.draws], dim=1)
-        return after.executed(before.executed(batch, first, torch.contiguous_format), second, order)
+        dtype = result_dtype(batch.image, self.dtype)
+        orders = [torch.contiguous_format] * (len(stages) - 1) + [order]
+        noises = [None] * len(stages) if noise is None else noise.split([stage.draws for stage in stages], dim=1)
+        for stage, part, stage_order in zip(stages, noises, orders, strict=True):
+            batch = stage.executed(batch, part, stage_order)
+        return batch.replace(image=finished(batch.image, dtype))
 
-    def _before_and_after(self) -> tuple[Pipeline, Pipeline]:
-        """The layers in front of the first that looks at the batch, and the others."""
-        layers = list(self.layers)
-        if self._stages is None or [layer for stage in self._stages for layer in stage.layers] != layers:
-            cut = next((i for i, layer in enumerate(layers) if looks_at_batch(layer)), len(layers))
-            self._stages = tuple(Pipeline(*part, compile=self.compile_mode) for part in (layers[:cut], layers[cut:]))
-        self._stages[1].dtype = self.dtype
-        return self._stages
+    def _flat(self) -> list[Layer]:
+        """The layers, those of pipelines in the place of these."""
+        return [inner for layer in self.layers for inner in (layer._flat() if isinstance(layer, Pipeline) else [layer])]
+
+    def _between_mixes(self) -> list[Layer]:
+        """Every mix, and the layers between them as pipelines."""
+        layers = self._flat()
+        if self._stages is None or self._stages[0] != layers:
+            groups = itertools.groupby(enumerate(layers), key=lambda place: place[0] if _is_mix(place[1]) else None)
+            runs = [[layer for _, layer in group] for _, group in groups]
+            stages = [run[0] if _is_mix(run[0]) else Pipeline(*run, compile=self.compile_mode) for run in runs]
+            self._stages = layers, stages
+        stages = self._stages[1]
+        if isinstance(stages[-1], Pipeline):
+            stages[-1].dtype = self.dtype
+        return stages
 
     def run(self, batch: Batch, noise: Noise | None) -> Batch:
         if not self.compiles_on(batch.device) or torch.compiler.is_compiling():
@@ -129,6 +146,10 @@ class Pipeline(Layer):
 
     def extra_repr(self) -> str:
         return f"seed={self.seed}, dtype={self.dtype}, compile={self.compile_mode!r}"
+
+
+def _is_mix(layer: Layer) -> bool:
+    return isinstance(layer, Mix)
 
 
 def _dtype(value: torch.dtype | str | None) -> torch.dtype | None:

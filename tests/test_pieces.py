@@ -5,6 +5,7 @@ import torch
 
 import augment as A
 from augment import pieces
+from tests.conformance import catalogue
 
 
 @pytest.fixture
@@ -83,7 +84,7 @@ def test_evaluation(small_pieces, monkeypatch):
 
 
 @pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
-def test_what_comes_before_a_mix_goes_in_pieces(training, small_pieces):
+def test_what_is_around_a_mix_goes_in_pieces(training, small_pieces):
     mixes = (A.RandomMixUp(num_classes=7, p=0.5), A.RandomErasing(p=0.5))
     pipeline = A.Pipeline(A.RandomResizedCrop(20), A.Resize(18), A.ColorJitter(0.4), *mixes, dtype="bfloat16")
     pipeline.train(training)
@@ -95,20 +96,63 @@ def test_what_comes_before_a_mix_goes_in_pieces(training, small_pieces):
         out = pipeline(batch, noise)
         assert torch.equal(out.image, expected.image)
         assert torch.equal(out.label, expected.label)
-    assert small_pieces == [2, 2, 3, 7] * 2
+    assert small_pieces == [2, 2, 3] * (4 if training else 2)  # nothing after the mix is left to do in evaluation
     assert out.image.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("name", catalogue.MIXES)
+def test_mixes_go_in_pieces_once_everybody_has_a_partner(name, small_pieces, monkeypatch):
+    layer, lengths = catalogue.make(name, p=0.5), []
+    mixed = type(layer).mixed
+
+    def counting(self, batch, others, drawn):
+        lengths.append((len(batch), len(others)))
+        return mixed(self, batch, others, drawn)
+
+    monkeypatch.setattr(type(layer), "mixed", counting)
+    batch = catalogue.as_batch(images().float() / 255)
+    boxes = torch.tensor([[2.0, 3.0, 20.0, 18.0]]) + torch.arange(7)[:, None, None]
+    batch = batch.replace(boxes=boxes, keypoints=torch.rand(7, 3, 2) * 20, index=torch.arange(7))
+    noise = layer.noise(batch.index)
+    expected = layer.run(batch, noise)
+    assert lengths.pop() == (7, 7)
+    for pipeline in (layer, A.Pipeline(layer), A.Pipeline(A.Pipeline(layer))):
+        out = pipeline(batch, noise)
+        assert lengths == [(2, 7), (2, 7), (3, 7)]
+        lengths.clear()
+        assert out.parts().keys() == expected.parts().keys()
+        for part, value in out.parts().items():
+            assert torch.equal(value, getattr(expected, part)), part
+        assert out.image.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_the_same_mix_twice_mixes_twice(small_pieces):
+    mix = A.RandomMixUp(p=1.0)
+    batch = catalogue.as_batch(images().float() / 255)
+    pipeline = A.Pipeline(mix, mix)
+    noise = pipeline.noise(torch.arange(7))
+    once = mix(batch, noise[:, : mix.draws])
+    assert torch.equal(pipeline(batch, noise).image, mix(once, noise[:, mix.draws :]).image)
+
+
+def test_pieces_fold_warps_as_a_whole_batch_does(small_pieces, monkeypatch):
+    """One draw for all may come among others: their images are sampled once all the same."""
+    rotation = A.RandomRotation(30.0, p=1.0, same_on_batch=True)
+    pipeline = A.Pipeline(A.RandomResizedCrop(20), rotation, A.RandomMixUp(num_classes=7))
+    batch = A.Batch(images(), label=torch.arange(7), index=torch.arange(7))
+    noise = pipeline.noise(batch.index)
+    assert torch.equal(pipeline(batch, noise).image, pipeline.run(batch, noise).image)
 
 
 @pytest.mark.parametrize(
     "layer",
     [
-        A.RandomMixUp(num_classes=7, p=1.0),
         A.RandomRotation(30.0, p=1.0, same_on_batch=True),
         A.OneOf([A.RandomGamma((0.5, 2.0), same_on_batch=True), A.RandomInvert()]),
         A.Opaque(lambda image: image - image.mean(0, keepdim=True), random=False),
         A.RandomGamma(A.Uniform(0.5, 2.0, learnable=True)),
     ],
-    ids=["mixes", "one draw", "one draw in a choice", "foreign", "learned"],
+    ids=["one draw", "one draw in a choice", "foreign", "learned"],
 )
 def test_what_depends_on_the_batch_sees_all_of_it(layer, small_pieces):
     """And where a gradient is recorded, pieces would save nothing."""

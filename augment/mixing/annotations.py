@@ -45,23 +45,29 @@ def chosen(which: Bool[Tensor, " b"], new: Batch, old: Batch) -> Batch:
     return old.replace(**changes)
 
 
-def pasted(batch: Batch, partner: Tensor, frame: Frame, scale: Pair, shift: Pair) -> dict[str, Tensor]:
-    """Annotations where a partner's image, scaled and shifted, shows in a frame and the own one around it.
+def pasted(batch: Batch, others: Batch, partner: Tensor, frame: Frame, scale: Pair, shift: Pair) -> dict[str, Tensor]:
+    """Annotations where the image of a partner, one of others, scaled and shifted, shows in a frame of the own one.
 
-    The batch has room for two images: the rows of its own come first, then the partner's.
+    Both have room for two images: the rows of its own come first, then the partner's.
     """
     changes = {}
     if batch.boxes is not None:
-        own, there = (part.chunk(2, dim=1)[0] for part in (batch.boxes, batch.boxes_visible))
-        theirs, shown = place_boxes(own[partner], there[partner], frame, scale, shift)
+        own, there = _rows_of_own(batch.boxes, batch.boxes_visible)
+        rows, seen = _rows_of_own(others.boxes, others.boxes_visible)
+        theirs, shown = place_boxes(rows[partner], seen[partner], frame, scale, shift)
         left = there * (1 - _overlap(own, frame))
         changes |= {"boxes": torch.cat([own, theirs], 1), "boxes_visible": torch.cat([left, shown], 1)}
     if batch.keypoints is not None:
-        own, there = (part.chunk(2, dim=1)[0] for part in (batch.keypoints, batch.keypoints_visible))
-        theirs, shown = place_points(own[partner], there[partner], frame, scale, shift)
+        own, there = _rows_of_own(batch.keypoints, batch.keypoints_visible)
+        rows, seen = _rows_of_own(others.keypoints, others.keypoints_visible)
+        theirs, shown = place_points(rows[partner], seen[partner], frame, scale, shift)
         left = there & ~_within(own, frame)
         changes |= {"keypoints": torch.cat([own, theirs], 1), "keypoints_visible": torch.cat([left, shown], 1)}
     return changes
+
+
+def _rows_of_own(rows: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
+    return rows.chunk(2, dim=1)[0], visible.chunk(2, dim=1)[0]
 
 
 def place_boxes(boxes: Boxes, visible: Shares, frame: Frame, scale: Pair, shift: Pair) -> tuple[Boxes, Shares]:

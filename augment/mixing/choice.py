@@ -10,7 +10,7 @@ from augment import checks
 from augment.base import Layer
 from augment.batch import Batch
 from augment.distributions import Bernoulli, Choice
-from augment.layer import Mix
+from augment.mix import Mix
 from augment.mixing.annotations import chosen
 from augment.types import Noise, Params, PerSample, Size
 
@@ -102,19 +102,28 @@ class RandomMix(Mix):
         i = int(params["choice"][0])
         return {"choice": type(self.layers[i]).__name__} | self.layers[i].describe(_of(i, params))
 
-    def apply(self, batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
-        (drawn,) = params
-        prepared = self.prepared(batch)
+    def prepared(self, batch: Batch) -> Batch:
         self.out_size(batch.size)
-        return self.mix(prepared, drawn)
+        return super().prepared(batch)
 
-    def mix(self, batch: Batch, params: Params) -> Batch:
+    def paired(self, params: Params) -> Params:
+        """Every layer's own."""
+        own = {name: value for name, value in params.items() if "." not in name}
+        theirs = [layer.paired(_of(i, params)) for i, layer in enumerate(self.layers)]
+        return own | {f"{i}.{name}": value for i, drawn in enumerate(theirs) for name, value in drawn.items()}
+
+    def mixed(self, batch: Batch, others: Batch, drawn: Params) -> Batch:
+        """Each sample as the layer mixes it that it chose; the gate is one of what is chosen from."""
+        return self.mix(batch, others, drawn)
+
+    def mix(self, batch: Batch, others: Batch, params: Params) -> Batch:
         """From raw draws, because each layer resolves its own."""
         out, gate = batch, params.get("gate")
         for i, layer in enumerate(self.layers):
             taken = params["choice"] == i
             taken = taken if gate is None else taken & gate
-            out = chosen(taken, layer.apply(batch, [_of(i, params)], [layer]), out)
+            mixed = layer.mixed(layer.prepared(batch), layer.prepared(others), _of(i, params))
+            out = chosen(taken, mixed, out)
         return out
 
 

@@ -2,10 +2,9 @@
 
 import torch
 
-from augment.base import Layer
 from augment.batch import Batch
 from augment.distributions import Bernoulli, Beta
-from augment.layer import Mix
+from augment.mix import Mix
 from augment.mixing.annotations import pasted, with_room
 from augment.photometric.erasing import rectangle
 from augment.shorthand import Quantity
@@ -52,18 +51,18 @@ class RandomCutMix(Mix):
         share = 1 - height * width / (size[0] * size[1])
         return params | {"top": top, "left": left, "height": height, "width": width, "lambda_val": share}
 
-    def apply(self, batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
-        return super().apply(with_room(batch, 2), params, run)
+    def prepared(self, batch: Batch) -> Batch:
+        return with_room(super().prepared(batch), 2)
 
-    def mix(self, batch: Batch, params: Params) -> Batch:
-        partner, own = self.partner(params), params["lambda_val"][:, None]
+    def mix(self, batch: Batch, others: Batch, params: Params) -> Batch:
+        partner, own = params["partner"], params["lambda_val"][:, None]
         inside = rectangle(params, batch.image.shape[-2:])
-        image = torch.where(inside[:, None], batch.image.index_select(0, partner), batch.image)
-        label = batch.label + (1 - own) * (batch.label[partner] - batch.label)
+        image = torch.where(inside[:, None], others.image.index_select(0, partner), batch.image)
+        label = batch.label + (1 - own) * (others.label[partner] - batch.label)
         mask = batch.mask
         if mask is not None:
-            mask = torch.where(inside if mask.ndim == 3 else inside[:, None], mask[partner], mask)
+            mask = torch.where(inside if mask.ndim == 3 else inside[:, None], others.mask[partner], mask)
         top, left, height, width = (params[name] for name in ("top", "left", "height", "width"))
         frame = torch.stack([left, top, left + width, top + height], 1)
         scale, shift = torch.ones_like(frame[:, :2]), torch.zeros_like(frame[:, :2])
-        return batch.replace(image=image, label=label, mask=mask, **pasted(batch, partner, frame, scale, shift))
+        return batch.replace(image=image, label=label, mask=mask, **pasted(batch, others, partner, frame, scale, shift))

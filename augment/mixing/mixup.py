@@ -4,7 +4,7 @@ import torch
 
 from augment.batch import Batch
 from augment.distributions import Bernoulli
-from augment.layer import Mix
+from augment.mix import Mix
 from augment.shorthand import Quantity
 from augment.types import Params
 
@@ -33,10 +33,12 @@ class RandomMixUp(Mix):
         super().__init__(p, same_on_batch, num_classes)
         self.quantity("lambda_val", lambda_val, legal=(0.0, 1.0))
 
-    def mix(self, batch: Batch, params: Params) -> Batch:
-        partner, theirs = self.partner(params), 1 - params["lambda_val"]
+    def mix(self, batch: Batch, others: Batch, params: Params) -> Batch:
+        theirs = 1 - params["lambda_val"]
         image, label = (
-            torch.lerp(part, part.index_select(0, partner), theirs.view(-1, *[1] * (part.ndim - 1)).to(part.dtype))
-            for part in (batch.image, batch.label)
+            torch.lerp(
+                own, part.index_select(0, params["partner"]), theirs.view(-1, *[1] * (own.ndim - 1)).to(own.dtype)
+            )
+            for own, part in ((batch.image, others.image), (batch.label, others.label))
         )
         return batch.replace(image=image, label=label)

@@ -6,10 +6,9 @@ import torch
 from torch import Tensor
 
 from augment import checks
-from augment.base import Layer
 from augment.batch import Batch
 from augment.distributions import Bernoulli
-from augment.layer import Mix
+from augment.mix import Mix
 from augment.mixing.annotations import area_of, place_boxes, place_points, with_room
 from augment.shorthand import Quantity
 from augment.types import Float, Integer, Params, Size
@@ -72,29 +71,31 @@ class RandomMosaic(Mix):
         following = [torch.empty_like(order).scatter(0, order, order.roll(-k)) for k in range(1, columns * rows)]
         return torch.stack(following, 1) if following else order.new_zeros(len(order), 0)
 
-    def apply(self, batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
-        (drawn,) = params
-        # a sample left out goes the same way, because it may change its size too, but shows its own image only
-        mixed = drawn.get("gate", torch.ones(len(batch), dtype=torch.bool, device=batch.device))
-        start = drawn["start_ratio_range"] * mixed[:, None]
-        kept = {name: value for name, value in drawn.items() if name != "gate"}
-        drawn = kept | {"start_ratio_range": start, "mixed": mixed}
+    def prepared(self, batch: Batch) -> Batch:
         columns, rows = self.mosaic_grid
-        return super().apply(with_room(batch, columns * rows), [drawn], run)
+        return with_room(super().prepared(batch), columns * rows)
 
-    def mix(self, batch: Batch, params: Params) -> Batch:
-        own = torch.arange(len(batch), device=batch.device)[:, None]
+    def paired(self, params: Params) -> Params:
+        """A sample left out goes the same way, because it may change its size too, but shows its own image only."""
+        start = params["start_ratio_range"]
+        mixed = params.get("gate", torch.ones_like(start[:, 0], dtype=torch.bool))
+        own = torch.arange(len(start), device=start.device)[:, None]
+        drawn = {name: value for name, value in params.items() if name != "gate"}
         sources = torch.cat([own, self.partner(params)], 1)
+        return drawn | {"start_ratio_range": start * mixed[:, None], "mixed": mixed, "sources": sources}
+
+    def mix(self, batch: Batch, others: Batch, params: Params) -> Batch:
+        sources = params["sources"]
         tiles = self._tiles(batch.size, params)
         area = (tiles[..., 2] - tiles[..., 0]) * (tiles[..., 3] - tiles[..., 1])
         share = (area / area.sum(1, keepdim=True)).to(batch.label.dtype)
-        label = (share[..., None] * batch.label[sources]).sum(1)
+        label = (share[..., None] * others.label[sources]).sum(1)
         pixels = self._pixels(batch.size, params, sources)
-        mask = batch.mask
+        mask = others.mask
         if mask is not None:
             mask = pixels(mask) if mask.ndim == 4 else pixels(mask[:, None])[:, 0]
-        moved = self._annotations(batch, params, sources, tiles)
-        return batch.replace(image=pixels(batch.image), label=label, mask=mask, **moved)
+        moved = self._annotations(others, params, sources, tiles)
+        return batch.replace(image=pixels(others.image), label=label, mask=mask, **moved)
 
     def _tiles(self, size: tuple[int, int], params: Params) -> Float[Tensor, "b n 4"]:
         """x1 y1 x2 y2 of what each image of the grid covers of the window; nothing but the own one if not mixed."""

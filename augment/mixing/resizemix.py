@@ -4,11 +4,10 @@ import torch
 from torch import Tensor
 
 from augment.annotations import warp_mask
-from augment.base import Layer
 from augment.batch import Batch
 from augment.distributions import Bernoulli
 from augment.interpolation import Footprint, Window
-from augment.layer import Mix
+from augment.mix import Mix
 from augment.mixing.annotations import pasted, with_room
 from augment.photometric.erasing import rectangle
 from augment.pixels import stacked
@@ -51,25 +50,29 @@ class ResizeMix(Mix):
         left = torch.floor(params["left"] * (size[1] - width + 1))
         return params | {"top": top, "left": left, "height": height, "width": width}
 
-    def apply(self, batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
-        return super().apply(with_room(batch, 2), params, run)
+    def prepared(self, batch: Batch) -> Batch:
+        return with_room(super().prepared(batch), 2)
 
-    def mix(self, batch: Batch, params: Params) -> Batch:
-        partner, (height, width) = self.partner(params), batch.size
+    def mix(self, batch: Batch, others: Batch, params: Params) -> Batch:
+        partner, (height, width) = params["partner"], batch.size
         top, left, tall, wide = (params[name] for name in ("top", "left", "height", "width"))
         inside = rectangle(params, batch.size)
         y, x = _positions(top, tall, height)[:, :, None], _positions(left, wide, width)[:, None, :]
         image = torch.where(
-            inside[:, None], self._shrunk(batch.image.index_select(0, partner), x, y, params), batch.image
+            inside[:, None], self._shrunk(others.image.index_select(0, partner), x, y, params), batch.image
         )
         share = (tall * wide / (height * width))[:, None].to(batch.label.dtype)
-        label = batch.label + share * (batch.label[partner] - batch.label)
+        label = batch.label + share * (others.label[partner] - batch.label)
         mask = batch.mask
         if mask is not None:
-            mask = torch.where(inside if mask.ndim == 3 else inside[:, None], warp_mask(mask[partner], x, y, []), mask)
+            mask = torch.where(
+                inside if mask.ndim == 3 else inside[:, None], warp_mask(others.mask[partner], x, y, []), mask
+            )
         frame = torch.stack([left, top, left + wide, top + tall], 1)
         scale = torch.stack([wide / width, tall / height], 1)
-        return batch.replace(image=image, label=label, mask=mask, **pasted(batch, partner, frame, scale, frame[:, :2]))
+        return batch.replace(
+            image=image, label=label, mask=mask, **pasted(batch, others, partner, frame, scale, frame[:, :2])
+        )
 
     def _shrunk(self, image: Images, x: Float[Tensor, "b 1 w"], y: Float[Tensor, "b h 1"], params: Params) -> Images:
         smallest = self.scale.support()[0]

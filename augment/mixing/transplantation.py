@@ -7,7 +7,7 @@ from torch import Tensor
 
 from augment.batch import Batch
 from augment.distributions import Bernoulli
-from augment.layer import Mix
+from augment.mix import Mix
 from augment.noise import from_unit, mix32
 from augment.types import Bool, Integer, Params, Shaped
 
@@ -47,16 +47,16 @@ class RandomTransplantation(Mix):
         self.excluded_labels = tuple(labels)
         self.quantity("key", (0.0, 1.0), count=2)
 
-    def mix(self, batch: Batch, params: Params) -> Batch:
+    def mix(self, batch: Batch, others: Batch, params: Params) -> Batch:
         mask = batch.mask
         if mask is None:
             raise ValueError("RandomTransplantation moves what a mask marks: call it with Batch(image=..., mask=...).")
-        partner = self.partner(params)
-        moved = self.selection((mask if mask.ndim == 3 else mask[:, 0])[partner], params)
-        image = torch.where(moved[:, None], batch.image.index_select(0, partner), batch.image)
+        partner, donors = params["partner"], others.mask
+        moved = self.selection((donors if donors.ndim == 3 else donors[:, 0])[partner], params)
+        image = torch.where(moved[:, None], others.image.index_select(0, partner), batch.image)
         share = moved.to(batch.label.dtype).mean((1, 2))[:, None]
-        label = batch.label + share * (batch.label[partner] - batch.label)
-        mask = torch.where(moved if mask.ndim == 3 else moved[:, None], mask[partner], mask)
+        label = batch.label + share * (others.label[partner] - batch.label)
+        mask = torch.where(moved if mask.ndim == 3 else moved[:, None], donors[partner], mask)
         return batch.replace(image=image, label=label, mask=mask)
 
     def selection(self, donor: Shaped[Tensor, "b h w"], params: Params) -> Bool[Tensor, "b h w"]:

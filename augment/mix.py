@@ -1,0 +1,122 @@
+"""The kind of layer that combines samples of a batch with each other."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from augment.base import Layer
+from augment.batch import Batch
+from augment.distributions import Bernoulli
+from augment.layer import check_dense
+from augment.pieces import cuts, in_pieces, may_be_cut
+from augment.pixels import finished, result_dtype, stacked, to_float
+from augment.rows import put_back, rows_of, taken
+from augment.step import Step
+from augment.types import Noise, Params, Size
+
+
+class Mix(Layer):
+    """Combines samples of a batch with each other, and their labels with them.
+
+    Class attribute, beside those of Layer:
+        labels_optional: whether a batch may come without class labels, as for detection and segmentation.
+    """
+
+    by_sample = False
+    labels_optional: ClassVar[bool] = False
+
+    @abstractmethod
+    def mix(self, batch: Batch, others: Batch, params: Params) -> Batch:
+        """The pure function, with resolved parameters; images are float (B, C, H, W), labels probabilities.
+
+        Args:
+            batch: the samples to change, all of `others` or some of them.
+            others: the samples that `params["partner"]` counts.
+        """
+
+    def __init__(self, p: float | Bernoulli = 1.0, same_on_batch: bool = False, num_classes: int | None = None) -> None:
+        super().__init__(p, same_on_batch)
+        self.num_classes = num_classes
+        self.quantity("pairing", (0.0, 1.0))
+
+    def apply(self, batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
+        whole = self.prepared(batch)
+        return self._like(batch, self.mixed(whole, whole, self.paired(params[0])))
+
+    def executed(self, batch: Batch, noise: Noise | None, order: torch.memory_format = torch.channels_last) -> Batch:
+        """Once everybody has a partner and is prepared, a large batch on a CPU is mixed a few samples at a time."""
+        if noise is None or not may_be_cut(self, batch):
+            return super().executed(batch, noise, order)
+        dtype, whole, drawn = (
+            result_dtype(batch.image, self.dtype),
+            self.prepared(batch),
+            self.paired(self.params(noise)),
+        )
+
+        def piece(rows: slice) -> Batch:
+            some = whole.map(lambda part: part[rows])
+            mixed = self.mixed(some, whole, {name: value[rows] for name, value in drawn.items()})
+            return mixed.replace(image=finished(mixed.image, dtype))
+
+        return self._like(batch, in_pieces(piece, cuts(whole), order))
+
+    def prepared(self, batch: Batch) -> Batch:
+        """Float images and labels that are probabilities, which is what can be mixed."""
+        check_dense(self, batch)
+        image = to_float(stacked(batch.image))
+        if batch.label is None and self.labels_optional:
+            return batch.replace(image=image, label=image.new_zeros(len(batch), 0))
+        return batch.replace(image=image, label=self._probabilities(batch.label).to(image.dtype))
+
+    def paired(self, params: Params) -> Params:
+        """The draws with `partner`: what takes all samples of a batch to be decided."""
+        return params | {"partner": self.partner(params)}
+
+    def mixed(self, batch: Batch, others: Batch, drawn: Params) -> Batch:
+        """Those of the prepared samples that the gate lets through mixed with others, and the rest as they are."""
+        gate = drawn.get("gate")
+        rows = None if gate is None else rows_of(gate)
+        if rows is not None and len(rows) < len(batch):
+            (some,) = taken([drawn], rows)
+            mixed = self.mix(batch.map(lambda part: part[rows]), others, self.resolve(some, batch.size))
+            return self._changed(batch, mixed, lambda new, old: put_back(old, rows, new))
+        mixed = self.mix(batch, others, self.resolve(drawn, batch.size))
+        if gate is None or rows is not None:
+            return mixed
+        return self._changed(batch, mixed, lambda new, old: torch.where(gate.view(-1, *[1] * (new.ndim - 1)), new, old))
+
+    def _changed(self, batch: Batch, mixed: Batch, function: Callable[[Tensor, Tensor], Tensor]) -> Batch:
+        """`function` of every part of the mixed samples and the same of the batch."""
+        new = {name: part for name, part in mixed.parts().items() if name != "index"}
+        return batch.replace(**{name: function(part, getattr(batch, name)) for name, part in new.items()})
+
+    def step(self, size: Size, max_size: tuple[int, int], params: Params, like: Tensor) -> Step | None:
+        raise ValueError(f"{type(self).__name__} cannot be undone: what was mixed does not come apart.")
+
+    def partner(self, params: Params) -> Tensor:
+        """(B,) int64: whom each sample is mixed with.
+
+        The batch is put in the order of a draw and everybody takes the next one, the last the first: nobody is
+        paired with itself (in a batch of two or more), and everybody is somebody's partner once.
+        """
+        order = params["pairing"].argsort(stable=True)
+        return torch.empty_like(order).scatter(0, order, order.roll(-1))
+
+    def _like(self, batch: Batch, mixed: Batch) -> Batch:
+        """Without labels if the batch came without."""
+        return mixed.replace(label=None) if batch.label is None else mixed
+
+    def _probabilities(self, label: Tensor | None) -> Tensor:
+        name = type(self).__name__
+        if label is None:
+            raise ValueError(f"{name} mixes labels too: call it with Batch(image=..., label=...).")
+        if label.is_floating_point():
+            return label
+        if self.num_classes is None:
+            raise ValueError(f"{name}: labels are class indices; give num_classes=... or (B, classes) probabilities.")
+        return torch.nn.functional.one_hot(label.long(), self.num_classes)
