@@ -33,12 +33,14 @@ def matrix(rows: tuple[tuple[Number, ...], ...], like: Float[Tensor, "b ..."]) -
 
 def _stacked(entries: list[Number], like: Float[Tensor, "b ..."]) -> Matrices:
     """The same in eager mode, in which every operator costs as much as arithmetic on thousands of numbers."""
-    batch, numbers = like.shape[0], {entry for entry in entries if not isinstance(entry, Tensor)}
-    if not any(isinstance(entry, Tensor) for entry in entries):
+    batch, tensors = like.shape[0], [entry for entry in entries if isinstance(entry, Tensor)]
+    if not tensors:
         return like.new_tensor(entries).view(3, 3).expand(batch, 3, 3)
-    number = {entry: like.new_full((batch,), entry) for entry in numbers}
-    columns = [e.to(like.dtype).expand(batch) if isinstance(e, Tensor) else number[e] for e in entries]
-    return torch.stack(columns).view(3, 3, batch).permute(2, 0, 1)
+    if any(entry.dtype != like.dtype or entry.shape != (batch,) for entry in tensors):
+        entries = [e.to(like.dtype).expand(batch) if isinstance(e, Tensor) else e for e in entries]
+    number = {value: like.new_full((batch,), value) for value in {e for e in entries if not isinstance(e, Tensor)}}
+    columns = [entry if isinstance(entry, Tensor) else number[entry] for entry in entries]
+    return torch.stack(columns, dim=-1).view(batch, 3, 3)
 
 
 def _selected(entries: list[Number], like: Float[Tensor, "b ..."]) -> Matrices:
