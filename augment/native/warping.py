@@ -64,7 +64,7 @@ def _warp(
 
 
 def _output(channels: int, matrices: Tensor, height: int, width: int) -> Tensor:
-    return matrices.new_empty(len(matrices), channels, height, width)
+    return matrices.new_empty(matrices.shape[0], channels, height, width)  # len() would make it a constant
 
 
 _operator = torch.library.custom_op("augment::warp", mutates_args=())(_warp)
