@@ -99,11 +99,9 @@ class Layer(Configured, nn.Module):
         """
         params = {}
         for name, count, u in self._columns(noise):
-            drawn = getattr(self, name)(u if count else u[:, 0])
-            if name != "p":
-                params[name] = drawn
-            elif self.p.support() != (1.0, 1.0):
-                params["gate"] = drawn
+            if name == "p" and self.p.support() == (1.0, 1.0):
+                continue
+            params["gate" if name == "p" else name] = getattr(self, name)(u if count else u[:, 0])
         return params
 
     def _columns(self, noise: Noise) -> Iterator[tuple[str, int | None, Tensor]]:

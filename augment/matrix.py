@@ -13,6 +13,7 @@ like that is wrong by more than a pixel.
 import torch
 from torch import Tensor
 
+from augment.pages import has_memory
 from augment.types import Float, Matrices, Shaped
 
 Number = float | Shaped[Tensor, "b"]
@@ -22,10 +23,24 @@ Points = Float[Tensor, "b n 2"]
 def matrix(rows: tuple[tuple[Number, ...], ...], like: Float[Tensor, "b ..."]) -> Matrices:
     """Builds (B, 3, 3) out of three rows of numbers and (B,) tensors."""
     entries = [entry for row in rows for entry in row]
+    if has_memory(like):
+        return _stacked(entries, like)
     if torch.compiler.is_compiling() and like.device.type != "cpu":
         return _selected(entries, like).expand(-1, 3, 3)
     full = [e.to(like.dtype) if isinstance(e, Tensor) else like.new_full((), e) for e in entries]
     return torch.stack([entry.expand(len(like)) for entry in full], dim=-1).unflatten(-1, (3, 3))
+
+
+def _stacked(entries: list[Number], like: Float[Tensor, "b ..."]) -> Matrices:
+    """The same in eager mode, in which every operator costs as much as arithmetic on thousands of numbers."""
+    batch, tensors = like.shape[0], [entry for entry in entries if isinstance(entry, Tensor)]
+    if not tensors:
+        return like.new_tensor(entries).view(3, 3).expand(batch, 3, 3)
+    if any(entry.dtype != like.dtype or entry.shape != (batch,) for entry in tensors):
+        entries = [e.to(like.dtype).expand(batch) if isinstance(e, Tensor) else e for e in entries]
+    number = {value: like.new_full((batch,), value) for value in {e for e in entries if not isinstance(e, Tensor)}}
+    columns = [entry if isinstance(entry, Tensor) else number[entry] for entry in entries]
+    return torch.stack(columns, dim=-1).view(batch, 3, 3)
 
 
 def _selected(entries: list[Number], like: Float[Tensor, "b ..."]) -> Matrices:
@@ -73,7 +88,7 @@ def compose(*matrices: Matrices) -> Matrices:
     """The product from left to right, exact in the matrices' own precision."""
     product = matrices[0]
     for m in matrices[1:]:
-        product = (product[:, :, :, None] * m[:, None, :, :]).sum(2)
+        product = (product.unsqueeze(3) * m.unsqueeze(1)).sum(2)
     return product
 
 

@@ -14,10 +14,11 @@ from augment import matrix as mat
 from augment.annotations import warp_boxes, warp_keypoints, warp_mask
 from augment.batch import Batch, PackedImages
 from augment.interpolation import Footprint, Grid, Span, Window, clamp
+from augment.native import warping as native
 from augment.pixels import dtype_of, each, per_sample
 from augment.resample import sample
 from augment.step import Step, look, project
-from augment.types import Images, Planes
+from augment.types import Bool, Images, Planes
 
 Outside = list[tuple[Grid, Grid, Step]]
 """Frames that show what lies outside of them: the positions in the frame, and its step."""
@@ -31,14 +32,17 @@ def warp(batch: Batch, steps: Sequence[Step], interpolation: str = "bilinear") -
             "the images of this batch still differ in size after the last warp: end it with a layer that fixes the "
             "size, such as CenterCrop, RandomResizedCrop or Resize with (height, width)."
         )
-    x, y, outside = _trace(steps, size)
     if all(step.lattice for step in steps):
         interpolation = "nearest"  # and exact
-    sharp = interpolation == "nearest"
-    gates = [step.gate for step in steps]
-    moved = None if any(gate is None for gate in gates) else torch.stack(gates).any(0)
-    image = sample(batch.image, x, y, _window(steps), interpolation, _footprint(steps), moved)
-    changes = {"image": _fill_outside(image, outside, sharp)}
+    at_once = native.serves(batch.image, steps, interpolation)
+    if not at_once or batch.mask is not None:
+        x, y, outside = _trace(steps, size)
+    if at_once:
+        image = native.warped(batch.image, steps, _window(steps), _footprint(steps))
+    else:
+        image = sample(batch.image, x, y, _window(steps), interpolation, _footprint(steps), _moved(steps))
+        image = _fill_outside(image, outside, sharp=interpolation == "nearest")
+    changes = {"image": image}
     if batch.mask is not None:
         if isinstance(batch.image, PackedImages):
             raise ValueError("masks need images of one size: packed images carry none.")
@@ -49,6 +53,12 @@ def warp(batch: Batch, steps: Sequence[Step], interpolation: str = "bilinear") -
     if batch.boxes is not None:
         changes |= warp_boxes(steps, batch)
     return batch.replace(**changes)
+
+
+def _moved(steps: Sequence[Step]) -> Bool[Tensor, " b"] | None:
+    """Which samples any of the steps moves; None for all."""
+    gates = [step.gate for step in steps]
+    return None if any(gate is None for gate in gates) else torch.stack(gates).any(0)
 
 
 def _trace(steps: Sequence[Step], size: tuple[int, int]) -> tuple[Grid, Grid, Outside]:

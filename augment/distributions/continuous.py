@@ -28,7 +28,7 @@ class Constant(Distribution):
 
     def forward(self, u: Uniforms) -> Uniforms:
         (value,) = self.bounds()
-        return torch.zeros_like(u) + value
+        return torch.zeros_like(u) + value if isinstance(value, Tensor) else torch.full_like(u, value)
 
     def config(self) -> dict[str, Any]:
         return {"_target_": "augment.Constant", "value": self.bounds.numbers()[0]}

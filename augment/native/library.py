@@ -18,10 +18,12 @@ AVAILABLE = bool(_FILES)
 
 _POINTER, _LONG, _INT = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int
 
+_SOURCE = [_POINTER, _INT, _POINTER, _POINTER, _LONG, _LONG, _LONG, _LONG]
+
 _ARGUMENTS = {
     "augment_sample": [
         _INT,  # whether the nearest pixel is asked for
-        *(_POINTER, _INT, _POINTER, _POINTER, _LONG, _LONG, _LONG, _LONG),  # the source
+        *_SOURCE,
         *(_POINTER, _POINTER, _POINTER, _POINTER),  # the positions and their strides
         *(_POINTER, _POINTER, _INT),  # windows, radii, whether rows stay rows
         *(_LONG, _LONG, _LONG, _POINTER, _INT),  # the output and threads
@@ -37,6 +39,12 @@ _ARGUMENTS = {
         *(_LONG, _LONG, _LONG, _LONG, _POINTER, _INT),  # their shape, the output and threads
     ],
     "augment_move": [_POINTER, _POINTER, _POINTER, _INT, _LONG, _LONG, _LONG, _LONG, _POINTER, _INT],
+    "augment_warp": [
+        *_SOURCE,
+        *(_POINTER, _POINTER),  # windows, radii
+        *(_LONG, _POINTER, _POINTER, _POINTER),  # the steps: how many, their matrices, sizes and fill values
+        *(_LONG, _LONG, _LONG, _POINTER, _INT),  # the output and threads
+    ],
 }
 
 
@@ -64,6 +72,10 @@ def serves(*tensors: Tensor) -> bool:
 
 def longs(*values: int) -> ctypes.Array:
     return (_LONG * len(values))(*values)
+
+
+def floats(*values: float) -> ctypes.Array:
+    return (ctypes.c_float * len(values))(*values)
 
 
 def address(tensor: Tensor) -> int:

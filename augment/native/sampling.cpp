@@ -1,20 +1,7 @@
 // Sampling on a processor: what augment/interpolation.py defines, every sample with the taps that it needs.
-#include "machine.h"
-
-#include <algorithm>
-#include <vector>
+#include "taps.h"
 
 namespace {
-
-constexpr int CHUNK = 64;  // pixels whose taps are computed together
-constexpr int BLOCK = 32;  // output rows of a task
-
-struct Source {
-    const void *data;
-    const int64_t *offset, *row_stride;  // (B,) elements
-    int64_t column_stride, channel_stride, channels;
-    int64_t elements;  // of the whole buffer
-};
 
 struct Positions {  // (B, height, width)
     const float *data;
@@ -35,139 +22,14 @@ struct Job {
     float *row(int64_t b, int64_t i) const { return out + (b * source.channels * height + i) * width; }
 };
 
-struct Axis {
-    float low, high, radius;
-    int taps;
-    int32_t stride;
-
-    Axis(const float *span, float radius, int64_t stride)
-        : low(span[0]), high(span[1]), radius(radius), taps(radius > 1 ? (int)std::ceil(2 * radius) : 2),
-          stride((int32_t)stride) {}
-};
-
-struct Taps {  // tap t of position i stands at t * count + i
-    std::vector<int32_t> offset;  // of its pixel in elements
-    std::vector<float> weight;
-    int64_t count;
-
-    Taps(int taps, int64_t count) : offset(taps * count), weight(taps * count), count(count) {}
-};
-
-template <int fixed>
-INLINE void find_chunk(const float *position, int n, const Axis &axis, int64_t next, int32_t *offset, float *weight) {
-    const float low = axis.low, high = axis.high, radius = axis.radius, inverse = 1 / radius;
-    const int taps = fixed ? fixed : axis.taps;
-    for (int i = 0; fixed == 2 && i < n; i++) {
-        const float at = clamped(position[i], low, high), first = std::floor(at);
-        offset[i] = (int32_t)first * axis.stride;
-        offset[next + i] = (int32_t)clamped(first + 1, low, high) * axis.stride;
-        weight[i] = 1 - (at - first);
-        weight[next + i] = at - first;
-    }
-    for (int i = 0; fixed != 2 && i < n; i++) {
-        const float at = clamped(position[i], low - 0.5f, high + 0.5f), first = std::floor(at - radius) + 1;
-        float total = 0;
-        for (int t = 0; t < taps; t++) {
-            const float p = first + t, distance = std::fabs((at - p) * inverse);
-            const float w = (distance < 1) & (p >= low) & (p <= high) ? 1 - distance : 0;
-            offset[t * next + i] = (int32_t)clamped(p, low, high) * axis.stride;
-            weight[t * next + i] = w;
-            total += w;
-        }
-        const float share = 1 / total;
-        for (int t = 0; t < taps; t++) weight[t * next + i] *= share;
-    }
-}
-
-// The taps of n positions that stand `step` apart, n at most found.count.
-INLINE void find_taps(const float *position, int64_t step, int64_t n, const Axis &axis, Taps &found) {
-    for (int64_t start = 0; start < n; start += CHUNK) {
-        const int some = (int)std::min<int64_t>(CHUNK, n - start);
-        float together[CHUNK];
-        for (int i = 0; i < some; i++) together[i] = position[(start + i) * step];
-        int32_t *offset = found.offset.data() + start;
-        float *weight = found.weight.data() + start;
-        if (axis.taps == 2) find_chunk<2>(together, some, axis, found.count, offset, weight);
-        else if (axis.taps == 3) find_chunk<3>(together, some, axis, found.count, offset, weight);
-        else find_chunk<0>(together, some, axis, found.count, offset, weight);
-    }
-}
-
-// Bytes are floats in [0, 1] before anything else, so that both give the same bits.
-constexpr float BYTE = 1.0f / 255;
-INLINE float one(uint8_t value) { return value * BYTE; }
-INLINE float one(float value) { return value; }
-
-// Three neighbouring channels, and one more number that nobody uses.
-INLINE Four three(const uint8_t *at, const uint8_t *end) {
-    typedef int32_t Whole __attribute__((vector_size(16)));
-    int32_t bytes;
-    if (at + 4 <= end) memcpy(&bytes, at, 4);
-    else bytes = at[0] | at[1] << 8 | at[2] << 16;
-    const Whole several = {bytes, bytes, bytes, bytes}, places = {0, 8, 16, 0};
-    return __builtin_convertvector(several >> places & 255, Four) * BYTE;
-}
-
-INLINE Four three(const float *at, const float *end) {
-    Four value = {at[0], at[1], at[2], 0};
-    if (at + 4 <= end) memcpy(&value, at, 16);
-    return value;
-}
-
-// Some pixels of a row; `fixed` is the number of taps along both axes, or 0 where that varies.
-template <typename T, int fixed>
-INLINE void sample_chunk(const Job &job, int64_t b, const Taps &down, const Taps &across, int row_taps,
-                         int column_taps, int count, float *out) {
-    if (fixed) row_taps = column_taps = fixed;
-    const Source &s = job.source;
-    const T *base = (const T *)s.data + s.offset[b];
-    const int64_t plane = job.plane();
-    const int32_t *rows = down.offset.data(), *columns = across.offset.data();
-    const float *row_weights = down.weight.data(), *column_weights = across.weight.data();
-    const T *end = (const T *)s.data + s.elements;
-    const bool interleaved = s.channels == 3 && s.channel_stride == 1;
-    for (int j = 0; interleaved && j < count; j++) {
-        Four sum = {0, 0, 0, 0};
-        for (int r = 0; r < row_taps; r++) {
-            const T *row = base + rows[r * CHUNK + j];
-            Four part = {0, 0, 0, 0};
-            for (int c = 0; c < column_taps; c++)
-                part += three(row + columns[c * CHUNK + j], end) * column_weights[c * CHUNK + j];
-            sum += part * row_weights[r * CHUNK + j];
-        }
-        for (int k = 0; k < 3; k++) out[k * plane + j] = sum[k];
-    }
-    for (int64_t k = 0; !interleaved && k < s.channels; k++) {
-        for (int j = 0; j < count; j++) {
-            float sum = 0;
-            for (int r = 0; r < row_taps; r++) {
-                const T *row = base + k * s.channel_stride + rows[r * CHUNK + j];
-                float part = 0;
-                for (int c = 0; c < column_taps; c++)
-                    part += one(row[columns[c * CHUNK + j]]) * column_weights[c * CHUNK + j];
-                sum += part * row_weights[r * CHUNK + j];
-            }
-            out[k * plane + j] = sum;
-        }
-    }
-}
-
 template <typename T>
 INLINE void sample_turned(const Job &job, int64_t b, int64_t from, int64_t to) {
-    const float *window = job.window + 4 * b, *radius = job.radius + 2 * b;
-    const Axis rows(window, radius[0], job.source.row_stride[b]);
-    const Axis columns(window + 2, radius[1], job.source.column_stride);
-    const int taps = rows.taps == columns.taps ? rows.taps : 0;
-    Taps down(rows.taps, CHUNK), across(columns.taps, CHUNK);
+    Reader reader(job.source, b, job.window + 4 * b, job.radius + 2 * b);
     for (int64_t i = from; i < to; i++) {
-        for (int64_t start = 0; start < job.width; start += CHUNK) {
-            const int count = (int)std::min<int64_t>(CHUNK, job.width - start);
-            find_taps(job.y.at(b, i, start), job.y.column, count, rows, down);
-            find_taps(job.x.at(b, i, start), job.x.column, count, columns, across);
-            float *out = job.row(b, i) + start;
-            if (taps == 2) sample_chunk<T, 2>(job, b, down, across, 2, 2, count, out);
-            else if (taps == 3) sample_chunk<T, 3>(job, b, down, across, 3, 3, count, out);
-            else sample_chunk<T, 0>(job, b, down, across, rows.taps, columns.taps, count, out);
+        for (int64_t j = 0; j < job.width; j += CHUNK) {
+            const int count = (int)std::min<int64_t>(CHUNK, job.width - j);
+            sample_chunk<T>(reader, job.x.at(b, i, j), job.x.column, job.y.at(b, i, j), job.y.column, count,
+                            job.row(b, i) + j, job.plane());
         }
     }
 }

@@ -14,13 +14,23 @@ Source = Images | PackedImages | Planes
 
 
 def serves(image: Source, x: Grid, y: Grid, footprint: Footprint) -> bool:
-    """Whether the kernels can do it: on a CPU, in float32, and nobody asks for a gradient."""
+    """Whether the kernels can sample an image at positions x, y."""
+    return reads(image, x, y, *(radius for radius in footprint.radius if isinstance(radius, Tensor)))
+
+
+def reads(image: Source, *where: Tensor) -> bool:
+    """Whether the kernels can do it: on a CPU, in float32, and nobody asks for a gradient.
+
+    Args:
+        image: what they read.
+        where: tensors that say where they read it.
+    """
     parts = (image.data,) if isinstance(image, PackedImages) else image if isinstance(image, tuple) else (image,)
-    if {compute_dtype(parts[0].dtype), x.dtype, y.dtype} != {torch.float32}:
+    if {compute_dtype(parts[0].dtype), *(tensor.dtype for tensor in where)} != {torch.float32}:
         return False
     if _extent(image) >= 2**31:  # they count in 32 bits within an image
         return False
-    return library.serves(*parts, x, y, *(radius for radius in footprint.radius if isinstance(radius, Tensor)))
+    return library.serves(*parts, *where)
 
 
 def _extent(image: Images | PackedImages | Planes) -> int:
@@ -33,9 +43,21 @@ def _extent(image: Images | PackedImages | Planes) -> int:
 
 def bilinear(image: Source, x: Grid, y: Grid, window: Window, footprint: Footprint) -> Float[Tensor, "b c oh ow"]:
     """Values in [0, 1] at positions x, y, antialiased with the footprint's radii; see `resample.sample`."""
+    return _sampled(False, pixels(image), x, y, window, footprint)
+
+
+def pixels(image: Source) -> tuple[Tensor, Tensor | None, Tensor | None, int]:
+    """Bytes or float32: dense, or packed with offsets and sizes; and the number of channels."""
     if not isinstance(image, PackedImages) and dtype_of(image) != torch.uint8:
         image = to_float(stacked(image))
-    return _sampled(False, image, x, y, window, footprint)
+    return _as_it_is(image)
+
+
+def _as_it_is(image: Source) -> tuple[Tensor, Tensor | None, Tensor | None, int]:
+    if isinstance(image, PackedImages):
+        return image.data, image.offsets, image.sizes, image.channels
+    dense = stacked(image)
+    return dense, None, None, dense.shape[1]
 
 
 def serves_nearest(image: Source, x: Grid, y: Grid) -> bool:
@@ -46,21 +68,20 @@ def serves_nearest(image: Source, x: Grid, y: Grid) -> bool:
 
 def nearest(image: Source, x: Grid, y: Grid, window: Window) -> UInt8[Tensor, "b c oh ow"] | Float[Tensor, "b c oh ow"]:
     """The nearest pixels to positions x, y, as they are."""
-    return _sampled(True, image, x, y, window, Footprint())
+    return _sampled(True, _as_it_is(image), x, y, window, Footprint())
 
 
-def _sampled(nearest: bool, image: Source, x: Grid, y: Grid, window: Window, footprint: Footprint) -> Tensor:
+def _sampled(nearest: bool, image: tuple, x: Grid, y: Grid, window: Window, footprint: Footprint) -> Tensor:
     sample = _operator if torch.compiler.is_compiling() else _sample
     batch = max(len(x), len(y))
-    spans = _columns(batch, x, *window.rows, *window.columns)
-    radii = _columns(batch, x, *footprint.radius)
-    if isinstance(image, PackedImages):
-        return sample(nearest, image.data, image.offsets, image.sizes, image.channels, x, y, spans, radii)
-    dense = stacked(image)
-    return sample(nearest, dense, None, None, dense.shape[1], x, y, spans, radii)
+    spans = columns(batch, x, *window.rows, *window.columns)
+    return sample(nearest, *image, x, y, spans, columns(batch, x, *footprint.radius))
 
 
-def _columns(batch: int, like: Tensor, *values: float | Tensor) -> Float[Tensor, "b n"]:
+def columns(batch: int, like: Tensor, *values: float | Tensor) -> Float[Tensor, "b n"]:
+    """Numbers and (B,) tensors side by side."""
+    if not any(isinstance(value, Tensor) for value in values):
+        return like.new_tensor(values).expand(batch, len(values))
     return torch.stack([(like.new_zeros(batch) + value).to(like.dtype) for value in values], dim=1)
 
 
@@ -77,25 +98,31 @@ def _sample(
 ) -> Tensor:
     out = _output(nearest, image, channels, x, y)
     batch, _, height, width = out.shape
-    if offsets is None:
-        _, channel_stride, row, column_stride = image.stride()
-        offsets = torch.arange(batch) * image.stride(0)
-        rows = torch.full((batch,), row)
-    else:
-        channel_stride, column_stride = 1, channels
-        offsets, rows = offsets.long().contiguous(), sizes[:, 1].long() * channels
     straight = x.shape[1] == 1 and y.shape[2] == 1
-    elements = image.untyped_storage().nbytes() // image.element_size() - image.storage_offset()
     x, y = x.expand(batch, height, width), y.expand(batch, height, width)
     spans, radii = spans.contiguous(), radii.contiguous()
     kernels().augment_sample(
-        *(nearest, address(image), image.dtype == torch.float32, address(offsets), address(rows)),
-        *(column_stride, channel_stride, channels, elements),
+        *(nearest, *source(image, offsets, sizes, channels)),
         *(address(x), longs(*x.stride()), address(y), longs(*y.stride())),
         *(address(spans), address(radii), straight),
         *(batch, height, width, address(out), torch.get_num_threads()),
     )
     return out
+
+
+def source(image: Tensor, offsets: Tensor | None, sizes: Tensor | None, channels: int) -> tuple:
+    """What a kernel is told about the images that it reads: see `Source` in taps.h."""
+    if offsets is None:
+        sample, channel_stride, row, column_stride = image.stride()
+        starts, rows = [b * sample for b in range(len(image))], [row] * len(image)
+    else:
+        channel_stride, column_stride = 1, channels
+        starts, rows = offsets.tolist(), [width * channels for width in sizes[:, 1].tolist()]
+    elements = image.untyped_storage().nbytes() // image.element_size() - image.storage_offset()
+    return (
+        *(address(image), image.dtype == torch.float32, longs(*starts), longs(*rows)),
+        *(column_stride, channel_stride, channels, elements),
+    )
 
 
 def _output(nearest: bool, image: Tensor, channels: int, x: Tensor, y: Tensor) -> Tensor:
