@@ -62,6 +62,18 @@ def serves(*tensors: Tensor) -> bool:
     return here and not recorded(tensors)
 
 
+def interleaved(image: Tensor) -> bool:
+    """Whether the channels of a pixel lie together.
+
+    Compiled code asks while it is traced and hands it to the kernel, as it may order what it computes otherwise.
+    """
+    return not image.is_contiguous() and image.is_contiguous(memory_format=torch.channels_last)
+
+
+def in_order(together: bool) -> torch.memory_format:
+    return torch.channels_last if together else torch.contiguous_format
+
+
 def longs(*values: int) -> ctypes.Array:
     return (_LONG * len(values))(*values)
 
