@@ -16,7 +16,7 @@ _FILES = [file for suffix in EXTENSION_SUFFIXES if (file := Path(__file__).with_
 AVAILABLE = bool(_FILES)
 """Whether the kernels were compiled when the package was installed."""
 
-_POINTER, _LONG, _INT = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int
+_POINTER, _LONG, _INT, _FLOAT = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int, ctypes.c_float
 
 _ARGUMENTS = {
     "augment_sample": [
@@ -36,6 +36,10 @@ _ARGUMENTS = {
         *(_POINTER, _POINTER, _POINTER, _INT),  # images, which of them, tables, whether channels lie together
         *(_LONG, _LONG, _LONG, _LONG, _POINTER, _INT),  # their shape, the output and threads
     ],
+    "augment_count": [_POINTER, _INT, _LONG, _LONG, _LONG, _POINTER, _INT],
+    "augment_look_up": [_POINTER, _POINTER, _INT, _LONG, _LONG, _LONG, _POINTER, _INT],
+    "augment_erase": [_POINTER, _POINTER, _FLOAT, _INT, _LONG, _LONG, _LONG, _LONG, _POINTER, _INT],
+    "augment_sharpen": [_POINTER, _POINTER, _INT, _LONG, _LONG, _LONG, _LONG, _POINTER, _INT],
     "augment_move": [_POINTER, _POINTER, _POINTER, _INT, _LONG, _LONG, _LONG, _LONG, _POINTER, _INT],
 }
 
