@@ -13,15 +13,17 @@ from augment import checks
 from augment.distributions import Bernoulli
 from augment.filtering.tables import LEVELS, equalizing_table, histogram
 from augment.layer import PixelOp
+from augment.levels import LevelOp
+from augment.native.bytes import counted
 from augment.shorthand import Quantity
-from augment.types import Float, Integer, Params, Plane, Planes
+from augment.types import Float, Images, Integer, Params, Plane, Planes
 from augment.windows import border_index
 
 _ROUNDING = 1e-4
 """What a whole level may lack, in levels, after its way through a float."""
 
 
-class RandomEqualize(PixelOp):
+class RandomEqualize(LevelOp):
     """Equalizes the histogram of every channel with Pillow's table, as torchvision and Kornia do.
 
     Bytes come out as theirs; floats between two levels come out between what those become, where Kornia and torchvision
@@ -38,6 +40,9 @@ class RandomEqualize(PixelOp):
 
     def pixel(self, planes: Planes, params: Params) -> Planes:
         return tuple(_equalized(plane) for plane in planes)
+
+    def tables(self, image: Images, level: Float[Tensor, "b c 256"], params: Params) -> Float[Tensor, "b c 256"]:
+        return _equalizing(*located(level), counted(image))
 
 
 class RandomAutoContrast(PixelOp):
@@ -128,8 +133,16 @@ def read_curve(
 
 def _equalized(plane: Plane) -> Plane:
     level, share = located(plane.flatten(1))
-    curve = equalizing_table(histogram(level)).to(plane.dtype)
-    return read_curve(level, share, with_end(curve)).view(plane.shape) / (LEVELS - 1)
+    return _equalizing(level, share, histogram(level)).view(plane.shape)
+
+
+def _equalizing(
+    level: Integer[Tensor, "*groups n"], share: Float[Tensor, "*groups n"], counts: Integer[Tensor, "*groups 256"]
+) -> Float[Tensor, "*groups n"]:
+    """The curves of histograms, read at values that were `located`."""
+    curve = with_end(equalizing_table(counts).to(share.dtype))
+    start, end = curve[..., :-1].gather(-1, level), curve[..., 1:].gather(-1, level)
+    return torch.lerp(start, end, share) / (LEVELS - 1)
 
 
 def _clahe(plane: Plane, clip_limit: Float[Tensor, " b"], grid: tuple[int, int]) -> Plane:

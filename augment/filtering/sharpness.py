@@ -2,8 +2,11 @@
 
 import torch
 
+from augment.base import Layer
+from augment.batch import Batch
 from augment.distributions import Bernoulli
 from augment.layer import ImageOp
+from augment.native import bytes as native
 from augment.shorthand import Quantity
 from augment.types import Images, Params
 from augment.windows import window_sum
@@ -28,6 +31,14 @@ class RandomSharpness(ImageOp):
     def __init__(self, sharpness: Quantity = 0.5, p: float | Bernoulli = 0.5, same_on_batch: bool = False) -> None:
         super().__init__(p, same_on_batch)
         self.quantity("sharpness", sharpness, legal=(0.0, 100.0), around=0.0, clip=True)
+
+    def apply(self, batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
+        (drawn,) = params
+        if not native.serves(batch.image, *drawn.values()):
+            return super().apply(batch, params, run)
+        change, chosen = 1 - drawn["sharpness"], self.acts_on(drawn)
+        change = change if chosen is None else torch.where(chosen, change, 0.0)
+        return batch.replace(image=native.sharpened(batch.image, change))
 
     def image(self, image: Images, params: Params) -> Images:
         if min(image.shape[-2:]) < 3:

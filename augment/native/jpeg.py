@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from augment.native import library
-from augment.native.library import address, kernels
+from augment.native.library import address, in_order, interleaved, kernels
 from augment.types import Bool, Float
 
 
@@ -25,32 +25,26 @@ def coded(
     """
     apply = _operator if torch.compiler.is_compiling() else _coded
     chosen = torch.ones(len(image), dtype=torch.bool) if chosen is None else chosen
-    # an argument, as compiled code may order the memory of what it computes otherwise than it was traced
-    interleaved = not image.is_contiguous() and image.is_contiguous(memory_format=torch.channels_last)
-    return apply(image, chosen, tables.to(torch.float32), interleaved)
+    return apply(image, chosen, tables.to(torch.float32), interleaved(image))
 
 
-def _coded(image: Tensor, chosen: Tensor, tables: Tensor, interleaved: bool) -> Tensor:
-    out = _output(image, interleaved)
+def _coded(image: Tensor, chosen: Tensor, tables: Tensor, together: bool) -> Tensor:
+    out = _output(image, together)
     # named, so that they live until the kernel returns
-    image = image.contiguous(memory_format=_order(interleaved))
+    image = image.contiguous(memory_format=in_order(together))
     chosen, tables = chosen.contiguous(), tables.expand(len(image), -1, -1, -1).contiguous()
     kernels().augment_jpeg(
-        *(address(image), address(chosen), address(tables), interleaved),
+        *(address(image), address(chosen), address(tables), together),
         *(*image.shape, address(out), torch.get_num_threads()),
     )
     return out
 
 
-def _output(image: Tensor, interleaved: bool) -> Tensor:
-    return torch.empty_like(image, memory_format=_order(interleaved))
-
-
-def _order(interleaved: bool) -> torch.memory_format:
-    return torch.channels_last if interleaved else torch.contiguous_format
+def _output(image: Tensor, together: bool) -> Tensor:
+    return torch.empty_like(image, memory_format=in_order(together))
 
 
 _operator = torch.library.custom_op("augment::jpeg", mutates_args=())(_coded)
 """The same for compiled code; in eager mode it would load the compiler."""
 
-_operator.register_fake(lambda image, chosen, tables, interleaved: _output(image, interleaved))
+_operator.register_fake(lambda image, chosen, tables, together: _output(image, together))

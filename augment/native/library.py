@@ -16,7 +16,7 @@ _FILES = [file for suffix in EXTENSION_SUFFIXES if (file := Path(__file__).with_
 AVAILABLE = bool(_FILES)
 """Whether the kernels were compiled when the package was installed."""
 
-_POINTER, _LONG, _INT = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int
+_POINTER, _LONG, _INT, _FLOAT = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int, ctypes.c_float
 
 _SOURCE = [_POINTER, _INT, _POINTER, _POINTER, _LONG, _LONG, _LONG, _LONG]
 
@@ -38,6 +38,10 @@ _ARGUMENTS = {
         *(_POINTER, _POINTER, _POINTER, _INT),  # images, which of them, tables, whether channels lie together
         *(_LONG, _LONG, _LONG, _LONG, _POINTER, _INT),  # their shape, the output and threads
     ],
+    "augment_count": [_POINTER, _INT, _LONG, _LONG, _LONG, _POINTER, _INT],
+    "augment_look_up": [_POINTER, _POINTER, _INT, _LONG, _LONG, _LONG, _POINTER, _INT],
+    "augment_erase": [_POINTER, _POINTER, _FLOAT, _INT, _LONG, _LONG, _LONG, _LONG, _POINTER, _INT],
+    "augment_sharpen": [_POINTER, _POINTER, _INT, _LONG, _LONG, _LONG, _LONG, _POINTER, _INT],
     "augment_move": [_POINTER, _POINTER, _POINTER, _INT, _LONG, _LONG, _LONG, _LONG, _POINTER, _INT],
     "augment_warp": [
         *_SOURCE,
@@ -68,6 +72,18 @@ def serves(*tensors: Tensor) -> bool:
         return False
     here = all(tensor.device.type == "cpu" if compiling else has_memory(tensor) for tensor in tensors)
     return here and not recorded(tensors)
+
+
+def interleaved(image: Tensor) -> bool:
+    """Whether the channels of a pixel lie together.
+
+    Compiled code asks while it is traced and hands it to the kernel, as it may order what it computes otherwise.
+    """
+    return not image.is_contiguous() and image.is_contiguous(memory_format=torch.channels_last)
+
+
+def in_order(together: bool) -> torch.memory_format:
+    return torch.channels_last if together else torch.contiguous_format
 
 
 def longs(*values: int) -> ctypes.Array:

@@ -3,11 +3,17 @@
 import torch
 from torch import Tensor
 
+from augment.base import Layer
+from augment.batch import Batch
 from augment.distributions import Bernoulli, LogUniform
 from augment.layer import PixelOp
+from augment.native import bytes as native
 from augment.noise import normal_field
 from augment.shorthand import Quantity
 from augment.types import Params, Planes, Size
+
+SIDES = ("top", "left", "height", "width")
+"""What a rectangle is made of, in whole pixels."""
 
 
 class RandomErasing(PixelOp):
@@ -52,6 +58,15 @@ class RandomErasing(PixelOp):
         kept = {name: params[name] for name in ("gate", "key") if name in params}
         return {"top": top, "left": left, "height": height, "width": width} | kept
 
+    def apply(self, batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
+        (drawn,) = params
+        if self.value == "random" or not native.serves(batch.image, *drawn.values()):
+            return super().apply(batch, params, run)
+        resolved, chosen = self.resolve(drawn, batch.size), self.acts_on(drawn)
+        boxes = torch.stack([resolved[name] for name in SIDES], 1)
+        boxes = boxes if chosen is None else torch.where(chosen[:, None], boxes, 0.0)
+        return batch.replace(image=native.erased(batch.image, boxes, float(self.value)))
+
     def pixel(self, planes: Planes, params: Params) -> Planes:
         erased = rectangle(params, planes[0].shape[1:])
         if self.value != "random":
@@ -62,7 +77,7 @@ class RandomErasing(PixelOp):
 
 def rectangle(params: Params, size: tuple[int, int]) -> Tensor:
     """(B, H, W) bool: inside the box of whole-pixel `top`, `left`, `height`, `width`."""
-    top, left, height, width = (params[name][:, None, None] for name in ("top", "left", "height", "width"))
+    top, left, height, width = (params[name][:, None, None] for name in SIDES)
     y = torch.arange(size[0], device=top.device)[:, None]
     x = torch.arange(size[1], device=top.device)
     return (y >= top) & (y < top + height) & (x >= left) & (x < left + width)

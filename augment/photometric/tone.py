@@ -3,14 +3,14 @@
 import torch
 
 from augment.distributions import Bernoulli, Normal
-from augment.layer import PixelOp
+from augment.levels import LevelOp
 from augment.photometric.color import clamped
 from augment.pixels import amount
 from augment.shorthand import Quantity
 from augment.types import Params, Planes, Size
 
 
-class RandomInvert(PixelOp):
+class RandomInvert(LevelOp):
     """max_val - pixel, the negative; the result is not cut to [0, 1].
 
     Args:
@@ -31,7 +31,7 @@ class RandomInvert(PixelOp):
         return tuple(top - plane for plane in planes)
 
 
-class RandomSolarize(PixelOp):
+class RandomSolarize(LevelOp):
     """Adds to every pixel, cuts to [0, 1], then inverts what reaches a threshold, as AutoAugment (Cubuk et al. 2018).
 
     Args:
@@ -61,7 +61,7 @@ class RandomSolarize(PixelOp):
         return tuple(torch.where(plane < threshold, plane, 1 - plane) for plane in lifted)
 
 
-class RandomPosterize(PixelOp):
+class RandomPosterize(LevelOp):
     """Keeps the high bits of every pixel, cut to [0, 1] and seen as a byte, as AutoAugment (Cubuk et al. 2018).
 
     A float counts as the byte that it would be saved as. Kornia truncates it instead, which makes 7 out of a byte 8
@@ -99,7 +99,7 @@ class RandomPosterize(PixelOp):
         return tuple(torch.where(bits == 8, plane, kept(plane)) for plane in clamped(planes))
 
 
-class RandomToneCurve(PixelOp):
+class RandomToneCurve(LevelOp):
     """Bends the tones by a smooth monotone curve from (0, 0) to (1, 1): a cubic Bezier whose two control points,
     for the shadows at 1/3 and the highlights at 2/3, move up and down at random; the input is cut to [0, 1].
 

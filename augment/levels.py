@@ -1,0 +1,35 @@
+"""Layers for which bytes are 256 levels: what becomes of each is computed once, in a table, not for every pixel."""
+
+import torch
+from torch import Tensor
+
+from augment.base import Layer
+from augment.batch import Batch
+from augment.filtering.tables import LEVELS
+from augment.layer import PixelOp
+from augment.native import bytes as native
+from augment.pixels import to_float
+from augment.types import Float, Images, Params
+
+
+class LevelOp(PixelOp):
+    """Changes each value by itself, with parameters that do not depend on the image's size.
+
+    Bytes on a CPU go through tables, to the same bits as `pixel` makes of them.
+    """
+
+    def tables(self, image: Images, level: Float[Tensor, "b c 256"], params: Params) -> Float[Tensor, "b c2 256"]:
+        """What each level becomes in bytes `image`, with resolved parameters; (B, 1, 256) if the channels share it."""
+        return self.pixel((level[:, :1],), params)[0]
+
+    def apply(self, batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
+        image, (drawn,) = batch.image, params
+        if not native.serves(image, *drawn.values()):
+            return super().apply(batch, params, run)
+        bytes = torch.arange(LEVELS, dtype=torch.uint8, device=image.device)
+        level = to_float(bytes).expand(*image.shape[:2], LEVELS)
+        tables = self.tables(image, level, self.resolve(drawn, image.shape[-2:]))
+        chosen = self.acts_on(drawn)
+        if chosen is not None:
+            tables = torch.where(chosen[:, None, None], tables, level)
+        return batch.replace(image=native.looked_up(image, tables.expand_as(level)))
