@@ -223,11 +223,11 @@ def test_operators_of_compiled_code_are_sound():
     packed = A.PackedImages.from_images(list(images()))
     for nearest in (False, True):
         for pixels in ((images(), None, None, 3), (packed.data, packed.offsets, packed.sizes, 3)):
-            torch.library.opcheck(sampling._operator, (nearest, *pixels, x, y, spans, radii))
+            torch.library.opcheck(sampling._sample.operator, (nearest, *pixels, x, y, spans, radii))
     index = (border_index(n, 1, 1, "constant", torch.device("cpu")) for n in SIZE)
     weights = torch.rand(BATCH, 3)
     floats = images(dtype=torch.float32)
-    torch.library.opcheck(filtering._operator, (floats, torch.ones(BATCH).bool(), weights, weights, *index))
+    torch.library.opcheck(filtering._filtered.operator, (floats, torch.ones(BATCH).bool(), weights, weights, *index))
 
 
 @pytest.mark.parametrize("name", ["imagenet", "randaugment", "three_augment"])

@@ -143,10 +143,10 @@ def test_a_rectangle_beyond_the_image_is_cut():
 def test_their_operators_are_sound():
     for image in (images()[:2], images(order=torch.contiguous_format)[:2]):
         together = not image.is_contiguous()
-        torch.library.opcheck(native._count, (image, together))
-        torch.library.opcheck(native._look_up, (image, torch.rand(2, 3, 256), together))
-        torch.library.opcheck(native._sharpen, (image, torch.rand(2), together))
-        torch.library.opcheck(native._erase, (image, torch.rand(2, 4), 0.5, together))
+        torch.library.opcheck(native._counted.operator, (image, together))
+        torch.library.opcheck(native._looked_up.operator, (image, torch.rand(2, 3, 256), together))
+        torch.library.opcheck(native._sharpened.operator, (image, torch.rand(2), together))
+        torch.library.opcheck(native._erased.operator, (image, torch.rand(2, 4), 0.5, together))
 
 
 class Doubled(LevelOp):

@@ -134,7 +134,7 @@ def test_only_chosen_images_change():
 def test_its_operator_is_sound():
     image, chosen, tables = images(3, 7, 9)[:2], torch.tensor([True, False]), quantization(QUALITY[:2])
     for interleaved in (False, True):
-        torch.library.opcheck(jpeg._operator, (image, chosen, tables, interleaved))
+        torch.library.opcheck(jpeg._coded.operator, (image, chosen, tables, interleaved))
 
 
 def test_it_steps_aside():

@@ -7,7 +7,7 @@ import augment as A
 from augment import dense_samplers, layer, rows
 from augment.policies import on_bytes
 from augment.policies.operators import space
-from augment.policies.slot import nearest_by_rows
+from augment.policies.slot import _moved
 from tests.conformance.catalogue import LAYERS, as_batch, draw, make
 
 
@@ -71,6 +71,6 @@ def test_operators_that_compiled_code_leaves_alone(chosen, order):
     operators = torch.tensor([6, 7, 9, 12, 13])
     op, value = torch.where(torch.tensor(chosen), operators, 0), torch.tensor([1.5, 0.2, 1.9, 0.0, 0.0])
     names = " ".join(operator.name for operator in space("randaugment"))
-    torch.library.opcheck(on_bytes.on_bytes_by_rows, (image, names, op, value))
+    torch.library.opcheck(on_bytes.changed.operator, (image, names, op, value))
     matrix = torch.eye(3).expand(5, 3, 3).contiguous()
-    torch.library.opcheck(nearest_by_rows, (image, matrix, torch.tensor(chosen), 0.5))
+    torch.library.opcheck(_moved.operator, (image, matrix, torch.tensor(chosen), 0.5))

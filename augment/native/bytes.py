@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from augment.native import library
-from augment.native.library import address, in_order, interleaved, kernels
+from augment.native.library import address, in_order, interleaved, kernels, operator
 from augment.types import Float, Integer, PerSample, UInt8
 
 Bytes = UInt8[Tensor, "b c h w"]
@@ -17,27 +17,29 @@ def serves(image: object, *params: Tensor) -> bool:
 
 def counted(image: Bytes) -> Integer[Tensor, "b c 256"]:
     """How many pixels of a channel have each level."""
-    return (_count if torch.compiler.is_compiling() else _counted)(image, interleaved(image))
+    return _counted(image, interleaved(image))
 
 
 def looked_up(image: Bytes, tables: Float[Tensor, "b c 256"]) -> Float[Tensor, "b c h w"]:
     """What the table of its sample and channel has for each byte."""
-    apply = _look_up if torch.compiler.is_compiling() else _looked_up
-    return apply(image, tables.to(torch.float32), interleaved(image))
+    return _looked_up(image, tables.to(torch.float32), interleaved(image))
 
 
 def sharpened(image: Bytes, change: PerSample) -> Float[Tensor, "b c h w"]:
     """Each image moved towards its smoothed copy by a share (B,) of the way; where that is 0 it stays."""
-    apply = _sharpen if torch.compiler.is_compiling() else _sharpened
-    return apply(image, change.to(torch.float32), interleaved(image))
+    return _sharpened(image, change.to(torch.float32), interleaved(image))
 
 
 def erased(image: Bytes, boxes: Float[Tensor, "b 4"], value: float) -> Float[Tensor, "b c h w"]:
     """A box (top, left, height, width) of whole pixels in each image filled with a value."""
-    apply = _erase if torch.compiler.is_compiling() else _erased
-    return apply(image, boxes.to(torch.float32), value, interleaved(image))
+    return _erased(image, boxes.to(torch.float32), value, interleaved(image))
 
 
+def _floats(image: Tensor, together: bool) -> Tensor:
+    return torch.empty_like(image, dtype=torch.float32, memory_format=in_order(together))
+
+
+@operator("count", lambda image, together: image.new_empty(*image.shape[:2], 256, dtype=torch.int32))
 def _counted(image: Tensor, together: bool) -> Tensor:
     image = image.contiguous(memory_format=in_order(together))
     batch, channels, height, width = image.shape
@@ -48,6 +50,7 @@ def _counted(image: Tensor, together: bool) -> Tensor:
     return counts
 
 
+@operator("look_up", lambda image, tables, together: _floats(image, together))
 def _looked_up(image: Tensor, tables: Tensor, together: bool) -> Tensor:
     out = _floats(image, together)
     # named, so that they live until the kernel returns
@@ -60,6 +63,7 @@ def _looked_up(image: Tensor, tables: Tensor, together: bool) -> Tensor:
     return out
 
 
+@operator("sharpen", lambda image, change, together: _floats(image, together))
 def _sharpened(image: Tensor, change: Tensor, together: bool) -> Tensor:
     out = _floats(image, together)
     image, change = image.contiguous(memory_format=in_order(together)), change.contiguous()
@@ -69,6 +73,7 @@ def _sharpened(image: Tensor, change: Tensor, together: bool) -> Tensor:
     return out
 
 
+@operator("erase", lambda image, boxes, value, together: _floats(image, together))
 def _erased(image: Tensor, boxes: Tensor, value: float, together: bool) -> Tensor:
     out = _floats(image, together)
     image, boxes = image.contiguous(memory_format=in_order(together)), boxes.contiguous()
@@ -76,19 +81,3 @@ def _erased(image: Tensor, boxes: Tensor, value: float, together: bool) -> Tenso
         address(image), address(boxes), value, together, *image.shape, address(out), torch.get_num_threads()
     )
     return out
-
-
-def _floats(image: Tensor, together: bool) -> Tensor:
-    return torch.empty_like(image, dtype=torch.float32, memory_format=in_order(together))
-
-
-# The same for compiled code; in eager mode they would load the compiler.
-_count = torch.library.custom_op("augment::count", mutates_args=())(_counted)
-_look_up = torch.library.custom_op("augment::look_up", mutates_args=())(_looked_up)
-_sharpen = torch.library.custom_op("augment::sharpen", mutates_args=())(_sharpened)
-_erase = torch.library.custom_op("augment::erase", mutates_args=())(_erased)
-
-_count.register_fake(lambda image, together: image.new_empty(*image.shape[:2], 256, dtype=torch.int32))
-_look_up.register_fake(lambda image, tables, together: _floats(image, together))
-_sharpen.register_fake(lambda image, change, together: _floats(image, together))
-_erase.register_fake(lambda image, boxes, value, together: _floats(image, together))

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from augment.native import library
-from augment.native.library import address, kernels
+from augment.native.library import address, kernels, operator
 from augment.types import Bool, Float, Integer
 
 
@@ -30,11 +30,11 @@ def filtered(
         rows, columns: which pixel stands at each position from the first of the first window to the last of the last,
             -1 for a 0.
     """
-    apply = _operator if torch.compiler.is_compiling() else _filtered
     chosen = torch.ones(len(image), dtype=torch.bool) if chosen is None else chosen
-    return apply(image, chosen, down.to(torch.float32), across.to(torch.float32), rows, columns)
+    return _filtered(image, chosen, down.to(torch.float32), across.to(torch.float32), rows, columns)
 
 
+@operator("filter", lambda image, *_: torch.empty_like(image, memory_format=torch.contiguous_format))
 def _filtered(image: Tensor, chosen: Tensor, down: Tensor, across: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     image, out = image.contiguous(), torch.empty(image.shape, dtype=torch.float32)
     # named, so that they live until the kernel returns
@@ -46,12 +46,3 @@ def _filtered(image: Tensor, chosen: Tensor, down: Tensor, across: Tensor, rows:
         *(*image.shape, address(out), torch.get_num_threads()),
     )
     return out
-
-
-_operator = torch.library.custom_op("augment::filter", mutates_args=())(_filtered)
-"""The same for compiled code; in eager mode it would load the compiler."""
-
-
-@_operator.register_fake
-def _(image: Tensor, chosen: Tensor, down: Tensor, across: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    return torch.empty_like(image, memory_format=torch.contiguous_format)

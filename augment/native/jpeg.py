@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from augment.native import library
-from augment.native.library import address, in_order, interleaved, kernels
+from augment.native.library import address, in_order, interleaved, kernels, operator
 from augment.types import Bool, Float
 
 
@@ -23,11 +23,15 @@ def coded(
         chosen: None for all.
         tables: the quantization of luma and chroma, rows of rising vertical frequency; one for all, or one a sample.
     """
-    apply = _operator if torch.compiler.is_compiling() else _coded
     chosen = torch.ones(len(image), dtype=torch.bool) if chosen is None else chosen
-    return apply(image, chosen, tables.to(torch.float32), interleaved(image))
+    return _coded(image, chosen, tables.to(torch.float32), interleaved(image))
 
 
+def _output(image: Tensor, together: bool) -> Tensor:
+    return torch.empty_like(image, memory_format=in_order(together))
+
+
+@operator("jpeg", lambda image, chosen, tables, together: _output(image, together))
 def _coded(image: Tensor, chosen: Tensor, tables: Tensor, together: bool) -> Tensor:
     out = _output(image, together)
     # named, so that they live until the kernel returns
@@ -38,13 +42,3 @@ def _coded(image: Tensor, chosen: Tensor, tables: Tensor, together: bool) -> Ten
         *(*image.shape, address(out), torch.get_num_threads()),
     )
     return out
-
-
-def _output(image: Tensor, together: bool) -> Tensor:
-    return torch.empty_like(image, memory_format=in_order(together))
-
-
-_operator = torch.library.custom_op("augment::jpeg", mutates_args=())(_coded)
-"""The same for compiled code; in eager mode it would load the compiler."""
-
-_operator.register_fake(lambda image, chosen, tables, together: _output(image, together))

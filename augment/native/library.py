@@ -2,6 +2,7 @@
 
 import ctypes
 import functools
+from collections.abc import Callable
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
@@ -74,6 +75,31 @@ def serves(*tensors: Tensor) -> bool:
     return here and not recorded(tensors)
 
 
+def operator(name: str, fake: Callable[..., Tensor]) -> Callable[[Callable[..., Tensor]], Callable[..., Tensor]]:
+    """Has compiled code call a function as an operator, which it leaves alone; in eager mode that loads the compiler.
+
+    Args:
+        name: of the operator, in torch's namespace `augment`.
+        fake: what comes out, from the same arguments, without computing it.
+
+    Returns:
+        A decorator; the operator is its result's attribute `operator`.
+    """
+
+    def decorated(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        registered = torch.library.custom_op(f"augment::{name}", mutates_args=())(function)
+        registered.register_fake(fake)
+
+        @functools.wraps(function)
+        def call(*args: object) -> Tensor:
+            return registered(*args) if torch.compiler.is_compiling() else function(*args)
+
+        call.operator = registered
+        return call
+
+    return decorated
+
+
 def interleaved(image: Tensor) -> bool:
     """Whether the channels of a pixel lie together.
 
@@ -91,7 +117,7 @@ def longs(*values: int) -> ctypes.Array:
 
 
 def floats(*values: float) -> ctypes.Array:
-    return (ctypes.c_float * len(values))(*values)
+    return (_FLOAT * len(values))(*values)
 
 
 def address(tensor: Tensor) -> int:

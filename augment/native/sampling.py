@@ -6,7 +6,7 @@ from torch import Tensor
 from augment.batch import PackedImages
 from augment.interpolation import Footprint, Grid, Window
 from augment.native import library
-from augment.native.library import address, kernels, longs
+from augment.native.library import address, kernels, longs, operator
 from augment.pixels import compute_dtype, dtype_of, stacked, to_float
 from augment.types import Float, Images, Planes, UInt8
 
@@ -72,10 +72,9 @@ def nearest(image: Source, x: Grid, y: Grid, window: Window) -> UInt8[Tensor, "b
 
 
 def _sampled(nearest: bool, image: tuple, x: Grid, y: Grid, window: Window, footprint: Footprint) -> Tensor:
-    sample = _operator if torch.compiler.is_compiling() else _sample
     batch = max(len(x), len(y))
     spans = columns(batch, x, *window.rows, *window.columns)
-    return sample(nearest, *image, x, y, spans, columns(batch, x, *footprint.radius))
+    return _sample(nearest, *image, x, y, spans, columns(batch, x, *footprint.radius))
 
 
 def columns(batch: int, like: Tensor, *values: float | Tensor) -> Float[Tensor, "b n"]:
@@ -85,6 +84,15 @@ def columns(batch: int, like: Tensor, *values: float | Tensor) -> Float[Tensor, 
     return torch.stack([(like.new_zeros(batch) + value).to(like.dtype) for value in values], dim=1)
 
 
+def _output(nearest: bool, image: Tensor, channels: int, x: Tensor, y: Tensor) -> Tensor:
+    batch, height, width = torch.broadcast_shapes(x.shape, y.shape)
+    return x.new_empty(batch, channels, height, width, dtype=image.dtype if nearest else torch.float32)
+
+
+@operator(
+    "sample",
+    lambda nearest, image, offsets, sizes, channels, x, y, spans, radii: _output(nearest, image, channels, x, y),
+)
 def _sample(
     nearest: bool,
     image: Tensor,
@@ -123,16 +131,3 @@ def source(image: Tensor, offsets: Tensor | None, sizes: Tensor | None, channels
         *(address(image), image.dtype == torch.float32, longs(*starts), longs(*rows)),
         *(column_stride, channel_stride, channels, elements),
     )
-
-
-def _output(nearest: bool, image: Tensor, channels: int, x: Tensor, y: Tensor) -> Tensor:
-    batch, height, width = torch.broadcast_shapes(x.shape, y.shape)
-    return x.new_empty(batch, channels, height, width, dtype=image.dtype if nearest else torch.float32)
-
-
-_operator = torch.library.custom_op("augment::sample", mutates_args=())(_sample)
-"""The same for compiled code; in eager mode it would load the compiler."""
-
-_operator.register_fake(
-    lambda nearest, image, offsets, sizes, channels, x, y, spans, radii: _output(nearest, image, channels, x, y)
-)

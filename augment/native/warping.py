@@ -7,7 +7,7 @@ from torch import Tensor
 
 from augment.interpolation import Footprint, Window
 from augment.native import sampling
-from augment.native.library import address, floats, kernels
+from augment.native.library import address, floats, kernels, operator
 from augment.native.sampling import Source
 from augment.step import Step
 from augment.types import Float
@@ -27,16 +27,25 @@ def serves(image: Source, steps: Sequence[Step], interpolation: str) -> bool:
 
 def warped(image: Source, steps: Sequence[Step], window: Window, footprint: Footprint) -> Float[Tensor, "b c oh ow"]:
     """Values in [0, 1] where a run of steps looks, blended to the fill values of the frames that it leaves."""
-    warp = _operator if torch.compiler.is_compiling() else _warp
     matrices = torch.stack([step.matrix for step in steps], dim=1)
     batch = len(matrices)
     sizes = sampling.columns(batch, matrices, *(extent for step in steps for extent in step.in_size))
     spans = sampling.columns(batch, matrices, *window.rows, *window.columns)
     radii = sampling.columns(batch, matrices, *footprint.radius)
     fills = [step.fill if step.padding == "zeros" else -1.0 for step in steps]
-    return warp(*sampling.pixels(image), matrices, sizes, fills, spans, radii, *steps[-1].out_size)
+    return _warp(*sampling.pixels(image), matrices, sizes, fills, spans, radii, *steps[-1].out_size)
 
 
+def _output(channels: int, matrices: Tensor, height: int, width: int) -> Tensor:
+    return matrices.new_empty(matrices.shape[0], channels, height, width)  # len() would make it a constant
+
+
+@operator(
+    "warp",
+    lambda image, offsets, sizes, channels, matrices, frames, fills, spans, radii, height, width: _output(
+        channels, matrices, height, width
+    ),
+)
 def _warp(
     image: Tensor,
     offsets: Tensor | None,
@@ -61,17 +70,3 @@ def _warp(
         *(len(matrices), height, width, address(out), torch.get_num_threads()),
     )
     return out
-
-
-def _output(channels: int, matrices: Tensor, height: int, width: int) -> Tensor:
-    return matrices.new_empty(matrices.shape[0], channels, height, width)  # len() would make it a constant
-
-
-_operator = torch.library.custom_op("augment::warp", mutates_args=())(_warp)
-"""The same for compiled code; in eager mode it would load the compiler."""
-
-_operator.register_fake(
-    lambda image, offsets, sizes, channels, matrices, frames, fills, spans, radii, height, width: _output(
-        channels, matrices, height, width
-    )
-)

@@ -74,21 +74,13 @@ def _for_those(
     return on_chosen(chosen, applied, (stacked(out),), [{"op": op, "value": value}])[0]
 
 
+@library.operator("on_bytes", lambda image, *_: torch.empty_like(image, memory_format=torch.contiguous_format))
 def changed(image: Tensor, names: str, op: Tensor, value: Tensor) -> Tensor:
     """`on_bytes` on a CPU, of the samples that drew something; the names stand in one string."""
     if library.AVAILABLE:
         return carried_out(image, names.split(), op, value)
     out = on_bytes(image, names.split(), op, value)
     return image.clone(memory_format=torch.contiguous_format) if out is image else out.contiguous()
-
-
-on_bytes_by_rows = torch.library.custom_op("augment::on_bytes", mutates_args=())(changed)
-"""The same for compiled code, which leaves it alone; in eager mode it would load the compiler."""
-
-
-@on_bytes_by_rows.register_fake
-def _(image: Tensor, names: str, op: Tensor, value: Tensor) -> Tensor:
-    return torch.empty_like(image, memory_format=torch.contiguous_format)
 
 
 def _cut(levels: Tensor) -> Tensor:

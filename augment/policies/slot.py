@@ -18,7 +18,7 @@ from augment.layer import Warp, check_dense, only_images
 from augment.native import library
 from augment.native import policy as native
 from augment.pixels import dtype_of, stacked, to_bytes, to_float, written
-from augment.policies.on_bytes import PHOTOMETRIC, changed, drew, on_bytes, on_bytes_by_rows
+from augment.policies.on_bytes import PHOTOMETRIC, changed, drew, on_bytes
 from augment.policies.operators import GEOMETRIC, Operator, value_of
 from augment.rows import Drawn, Parts, on_chosen
 from augment.shorthand import Quantity
@@ -102,8 +102,7 @@ class SlotWarp(Warp):
             image = to_bytes(stacked(batch.image))
             like = image.new_empty(len(batch), 0, dtype=torch.float32)
             matrix = self.matrix(batch.size, self.resolve(params[0], batch.size), like)
-            move = nearest_by_rows if torch.compiler.is_compiling() else _moved
-            return batch.replace(image=move(image, matrix, self.acts_on(params[0]), self.fill))
+            return batch.replace(image=_moved(image, matrix, self.acts_on(params[0]), self.fill))
         return super().apply(batch.replace(image=_levels(batch.image, params[0])), params, run)
 
     def _value(self, params: Params, name: str) -> PerSample:
@@ -114,6 +113,7 @@ class SlotWarp(Warp):
         return _described(self.operators, params, geometric=True)
 
 
+@library.operator("nearest_by_rows", lambda image, *_: torch.empty_like(image, memory_format=torch.contiguous_format))
 def _moved(image: Tensor, matrix: Tensor, chosen: Tensor, fill: float) -> Tensor:
     """A warp of the chosen images (B, C, H, W) on a CPU."""
     if library.AVAILABLE:
@@ -126,14 +126,6 @@ def _moved(image: Tensor, matrix: Tensor, chosen: Tensor, fill: float) -> Tensor
 
     (out,) = on_chosen(chosen, moved, (image,), [{"matrix": matrix}])
     return image.clone(memory_format=torch.contiguous_format) if out is image else out.contiguous()
-
-
-nearest_by_rows = torch.library.custom_op("augment::nearest_by_rows", mutates_args=())(_moved)
-
-
-@nearest_by_rows.register_fake
-def _(image: Tensor, matrix: Tensor, chosen: Tensor, fill: float) -> Tensor:
-    return torch.empty_like(image, memory_format=torch.contiguous_format)
 
 
 class SlotPixels(Layer):
@@ -163,8 +155,7 @@ class SlotPixels(Layer):
         if _is_one_operator(batch, params[0]):
             image, resolved = to_bytes(stacked(batch.image)), self.resolve(params[0], batch.size)
             op = torch.where(self.acts_on(params[0]), resolved["op"], len(self.names))
-            change = on_bytes_by_rows if torch.compiler.is_compiling() else changed
-            return batch.replace(image=change(image, " ".join(self.names), op, resolved["value"]))
+            return batch.replace(image=changed(image, " ".join(self.names), op, resolved["value"]))
         before = stacked(_levels(batch.image, params[0]))
         (image,) = on_chosen(self.acts_on(params[0]), self._carried_out, (before,), params)
         return batch.replace(image=image)
