@@ -18,3 +18,15 @@ def photos() -> torch.Tensor:
     waves = torch.stack([torch.sin(5 * x + 3 * y), torch.cos(4 * x * y + 1), torch.sin(9 * y - 2 * x)])
     images = (0.5 + 0.45 * torch.sin(waves * 2 + phase)) * 255
     return images.round().to(torch.uint8).contiguous(memory_format=torch.channels_last)
+
+
+@pytest.fixture
+def in_torch(monkeypatch):
+    """Calls a function without the kernels."""
+
+    def call(function, *args):
+        with monkeypatch.context() as patch:
+            patch.setattr("augment.native.library.AVAILABLE", False)
+            return function(*args)
+
+    return call

@@ -27,18 +27,6 @@ def test_they_are_there_where_a_compiler_is():
     assert library.AVAILABLE or shutil.which(compiler) is None
 
 
-@pytest.fixture
-def in_torch(monkeypatch):
-    """Calls a function without the kernels."""
-
-    def call(function, *args):
-        with monkeypatch.context() as patch:
-            patch.setattr(library, "AVAILABLE", False)
-            return function(*args)
-
-    return call
-
-
 def images(channels: int = 3, dtype: torch.dtype = torch.uint8, order: torch.memory_format = torch.channels_last):
     bytes = torch.randint(0, 256, (BATCH, channels, *SIZE), dtype=torch.uint8)
     return (bytes if dtype == torch.uint8 else bytes.to(dtype) / 255).contiguous(memory_format=order)

@@ -31,18 +31,6 @@ TOLERANCE = {"sharpness": 1e-6}
 """Where the order of a sum differs; elsewhere it is the same bits."""
 
 
-@pytest.fixture
-def in_torch(monkeypatch):
-    """Calls a function without the kernels."""
-
-    def call(function, *args):
-        with monkeypatch.context() as patch:
-            patch.setattr(library, "AVAILABLE", False)
-            return function(*args)
-
-    return call
-
-
 def images(channels: int = 3, size: tuple[int, int] = (23, 31), order: torch.memory_format = torch.channels_last):
     """Usual images, flat ones, such of two levels and such of few."""
     made = torch.randint(0, 256, (BATCH, channels, *size), generator=torch.Generator().manual_seed(0))

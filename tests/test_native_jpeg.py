@@ -22,18 +22,6 @@ def coded(image: Tensor, quality: Tensor = QUALITY) -> Tensor:
     return A.RandomJPEG().image(image, {"jpeg_quality": quality})
 
 
-@pytest.fixture
-def in_torch(monkeypatch):
-    """The same without the kernel."""
-
-    def call(*args):
-        with monkeypatch.context() as patch:
-            patch.setattr(library, "AVAILABLE", False)
-            return coded(*args)
-
-    return call
-
-
 def images(*shape: int, low: float = 0, high: float = 1) -> Tensor:
     """Bytes as floats, an image for each quality; of bytes many coefficients are ties."""
     values = torch.rand(len(QUALITY), *shape, generator=torch.Generator().manual_seed(0)) * (high - low) + low
@@ -58,7 +46,7 @@ def test_every_quality(size, channels, order, in_torch):
     image = images(channels, *size).contiguous(memory_format=order)
     assert jpeg.serves(image, quantization(QUALITY))
     out = coded(image)
-    assert_alike(out, in_torch(image))
+    assert_alike(out, in_torch(coded, image))
     assert torch.equal(out[:, 3:], image[:, 3:])
     if channels > 1 and size != (1, 1):
         assert out.is_contiguous(memory_format=order)
@@ -69,7 +57,7 @@ def test_smooth_images_and_gray_ones(in_torch):
     y, x = torch.meshgrid(torch.linspace(0, 4, 40), torch.linspace(0, 5, 40), indexing="ij")
     smooth = torch.stack([torch.sin(x + y), torch.cos(x - y), torch.sin(x * y)]).expand(100, -1, -1, -1) * 0.4 + 0.5
     for image in (smooth, smooth[:, :1].expand(-1, 3, -1, -1), torch.full((100, 3, 16, 16), 0.5)):
-        assert_alike(coded(image), in_torch(image))
+        assert_alike(coded(image), in_torch(coded, image))
 
 
 VIEWS = {
@@ -84,21 +72,21 @@ VIEWS = {
 @pytest.mark.parametrize("view", VIEWS)
 def test_views_of_other_memory(view, in_torch):
     image = VIEWS[view]()
-    assert_alike(coded(image), in_torch(image))
+    assert_alike(coded(image), in_torch(coded, image))
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_values_out_of_range(channels, in_torch):
     image = images(channels, 17, 33, low=-1, high=2)
     image[::3, 0, 3, 5], image[1::3, 0, 16, 32] = torch.inf, -torch.inf
-    assert_alike(coded(image), in_torch(image))
+    assert_alike(coded(image), in_torch(coded, image))
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_what_is_no_number_spoils_what_it_does_in_torch(channels, in_torch):
     image = images(channels, 40, 50)
     image[::2, -1, 20, 21], image[1::2, 0, 39, 49] = torch.nan, torch.nan
-    out, expected = coded(image), in_torch(image)
+    out, expected = coded(image), in_torch(coded, image)
     assert torch.equal(out.isnan(), expected.isnan())
     assert_alike(out.nan_to_num(), expected.nan_to_num())
 

@@ -50,18 +50,6 @@ RUNS = runs(A)
 (FULL,) = RUNS["affine"]
 
 
-@pytest.fixture
-def in_torch(monkeypatch):
-    """Calls a function without the kernels."""
-
-    def call(function, *args):
-        with monkeypatch.context() as patch:
-            patch.setattr(library, "AVAILABLE", False)
-            return function(*args)
-
-    return call
-
-
 def images(size: tuple[int, int], channels: int = 3, dtype: torch.dtype = torch.uint8) -> Tensor:
     """Interleaved."""
     bytes = torch.randint(0, 256, (COUNT, channels, *size), dtype=torch.uint8)
