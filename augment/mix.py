@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
 from typing import ClassVar
 
 import torch
@@ -15,7 +14,7 @@ from augment.distributions import Bernoulli
 from augment.layer import check_dense
 from augment.pieces import cuts, in_pieces, may_be_cut
 from augment.pixels import finished, result_dtype, stacked, to_float
-from augment.rows import put_back, rows_of, taken
+from augment.rows import Drawn, Parts, on_chosen
 from augment.step import Step
 from augment.types import Noise, Params, Size
 
@@ -52,11 +51,8 @@ class Mix(Layer):
         """Once everybody has a partner and is prepared, a large batch on a CPU is mixed a few samples at a time."""
         if noise is None or not may_be_cut(self, batch):
             return super().executed(batch, noise, order)
-        dtype, whole, drawn = (
-            result_dtype(batch.image, self.dtype),
-            self.prepared(batch),
-            self.paired(self.params(noise)),
-        )
+        dtype = result_dtype(batch.image, self.dtype)
+        whole, drawn = self.prepared(batch), self.paired(self.params(noise))
 
         def piece(rows: slice) -> Batch:
             some = whole.map(lambda part: part[rows])
@@ -80,20 +76,17 @@ class Mix(Layer):
     def mixed(self, batch: Batch, others: Batch, drawn: Params) -> Batch:
         """Those of the prepared samples that the gate lets through mixed with others, and the rest as they are."""
         gate = drawn.get("gate")
-        rows = None if gate is None else rows_of(gate)
-        if rows is not None and len(rows) < len(batch):
-            (some,) = taken([drawn], rows)
-            mixed = self.mix(batch.map(lambda part: part[rows]), others, self.resolve(some, batch.size))
-            return self._changed(batch, mixed, lambda new, old: put_back(old, rows, new))
-        mixed = self.mix(batch, others, self.resolve(drawn, batch.size))
-        if gate is None or rows is not None:
-            return mixed
-        return self._changed(batch, mixed, lambda new, old: torch.where(gate.view(-1, *[1] * (new.ndim - 1)), new, old))
+        if gate is None:
+            return self.mix(batch, others, self.resolve(drawn, batch.size))
+        changing = batch.replace(index=None)
+        names, parts = zip(*changing.parts().items(), strict=True)
 
-    def _changed(self, batch: Batch, mixed: Batch, function: Callable[[Tensor, Tensor], Tensor]) -> Batch:
-        """`function` of every part of the mixed samples and the same of the batch."""
-        new = {name: part for name, part in mixed.parts().items() if name != "index"}
-        return batch.replace(**{name: function(part, getattr(batch, name)) for name, part in new.items()})
+        def changed(some: Parts, params: Drawn) -> Parts:
+            own = changing.replace(**dict(zip(names, some, strict=True)))
+            mixed = self.mix(own, others, self.resolve(params[0], own.size))
+            return tuple(getattr(mixed, name) for name in names)
+
+        return batch.replace(**dict(zip(names, on_chosen(gate, changed, parts, [drawn]), strict=True)))
 
     def step(self, size: Size, max_size: tuple[int, int], params: Params, like: Tensor) -> Step | None:
         raise ValueError(f"{type(self).__name__} cannot be undone: what was mixed does not come apart.")
