@@ -123,11 +123,10 @@ def with_end(curve: Float[Tensor, "*groups 256"]) -> Float[Tensor, "*groups 257"
 
 
 def read_curve(
-    index: Integer[Tensor, "b *shape"], share: Float[Tensor, "b *shape"], curves: Float[Tensor, "b n"]
-) -> Float[Tensor, "b *shape"]:
-    """What lies between entries `index` and `index + 1` of a sample's curves, which stand one after another."""
-    where = index.flatten(1)
-    start, end = (side.gather(1, where).view(share.shape) for side in (curves[:, :-1], curves[:, 1:]))
+    index: Integer[Tensor, "*groups n"], share: Float[Tensor, "*groups n"], curves: Float[Tensor, "*groups m"]
+) -> Float[Tensor, "*groups n"]:
+    """What lies between entries `index` and `index + 1` of a group's curves, which stand one after another."""
+    start, end = (side.gather(-1, index) for side in (curves[..., :-1], curves[..., 1:]))
     return torch.lerp(start, end, share)
 
 
@@ -140,9 +139,7 @@ def _equalizing(
     level: Integer[Tensor, "*groups n"], share: Float[Tensor, "*groups n"], counts: Integer[Tensor, "*groups 256"]
 ) -> Float[Tensor, "*groups n"]:
     """The curves of histograms, read at values that were `located`."""
-    curve = with_end(equalizing_table(counts).to(share.dtype))
-    start, end = curve[..., :-1].gather(-1, level), curve[..., 1:].gather(-1, level)
-    return torch.lerp(start, end, share) / (LEVELS - 1)
+    return read_curve(level, share, with_end(equalizing_table(counts).to(share.dtype))) / (LEVELS - 1)
 
 
 def _clahe(plane: Plane, clip_limit: Float[Tensor, " b"], grid: tuple[int, int]) -> Plane:
@@ -159,8 +156,9 @@ def _clahe(plane: Plane, clip_limit: Float[Tensor, " b"], grid: tuple[int, int])
     curves = with_end((heights * ((LEVELS - 1) / (tall * wide))).round().clamp(max=LEVELS - 1)).flatten(1)
     top, below, down = _tiles_around(height, tall, rows, plane)
     left, right, across = _tiles_around(width, wide, columns, plane)
+    level, share = level.flatten(1), share.flatten(1)
     corners = [
-        read_curve(level + (y[:, None] * columns + x) * (LEVELS + 1), share, curves)
+        read_curve(level + ((y[:, None] * columns + x) * (LEVELS + 1)).flatten(), share, curves).view_as(plane)
         for y in (top, below)
         for x in (left, right)
     ]
