@@ -1,30 +1,20 @@
 // From bytes to floats in one pass: through tables (augment/levels.py), sharper or softer
 // (augment/filtering/sharpness.py), and with a rectangle erased (augment/photometric/erasing.py).
-#include "machine.h"
+#include "levels.h"
 
 #include <algorithm>
 #include <vector>
 
 namespace {
 
-constexpr int LEVELS = 256;
-constexpr float BYTE = (float)(1.0 / 255);  // pixels.BYTE
 constexpr int64_t AT_ONCE = 1024;  // pixels, of all channels in turn: what is read and written stays in the first cache
-
-// Four counters take turns, or a run of one level would wait for its own counter.
-void count(const uint8_t *level, int64_t step, int64_t n, int32_t *counts) {
-    std::vector<int32_t> turns(4 * LEVELS);
-    for (int64_t i = 0; i < n; i++) turns[(i & 3) * LEVELS + level[i * step]]++;
-    for (int i = 0; i < LEVELS; i++)
-        counts[i] = turns[i] + turns[LEVELS + i] + turns[2 * LEVELS + i] + turns[3 * LEVELS + i];
-}
 
 void look_up(const uint8_t *level, const float *table, int64_t step, int64_t n, float *out) {
     for (int64_t i = 0; i < n; i++) out[i * step] = table[level[i * step]];
 }
 
 FOR_EVERY_PROCESSOR void to_floats(const uint8_t *level, int64_t n, float *out) {
-    for (int64_t i = 0; i < n; i++) out[i] = (float)level[i] * BYTE;
+    for (int64_t i = 0; i < n; i++) out[i] = one(level[i]);
 }
 
 // Rows of `length` values of which every `step`-th belongs to the same channel; the outermost pixels stay.

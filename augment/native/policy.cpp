@@ -1,12 +1,10 @@
 // A step of a policy on bytes, what augment/policies/on_bytes.py and slot.py define, sample by sample.
-#include "machine.h"
+#include "levels.h"
 
 #include <algorithm>
 #include <vector>
 
 namespace {
-
-constexpr int LEVELS = 256;
 
 enum Operator {  // the numbers that augment/native/policy.py gives the names
     NOTHING,
@@ -70,15 +68,12 @@ INLINE void curve_of_value(const Image &image, int op, float value, uint8_t *tab
     }
 }
 
-// Four counters take turns, or a run of one level would wait for its own counter.
 INLINE void curve_of_histogram(const uint8_t *level, int64_t n, int op, uint8_t *table) {
-    std::vector<int32_t> turns(4 * LEVELS);
-    for (int64_t i = 0; i < n; i++) turns[(i & 3) * LEVELS + level[i]]++;
-    int64_t counts[LEVELS], low = LEVELS, high = -1;
-    for (int i = 0; i < LEVELS; i++) {
-        counts[i] = (int64_t)turns[i] + turns[LEVELS + i] + turns[2 * LEVELS + i] + turns[3 * LEVELS + i];
+    int32_t counts[LEVELS];
+    int64_t low = LEVELS, high = -1;
+    count(level, 1, n, counts);
+    for (int i = 0; i < LEVELS; i++)
         if (counts[i]) low = std::min<int64_t>(low, i), high = i;
-    }
     for (int i = 0; i < LEVELS; i++) table[i] = (uint8_t)i;
     if (high <= low) return;
     if (op == AUTO_CONTRAST) {

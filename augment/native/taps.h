@@ -1,7 +1,7 @@
 // Sampling a few pixels: where their taps stand, with what weights, and their sum.
 #pragma once
 
-#include "machine.h"
+#include "levels.h"
 
 #include <algorithm>
 #include <vector>
@@ -73,11 +73,6 @@ INLINE void find_taps(const float *position, int64_t step, int64_t n, const Axis
         else find_chunk<0>(together, some, axis, found.count, offset, weight);
     }
 }
-
-// Bytes are floats in [0, 1] before anything else, so that both give the same bits.
-constexpr float BYTE = 1.0f / 255;
-INLINE float one(uint8_t value) { return value * BYTE; }
-INLINE float one(float value) { return value; }
 
 // Three neighbouring channels, and one more number that nobody uses.
 INLINE Four three(const uint8_t *at, const uint8_t *end) {
