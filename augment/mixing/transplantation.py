@@ -47,11 +47,14 @@ class RandomTransplantation(Mix):
         self.excluded_labels = tuple(labels)
         self.quantity("key", (0.0, 1.0), count=2)
 
-    def mix(self, batch: Batch, others: Batch, params: Params) -> Batch:
-        mask = batch.mask
-        if mask is None:
+    def prepared(self, batch: Batch) -> Batch:
+        whole = super().prepared(batch)
+        if batch.mask is None:
             raise ValueError("RandomTransplantation moves what a mask marks: call it with Batch(image=..., mask=...).")
-        partner, donors = params["partner"], others.mask
+        return whole
+
+    def mix(self, batch: Batch, others: Batch, params: Params) -> Batch:
+        partner, mask, donors = params["partner"], batch.mask, others.mask
         moved = self.selection((donors if donors.ndim == 3 else donors[:, 0])[partner], params)
         image = torch.where(moved[:, None], others.image.index_select(0, partner), batch.image)
         share = moved.to(batch.label.dtype).mean((1, 2))[:, None]
