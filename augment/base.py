@@ -251,16 +251,16 @@ class Layer(Configured, nn.Module):
         empty = torch.zeros(len(batch), 0, device=batch.device)
         return leaves, [leaf.params(empty) for leaf in leaves]
 
-    def executed(self, batch: Batch, noise: Noise | None, order: torch.memory_format = torch.channels_last) -> Batch:
-        """`run` of the whole batch, or of one piece after another, the image in a memory order."""
+    def executed(self, batch: Batch, noise: Noise | None) -> Batch:
+        """`run` of the whole batch, or of one piece after another, the image channels_last."""
         parts = cuts(batch) if may_be_cut(self, batch) and not looks_at_batch(self) else []
         if len(parts) < 2:
-            return in_order(self.run(batch, noise), order)
+            return in_order(self.run(batch, noise))
 
         def piece(rows: slice) -> Batch:
             return self.run(batch.map(lambda part: part[rows]), None if noise is None else noise[rows])
 
-        return in_pieces(piece, parts, order)
+        return in_pieces(piece, parts)
 
     def run(self, batch: Batch, noise: Noise | None) -> Batch:
         """The pure function: a batch and its noise, or no noise for what is not random, to the finished batch."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from typing import ClassVar
 
 import torch
@@ -12,11 +11,12 @@ from augment.base import Layer
 from augment.batch import Batch
 from augment.distributions import Bernoulli
 from augment.layer import check_dense
-from augment.pieces import cuts, in_pieces, may_be_cut
+from augment.overlay import Overlay, in_one_pass, overlaid
+from augment.pieces import cuts, in_order, in_pieces, may_be_cut
 from augment.pixels import finished, result_dtype, stacked, to_float
 from augment.rows import Drawn, Parts, on_chosen
 from augment.step import Step
-from augment.types import Noise, Params, Size
+from augment.types import Bool, Noise, Params, Size
 
 
 class Mix(Layer):
@@ -29,14 +29,24 @@ class Mix(Layer):
     by_sample = False
     labels_optional: ClassVar[bool] = False
 
-    @abstractmethod
     def mix(self, batch: Batch, others: Batch, params: Params) -> Batch:
         """The pure function, with resolved parameters; images are float (B, C, H, W), labels probabilities.
+
+        A layer gives either this or `overlay` and `annotated`.
 
         Args:
             batch: the samples to change, all of `others` or some of them.
             others: the samples that `params["partner"]` counts.
         """
+        raise NotImplementedError
+
+    def overlay(self, params: Params, size: tuple[int, int]) -> Overlay | None:
+        """What a sample's image, of a size, shows of its partner's, from resolved parameters; None if it does more."""
+        return None
+
+    def annotated(self, batch: Batch, others: Batch, params: Params) -> Batch:
+        """The labels, masks, boxes and keypoints that go with the overlay; images stay."""
+        raise NotImplementedError
 
     def __init__(self, p: float | Bernoulli = 1.0, same_on_batch: bool = False, num_classes: int | None = None) -> None:
         super().__init__(p, same_on_batch)
@@ -47,10 +57,10 @@ class Mix(Layer):
         whole = self.prepared(batch)
         return self._like(batch, self.mixed(whole, whole, self.paired(params[0])))
 
-    def executed(self, batch: Batch, noise: Noise | None, order: torch.memory_format = torch.channels_last) -> Batch:
+    def executed(self, batch: Batch, noise: Noise | None) -> Batch:
         """Once everybody has a partner and is prepared, a large batch on a CPU is mixed a few samples at a time."""
         if noise is None or not may_be_cut(self, batch):
-            return super().executed(batch, noise, order)
+            return super().executed(batch, noise)
         dtype = result_dtype(batch.image, self.dtype)
         whole, drawn = self.prepared(batch), self.paired(self.params(noise))
 
@@ -59,7 +69,9 @@ class Mix(Layer):
             mixed = self.mixed(some, whole, {name: value[rows] for name, value in drawn.items()})
             return mixed.replace(image=finished(mixed.image, dtype))
 
-        return self._like(batch, in_pieces(piece, cuts(whole), order))
+        over = self.laid(whole, drawn)
+        at_once = over is not None and in_one_pass(whole.image, whole.image, over)
+        return self._like(batch, in_order(piece(slice(None))) if at_once else in_pieces(piece, cuts(whole)))
 
     def prepared(self, batch: Batch) -> Batch:
         """Float images and labels that are probabilities, which is what can be mixed."""
@@ -75,7 +87,11 @@ class Mix(Layer):
 
     def mixed(self, batch: Batch, others: Batch, drawn: Params) -> Batch:
         """Those of the prepared samples that the gate lets through mixed with others, and the rest as they are."""
-        gate = drawn.get("gate")
+        gate, over = drawn.get("gate"), self.laid(batch, drawn)
+        if over is not None:
+            told = self.annotated(batch, others, self.resolve(drawn, batch.size))
+            told = told if gate is None else _only(gate, told, batch)
+            return told.replace(image=overlaid(batch.image, others.image, over))
         if gate is None:
             return self.mix(batch, others, self.resolve(drawn, batch.size))
         changing = batch.replace(index=None)
@@ -87,6 +103,11 @@ class Mix(Layer):
             return tuple(getattr(mixed, name) for name in names)
 
         return batch.replace(**dict(zip(names, on_chosen(gate, changed, parts, [drawn]), strict=True)))
+
+    def laid(self, batch: Batch, drawn: Params) -> Overlay | None:
+        """The overlay from raw draws, that of nothing where the gate lets nobody through."""
+        over, gate = self.overlay(self.resolve(drawn, batch.size), batch.size), drawn.get("gate")
+        return over if over is None or gate is None else over.only(gate)
 
     def step(self, size: Size, max_size: tuple[int, int], params: Params, like: Tensor) -> Step | None:
         raise ValueError(f"{type(self).__name__} cannot be undone: what was mixed does not come apart.")
@@ -113,3 +134,12 @@ class Mix(Layer):
         if self.num_classes is None:
             raise ValueError(f"{name}: labels are class indices; give num_classes=... or (B, classes) probabilities.")
         return torch.nn.functional.one_hot(label.long(), self.num_classes)
+
+
+def _only(gate: Bool[Tensor, " b"], new: Batch, old: Batch) -> Batch:
+    """The new annotations of some samples, the old ones, which have the same shapes, of the rest."""
+    changed = {name: part for name, part in new.parts().items() if part is not getattr(old, name)}
+    shape = {name: (-1, *[1] * (part.ndim - 1)) for name, part in changed.items()}
+    return old.replace(
+        **{name: torch.where(gate.view(shape[name]), part, getattr(old, name)) for name, part in changed.items()}
+    )

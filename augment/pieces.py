@@ -15,17 +15,15 @@ from torch import nn
 from augment.batch import Batch, PackedImages
 from augment.pages import has_memory, in_large_pages
 
-_PER_THREAD = 4 << 20
+_PER_THREAD = 3 << 20
 """Bytes of one float copy of the images in a piece. From 1 to 8 MiB the times of recipes differ little."""
 
 _MOST = 16 << 20
 """Bytes of the same for all threads together: glibc keeps what is freed for reuse only below 32 MiB."""
 
 
-def in_pieces(
-    piece: Callable[[slice], Batch], parts: Sequence[slice], order: torch.memory_format = torch.channels_last
-) -> Batch:
-    """What `piece` makes of some samples after others, in one batch, the image in a memory order.
+def in_pieces(piece: Callable[[slice], Batch], parts: Sequence[slice]) -> Batch:
+    """What `piece` makes of some samples after others, in one batch, the image channels_last.
 
     They are written into one tensor as they come, so that nothing may require a gradient through them.
     """
@@ -34,10 +32,11 @@ def in_pieces(
         made = piece(rows)
         if whole is None:
             whole = made.map(lambda part: part.new_empty(parts[-1].stop, *part.shape[1:]))
-            image = torch.empty_like(whole.image, memory_format=order)
+            image = torch.empty_like(whole.image, memory_format=torch.channels_last)
             whole = whole.replace(image=in_large_pages(image))
         for name, part in made.parts().items():
             getattr(whole, name)[rows] = part
+        del made, part  # before the next piece takes as much
     return whole
 
 
@@ -69,9 +68,9 @@ def recorded(tensors: Iterable[object]) -> bool:
     return torch.is_grad_enabled() and any(getattr(tensor, "requires_grad", False) for tensor in tensors)
 
 
-def in_order(batch: Batch, order: torch.memory_format) -> Batch:
-    """The image in a memory order; that of a pipeline's output is what convolutions are fast on."""
-    image = batch.image
+def in_order(batch: Batch) -> Batch:
+    """The image channels_last, which is what convolutions are fast on."""
+    image, order = batch.image, torch.channels_last
     if image.is_contiguous(memory_format=order) or image.requires_grad or not has_memory(image):
         return batch.replace(image=image.contiguous(memory_format=order))
     return batch.replace(image=in_large_pages(torch.empty_like(image, memory_format=order)).copy_(image))

@@ -78,21 +78,20 @@ class Pipeline(Layer):
             size = layer.out_size(size)
         return size
 
-    def executed(self, batch: Batch, noise: Noise | None, order: torch.memory_format = torch.channels_last) -> Batch:
+    def executed(self, batch: Batch, noise: Noise | None) -> Batch:
         """On a CPU every mix is a stage of its own, so that it and the layers around it can go in pieces."""
         exact = getattr(batch.image, "dtype", torch.uint8) in (torch.uint8, torch.float32)  # what stands between them
         if not (may_be_cut(self, batch) and exact):
-            return super().executed(batch, noise, order)
+            return super().executed(batch, noise)
         stages = self._between_mixes() if any(map(_is_mix, self._flat())) else []
         if noise is None:
             stages = [stage for stage in stages if stage.fixed_leaves()]
         if not stages:
-            return super().executed(batch, noise, order)
+            return super().executed(batch, noise)
         dtype = result_dtype(batch.image, self.dtype)
-        orders = [torch.contiguous_format] * (len(stages) - 1) + [order]
         noises = [None] * len(stages) if noise is None else noise.split([stage.draws for stage in stages], dim=1)
-        for stage, part, stage_order in zip(stages, noises, orders, strict=True):
-            batch = stage.executed(batch, part, stage_order)
+        for stage, part in zip(stages, noises, strict=True):
+            batch = stage.executed(batch, part)
         return batch.replace(image=finished(batch.image, dtype))
 
     def _flat(self) -> list[Layer]:

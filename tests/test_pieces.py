@@ -5,6 +5,7 @@ import torch
 
 import augment as A
 from augment import pieces
+from augment.native import library
 from tests.conformance import catalogue
 
 
@@ -116,9 +117,12 @@ def test_mixes_go_in_pieces_once_everybody_has_a_partner(name, small_pieces, mon
     noise = layer.noise(batch.index)
     expected = layer.run(batch, noise)
     assert lengths.pop() == (7, 7)
+    # a kernel lays images over others in one pass, without memory for anything else
+    laid = layer.laid(layer.prepared(batch), layer.paired(layer.params(noise)))
+    expected_lengths = [(2, 7), (2, 7), (3, 7)] if laid is None or not library.AVAILABLE else [(7, 7)]
     for pipeline in (layer, A.Pipeline(layer), A.Pipeline(A.Pipeline(layer))):
         out = pipeline(batch, noise)
-        assert lengths == [(2, 7), (2, 7), (3, 7)]
+        assert lengths == expected_lengths
         lengths.clear()
         assert out.parts().keys() == expected.parts().keys()
         for part, value in out.parts().items():

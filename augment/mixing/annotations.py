@@ -41,7 +41,8 @@ def chosen(which: Bool[Tensor, " b"], new: Batch, old: Batch) -> Batch:
         if name in ("boxes", "boxes_visible", "keypoints", "keypoints_visible"):
             rows = max(part.shape[1], other.shape[1])
             part, other = _filled(part, rows), _filled(other, rows)
-        changes[name] = torch.where(which.view(-1, *[1] * (part.ndim - 1)), part, other)
+        if part is not other:
+            changes[name] = torch.where(which.view(-1, *[1] * (part.ndim - 1)), part, other)
     return old.replace(**changes)
 
 

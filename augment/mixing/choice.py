@@ -1,10 +1,11 @@
 """A choice between ways of mixing, made for every sample by itself."""
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from augment import checks
 from augment.base import Layer
@@ -12,7 +13,8 @@ from augment.batch import Batch
 from augment.distributions import Bernoulli, Choice
 from augment.mix import Mix
 from augment.mixing.annotations import chosen
-from augment.types import Noise, Params, PerSample, Size
+from augment.overlay import Overlay, overlaid
+from augment.types import Bool, Noise, Params, PerSample, Size
 
 
 class RandomMix(Mix):
@@ -112,19 +114,39 @@ class RandomMix(Mix):
         theirs = [layer.paired(_of(i, params)) for i, layer in enumerate(self.layers)]
         return own | {f"{i}.{name}": value for i, drawn in enumerate(theirs) for name, value in drawn.items()}
 
-    def mixed(self, batch: Batch, others: Batch, drawn: Params) -> Batch:
-        """Each sample as the layer mixes it that it chose; the gate is one of what is chosen from."""
-        return self.mix(batch, others, drawn)
+    def overlay(self, params: Params, size: tuple[int, int]) -> Overlay | None:
+        """That of the layer which a sample chose, if all layers have one."""
+        theirs = [layer.overlay(_of(i, params), size) for i, layer in enumerate(self.layers)]
+        if None in theirs:
+            return None
+        over = theirs[0].only(self._taken(0, params))
+        for i, one in enumerate(theirs[1:], start=1):
+            over = one.where(self._taken(i, params), over)
+        return over
 
-    def mix(self, batch: Batch, others: Batch, params: Params) -> Batch:
-        """From raw draws, because each layer resolves its own."""
-        out, gate = batch, params.get("gate")
+    def annotated(self, batch: Batch, others: Batch, params: Params) -> Batch:
+        out = batch
         for i, layer in enumerate(self.layers):
-            taken = params["choice"] == i
-            taken = taken if gate is None else taken & gate
-            mixed = layer.mixed(layer.prepared(batch), layer.prepared(others), _of(i, params))
-            out = chosen(taken, mixed, out)
+            told = layer.annotated(layer.prepared(batch), layer.prepared(others), _of(i, params))
+            out = chosen(self._taken(i, params), told, out)
         return out
+
+    def mixed(self, batch: Batch, others: Batch, drawn: Params) -> Batch:
+        """Each sample as the layer mixes it that it chose, in one pass over the images where that can be."""
+        over = self.laid(batch, drawn)
+        if over is not None:
+            told = self.annotated(batch, others, self.resolve(drawn, batch.size))
+            return told.replace(image=overlaid(batch.image, others.image, over))
+        out = batch
+        for i, layer in enumerate(self.layers):
+            mixed = layer.mixed(layer.prepared(batch), layer.prepared(others), _of(i, drawn))
+            out = chosen(self._taken(i, drawn), mixed, out)
+        return out
+
+    def _taken(self, i: int, params: Params) -> Bool[Tensor, " b"]:
+        """Which samples layer i mixes: those that chose it, and that its gate and that of the choice let through."""
+        gates = [params[name] for name in ("gate", f"{i}.gate") if name in params]
+        return functools.reduce(torch.logical_and, gates, params["choice"] == i)
 
 
 def _of(i: int, params: Params) -> Params:

@@ -6,7 +6,8 @@ from augment.batch import Batch
 from augment.distributions import Bernoulli, Beta
 from augment.mix import Mix
 from augment.mixing.annotations import pasted, with_room
-from augment.photometric.erasing import rectangle
+from augment.overlay import Overlay
+from augment.rectangles import SIDES, rectangle
 from augment.shorthand import Quantity
 from augment.types import Params, Size
 
@@ -54,15 +55,18 @@ class RandomCutMix(Mix):
     def prepared(self, batch: Batch) -> Batch:
         return with_room(super().prepared(batch), 2)
 
-    def mix(self, batch: Batch, others: Batch, params: Params) -> Batch:
+    def overlay(self, params: Params, size: tuple[int, int]) -> Overlay:
+        whole = torch.ones_like(params["lambda_val"])
+        return Overlay(params["partner"], whole, *(params[side] for side in SIDES))
+
+    def annotated(self, batch: Batch, others: Batch, params: Params) -> Batch:
         partner, own = params["partner"], params["lambda_val"][:, None]
-        inside = rectangle(params, batch.image.shape[-2:])
-        image = torch.where(inside[:, None], others.image.index_select(0, partner), batch.image)
         label = batch.label + (1 - own) * (others.label[partner] - batch.label)
         mask = batch.mask
         if mask is not None:
+            inside = rectangle(params, batch.size)
             mask = torch.where(inside if mask.ndim == 3 else inside[:, None], others.mask[partner], mask)
-        top, left, height, width = (params[name] for name in ("top", "left", "height", "width"))
+        top, left, height, width = (params[name] for name in SIDES)
         frame = torch.stack([left, top, left + width, top + height], 1)
         scale, shift = torch.ones_like(frame[:, :2]), torch.zeros_like(frame[:, :2])
-        return batch.replace(image=image, label=label, mask=mask, **pasted(batch, others, partner, frame, scale, shift))
+        return batch.replace(label=label, mask=mask, **pasted(batch, others, partner, frame, scale, shift))

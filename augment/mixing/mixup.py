@@ -5,6 +5,7 @@ import torch
 from augment.batch import Batch
 from augment.distributions import Bernoulli
 from augment.mix import Mix
+from augment.overlay import Overlay
 from augment.shorthand import Quantity
 from augment.types import Params
 
@@ -33,12 +34,11 @@ class RandomMixUp(Mix):
         super().__init__(p, same_on_batch, num_classes)
         self.quantity("lambda_val", lambda_val, legal=(0.0, 1.0))
 
-    def mix(self, batch: Batch, others: Batch, params: Params) -> Batch:
-        theirs = 1 - params["lambda_val"]
-        image, label = (
-            torch.lerp(
-                own, part.index_select(0, params["partner"]), theirs.view(-1, *[1] * (own.ndim - 1)).to(own.dtype)
-            )
-            for own, part in ((batch.image, others.image), (batch.label, others.label))
-        )
-        return batch.replace(image=image, label=label)
+    def overlay(self, params: Params, size: tuple[int, int]) -> Overlay:
+        own = params["lambda_val"]
+        zero = torch.zeros_like(own)
+        return Overlay(params["partner"], 1 - own, zero, zero, zero + size[0], zero + size[1])
+
+    def annotated(self, batch: Batch, others: Batch, params: Params) -> Batch:
+        theirs = (1 - params["lambda_val"])[:, None].to(batch.label.dtype)
+        return batch.replace(label=torch.lerp(batch.label, others.label[params["partner"]], theirs))

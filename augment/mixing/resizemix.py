@@ -9,8 +9,8 @@ from augment.distributions import Bernoulli
 from augment.interpolation import Footprint, Window
 from augment.mix import Mix
 from augment.mixing.annotations import pasted, with_room
-from augment.photometric.erasing import rectangle
 from augment.pixels import stacked
+from augment.rectangles import rectangle
 from augment.resample import sample
 from augment.shorthand import Quantity
 from augment.types import Float, Images, Params, PerSample, Size

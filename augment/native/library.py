@@ -43,6 +43,10 @@ _ARGUMENTS = {
     "augment_look_up": [_POINTER, _POINTER, _INT, _LONG, _LONG, _LONG, _POINTER, _INT],
     "augment_erase": [_POINTER, _POINTER, _FLOAT, _INT, _LONG, _LONG, _LONG, _LONG, _POINTER, _INT],
     "augment_sharpen": [_POINTER, _POINTER, _INT, _LONG, _LONG, _LONG, _LONG, _POINTER, _INT],
+    "augment_overlay": [
+        *(_POINTER, _POINTER, _POINTER, _POINTER, _POINTER),  # images, others, partners, shares, rectangles
+        *(_INT, _LONG, _LONG, _LONG, _LONG, _POINTER, _INT),  # whether channels lie together, shape, output and threads
+    ],
     "augment_move": [_POINTER, _POINTER, _POINTER, _INT, _LONG, _LONG, _LONG, _LONG, _POINTER, _INT],
     "augment_warp": [
         *_SOURCE,

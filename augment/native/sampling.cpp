@@ -34,6 +34,12 @@ INLINE void sample_turned(const Job &job, int64_t b, int64_t from, int64_t to) {
     }
 }
 
+// How many of the taps count: one of two where all positions are whole, as after a flip.
+INLINE int counted(const Axis &axis, const Taps &found) {
+    const float *second = found.weight.data() + found.count;
+    return axis.taps == 2 && std::all_of(second, second + found.count, [](float w) { return w == 0; }) ? 1 : axis.taps;
+}
+
 // Rows first, then columns, where rows stay rows and columns stay columns.
 template <typename T>
 INLINE void sample_straight(const Job &job, int64_t b, int64_t from, int64_t to) {
@@ -44,6 +50,7 @@ INLINE void sample_straight(const Job &job, int64_t b, int64_t from, int64_t to)
     Taps down(rows.taps, 1), across(columns.taps, job.width);
     find_taps(job.x.at(b, 0, 0), job.x.column, job.width, columns, across);
     const auto used = std::minmax_element(across.offset.begin(), across.offset.end());
+    const int column_taps = counted(columns, across);
     const int64_t left = *used.first, span = *used.second - left + 1, channels = s.channels, width = job.width;
     const bool interleaved = channels > 1 && s.channel_stride == 1 && s.column_stride == channels;
     const int64_t runs = interleaved ? 1 : channels, length = interleaved ? span * channels : span;
@@ -51,9 +58,10 @@ INLINE void sample_straight(const Job &job, int64_t b, int64_t from, int64_t to)
     std::vector<float> line(runs * length + 1);
     for (int64_t i = from; i < to; i++) {
         find_taps(job.y.at(b, i, 0), 0, 1, rows, down);
+        const int row_taps = counted(rows, down);
         for (int64_t run = 0; run < runs; run++) {
             float *blended = line.data() + run * length;
-            for (int r = 0; r < rows.taps; r++) {
+            for (int r = 0; r < row_taps; r++) {
                 const float weight = down.weight[r];
                 const T *row = base + down.offset[r] * s.row_stride[b] + left * s.column_stride + run * run_stride;
                 for (int64_t c = 0; step == 1 && c < length; c++) blended[c] = (r ? blended[c] : 0) + one(row[c]) * weight;
@@ -66,7 +74,7 @@ INLINE void sample_straight(const Job &job, int64_t b, int64_t from, int64_t to)
         const float *weight = across.weight.data();
         for (int64_t j = 0; interleaved && channels == 3 && j < width; j++) {
             Four sum = {0, 0, 0, 0};
-            for (int c = 0; c < columns.taps; c++) {
+            for (int c = 0; c < column_taps; c++) {
                 Four value;
                 memcpy(&value, line.data() + (pixel[c * width + j] - left) * 3, 16);
                 sum += value * weight[c * width + j];
@@ -77,7 +85,7 @@ INLINE void sample_straight(const Job &job, int64_t b, int64_t from, int64_t to)
         for (int64_t k = 0; !(interleaved && channels == 3) && k < channels; k++) {
             for (int64_t j = 0; j < width; j++) {
                 float sum = 0;
-                for (int c = 0; c < columns.taps; c++)
+                for (int c = 0; c < column_taps; c++)
                     sum += line[(pixel[c * width + j] - left) * line_column + k * line_channel] * weight[c * width + j];
                 out[k * job.plane() + j] = sum;
             }

@@ -1,7 +1,6 @@
 """Rectangles cut out of the image."""
 
 import torch
-from torch import Tensor
 
 from augment.base import Layer
 from augment.batch import Batch
@@ -9,11 +8,9 @@ from augment.distributions import Bernoulli, LogUniform
 from augment.layer import PixelOp
 from augment.native import bytes as native
 from augment.noise import normal_field
+from augment.rectangles import SIDES, rectangle
 from augment.shorthand import Quantity
 from augment.types import Params, Planes, Size
-
-SIDES = ("top", "left", "height", "width")
-"""What a rectangle is made of, in whole pixels."""
 
 
 class RandomErasing(PixelOp):
@@ -73,11 +70,3 @@ class RandomErasing(PixelOp):
             return tuple(torch.where(erased, float(self.value), plane) for plane in planes)
         field = normal_field(params["key"], (len(planes), *planes[0].shape[1:])).unbind(1)
         return tuple(torch.where(erased, n.to(p.dtype), p) for n, p in zip(field, planes, strict=True))
-
-
-def rectangle(params: Params, size: tuple[int, int]) -> Tensor:
-    """(B, H, W) bool: inside the box of whole-pixel `top`, `left`, `height`, `width`."""
-    top, left, height, width = (params[name][:, None, None] for name in SIDES)
-    y = torch.arange(size[0], device=top.device)[:, None]
-    x = torch.arange(size[1], device=top.device)
-    return (y >= top) & (y < top + height) & (x >= left) & (x < left + width)

@@ -1,0 +1,46 @@
+"""Images laid over others on a CPU by the kernel of overlay.cpp, in the memory order that they come in."""
+
+import torch
+from torch import Tensor
+
+from augment.native import library
+from augment.native.library import address, in_order, interleaved, kernels, operator
+from augment.pages import in_large_pages
+from augment.types import Float, Images, Integer, PerSample
+
+
+def serves(images: Images, others: Float[Tensor, "n c h w"], *params: Tensor) -> bool:
+    """Whether the kernel can do it: float32 on a CPU, and nobody asks for a gradient."""
+    return images.dtype == others.dtype == torch.float32 and library.serves(images, others, *params)
+
+
+def overlaid(
+    images: Images,
+    others: Float[Tensor, "n c h w"],
+    partner: Integer[Tensor, " b"],
+    share: PerSample,
+    rectangles: Float[Tensor, "b 4"],
+) -> Float[Tensor, "b c h w"]:
+    """A share (B,) of another image inside a rectangle (top, left, height, width) of each."""
+    return _overlaid(
+        images, others, partner, share.to(torch.float32), rectangles.to(torch.float32), interleaved(images)
+    )
+
+
+def _output(images: Tensor, together: bool) -> Tensor:
+    return torch.empty_like(images, memory_format=in_order(together))
+
+
+@operator("overlay", lambda images, others, partner, share, rectangles, together: _output(images, together))
+def _overlaid(
+    images: Tensor, others: Tensor, partner: Tensor, share: Tensor, rectangles: Tensor, together: bool
+) -> Tensor:
+    out = in_large_pages(_output(images, together))
+    # named, so that they live until the kernel returns
+    images, others = (part.contiguous(memory_format=in_order(together)) for part in (images, others))
+    partner, share, rectangles = partner.contiguous(), share.contiguous(), rectangles.contiguous()
+    kernels().augment_overlay(
+        *map(address, (images, others, partner, share, rectangles)),
+        *(together, *images.shape, address(out), torch.get_num_threads()),
+    )
+    return out
