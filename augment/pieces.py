@@ -16,7 +16,7 @@ from augment.batch import Batch, PackedImages
 from augment.pages import has_memory, in_large_pages
 
 _PER_THREAD = 3 << 20
-"""Bytes of one float copy of the images in a piece. From 1 to 8 MiB the times of recipes differ little."""
+"""Bytes of one float copy of the images in a piece. From 2 to 8 MiB the times of recipes differ little."""
 
 _MOST = 16 << 20
 """Bytes of the same for all threads together: glibc keeps what is freed for reuse only below 32 MiB."""
