@@ -253,14 +253,13 @@ class Layer(Configured, nn.Module):
 
     def executed(self, batch: Batch, noise: Noise | None) -> Batch:
         """`run` of the whole batch, or of one piece after another, the image channels_last."""
-        parts = cuts(batch) if may_be_cut(self, batch) and not looks_at_batch(self) else []
-        if len(parts) < 2:
+        if looks_at_batch(self) or not may_be_cut(self, batch):
             return in_order(self.run(batch, noise))
 
         def piece(rows: slice) -> Batch:
             return self.run(batch.map(lambda part: part[rows]), None if noise is None else noise[rows])
 
-        return in_pieces(piece, parts)
+        return in_pieces(piece, cuts(batch))
 
     def run(self, batch: Batch, noise: Noise | None) -> Batch:
         """The pure function: a batch and its noise, or no noise for what is not random, to the finished batch."""

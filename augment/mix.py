@@ -12,9 +12,9 @@ from augment.batch import Batch
 from augment.distributions import Bernoulli
 from augment.layer import check_dense
 from augment.overlay import Overlay, in_one_pass, overlaid
-from augment.pieces import cuts, in_order, in_pieces, may_be_cut
+from augment.pieces import cuts, in_pieces, may_be_cut
 from augment.pixels import finished, result_dtype, stacked, to_float
-from augment.rows import Drawn, Parts, on_chosen
+from augment.rows import Drawn, Parts, on_chosen, where
 from augment.step import Step
 from augment.types import Bool, Noise, Params, Size
 
@@ -69,9 +69,9 @@ class Mix(Layer):
             mixed = self.mixed(some, whole, {name: value[rows] for name, value in drawn.items()})
             return mixed.replace(image=finished(mixed.image, dtype))
 
-        over = self.laid(whole, drawn)
+        over = self.overlay(self.resolve(drawn, whole.size), whole.size)
         at_once = over is not None and in_one_pass(whole.image, whole.image, over)
-        return self._like(batch, in_order(piece(slice(None))) if at_once else in_pieces(piece, cuts(whole)))
+        return self._like(batch, in_pieces(piece, [slice(0, len(whole))] if at_once else cuts(whole)))
 
     def prepared(self, batch: Batch) -> Batch:
         """Float images and labels that are probabilities, which is what can be mixed."""
@@ -87,27 +87,24 @@ class Mix(Layer):
 
     def mixed(self, batch: Batch, others: Batch, drawn: Params) -> Batch:
         """Those of the prepared samples that the gate lets through mixed with others, and the rest as they are."""
-        gate, over = drawn.get("gate"), self.laid(batch, drawn)
+        gate, params = drawn.get("gate"), self.resolve(drawn, batch.size)
+        over = self.overlay(params, batch.size)
         if over is not None:
-            told = self.annotated(batch, others, self.resolve(drawn, batch.size))
-            told = told if gate is None else _only(gate, told, batch)
+            told = self.annotated(batch, others, params)
+            if gate is not None:
+                over, told = over.only(gate), _only(gate, told, batch)
             return told.replace(image=overlaid(batch.image, others.image, over))
         if gate is None:
-            return self.mix(batch, others, self.resolve(drawn, batch.size))
+            return self.mix(batch, others, params)
         changing = batch.replace(index=None)
         names, parts = zip(*changing.parts().items(), strict=True)
 
         def changed(some: Parts, params: Drawn) -> Parts:
             own = changing.replace(**dict(zip(names, some, strict=True)))
-            mixed = self.mix(own, others, self.resolve(params[0], own.size))
+            mixed = self.mix(own, others, params[0])
             return tuple(getattr(mixed, name) for name in names)
 
-        return batch.replace(**dict(zip(names, on_chosen(gate, changed, parts, [drawn]), strict=True)))
-
-    def laid(self, batch: Batch, drawn: Params) -> Overlay | None:
-        """The overlay from raw draws, that of nothing where the gate lets nobody through."""
-        over, gate = self.overlay(self.resolve(drawn, batch.size), batch.size), drawn.get("gate")
-        return over if over is None or gate is None else over.only(gate)
+        return batch.replace(**dict(zip(names, on_chosen(gate, changed, parts, [params]), strict=True)))
 
     def step(self, size: Size, max_size: tuple[int, int], params: Params, like: Tensor) -> Step | None:
         raise ValueError(f"{type(self).__name__} cannot be undone: what was mixed does not come apart.")
@@ -139,7 +136,4 @@ class Mix(Layer):
 def _only(gate: Bool[Tensor, " b"], new: Batch, old: Batch) -> Batch:
     """The new annotations of some samples, the old ones, which have the same shapes, of the rest."""
     changed = {name: part for name, part in new.parts().items() if part is not getattr(old, name)}
-    shape = {name: (-1, *[1] * (part.ndim - 1)) for name, part in changed.items()}
-    return old.replace(
-        **{name: torch.where(gate.view(shape[name]), part, getattr(old, name)) for name, part in changed.items()}
-    )
+    return old.replace(**{name: where(gate, part, getattr(old, name)) for name, part in changed.items()})

@@ -83,7 +83,7 @@ class Pipeline(Layer):
         exact = getattr(batch.image, "dtype", torch.uint8) in (torch.uint8, torch.float32)  # what stands between them
         if not (may_be_cut(self, batch) and exact):
             return super().executed(batch, noise)
-        stages = self._between_mixes() if any(map(_is_mix, self._flat())) else []
+        stages = self._between_mixes()
         if noise is None:
             stages = [stage for stage in stages if stage.fixed_leaves()]
         if not stages:
@@ -99,8 +99,10 @@ class Pipeline(Layer):
         return [inner for layer in self.layers for inner in (layer._flat() if isinstance(layer, Pipeline) else [layer])]
 
     def _between_mixes(self) -> list[Layer]:
-        """Every mix, and the layers between them as pipelines."""
+        """Every mix, and the layers between them as pipelines; nothing where there is no mix."""
         layers = self._flat()
+        if not any(map(_is_mix, layers)):
+            return []
         if self._stages is None or self._stages[0] != layers:
             groups = itertools.groupby(enumerate(layers), key=lambda place: place[0] if _is_mix(place[1]) else None)
             runs = [[layer for _, layer in group] for _, group in groups]

@@ -40,14 +40,16 @@ def on_chosen(
         return function(parts, params)
     rows = rows_of(chosen)
     if rows is None:
-        return tuple(
-            torch.where(chosen.view(-1, *[1] * (old.ndim - 1)), new, old)
-            for new, old in zip(function(parts, params), parts, strict=True)
-        )
+        return tuple(where(chosen, new, old) for new, old in zip(function(parts, params), parts, strict=True))
     if len(rows) in (0, len(chosen)):
         return function(parts, params) if len(rows) else parts
     some = function(tuple(part.index_select(0, rows) for part in parts), taken(params, rows))
     return tuple(put_back(part, rows, new) for part, new in zip(parts, some, strict=True))
+
+
+def where(chosen: Bool[Tensor, " b"], new: Tensor, old: Tensor) -> Tensor:
+    """What is new (B, ...) for the chosen samples, what is old for the others."""
+    return torch.where(chosen.view(-1, *[1] * (old.ndim - 1)), new, old)
 
 
 def taken(params: Drawn, rows: Integer[Tensor, " n"]) -> list[dict[str, Tensor]]:

@@ -118,8 +118,8 @@ def test_mixes_go_in_pieces_once_everybody_has_a_partner(name, small_pieces, mon
     expected = layer.run(batch, noise)
     assert lengths.pop() == (7, 7)
     # a kernel lays images over others in one pass, without memory for anything else
-    laid = layer.laid(layer.prepared(batch), layer.paired(layer.params(noise)))
-    expected_lengths = [(2, 7), (2, 7), (3, 7)] if laid is None or not library.AVAILABLE else [(7, 7)]
+    over = layer.overlay(layer.resolve(layer.paired(layer.params(noise)), batch.size), batch.size)
+    expected_lengths = [(2, 7), (2, 7), (3, 7)] if over is None or not library.AVAILABLE else [(7, 7)]
     for pipeline in (layer, A.Pipeline(layer), A.Pipeline(A.Pipeline(layer))):
         out = pipeline(batch, noise)
         assert lengths == expected_lengths

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from augment.batch import Batch
+from augment.rows import where
 from augment.types import Bool, Float
 
 Frame = Float[Tensor, "b 4"]
@@ -42,7 +43,7 @@ def chosen(which: Bool[Tensor, " b"], new: Batch, old: Batch) -> Batch:
             rows = max(part.shape[1], other.shape[1])
             part, other = _filled(part, rows), _filled(other, rows)
         if part is not other:
-            changes[name] = torch.where(which.view(-1, *[1] * (part.ndim - 1)), part, other)
+            changes[name] = where(which, part, other)
     return old.replace(**changes)
 
 

@@ -133,10 +133,10 @@ class RandomMix(Mix):
 
     def mixed(self, batch: Batch, others: Batch, drawn: Params) -> Batch:
         """Each sample as the layer mixes it that it chose, in one pass over the images where that can be."""
-        over = self.laid(batch, drawn)
+        params = self.resolve(drawn, batch.size)
+        over = self.overlay(params, batch.size)
         if over is not None:
-            told = self.annotated(batch, others, self.resolve(drawn, batch.size))
-            return told.replace(image=overlaid(batch.image, others.image, over))
+            return self.annotated(batch, others, params).replace(image=overlaid(batch.image, others.image, over))
         out = batch
         for i, layer in enumerate(self.layers):
             mixed = layer.mixed(layer.prepared(batch), layer.prepared(others), _of(i, drawn))

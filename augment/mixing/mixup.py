@@ -36,8 +36,8 @@ class RandomMixUp(Mix):
 
     def overlay(self, params: Params, size: tuple[int, int]) -> Overlay:
         own = params["lambda_val"]
-        zero = torch.zeros_like(own)
-        return Overlay(params["partner"], 1 - own, zero, zero, zero + size[0], zero + size[1])
+        corner, height, width = (torch.full_like(own, extent) for extent in (0, *size))
+        return Overlay(params["partner"], 1 - own, corner, corner, height, width)
 
     def annotated(self, batch: Batch, others: Batch, params: Params) -> Batch:
         theirs = (1 - params["lambda_val"])[:, None].to(batch.label.dtype)

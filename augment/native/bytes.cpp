@@ -1,6 +1,7 @@
 // From bytes to floats in one pass: through tables (augment/levels.py), sharper or softer
 // (augment/filtering/sharpness.py), and with a rectangle erased (augment/photometric/erasing.py).
 #include "levels.h"
+#include "rectangle.h"
 
 #include <algorithm>
 #include <vector>
@@ -36,15 +37,13 @@ FOR_EVERY_PROCESSOR void sharpen(const uint8_t *image, float change, int64_t hei
     }
 }
 
-// A box (top, left, height, width) in whole pixels is filled, as far as it lies in the image.
+// A rectangle is filled.
 void erase(const uint8_t *image, const float *box, float value, int64_t height, int64_t width, int64_t step,
            float *out) {
-    const int64_t top = (int64_t)clamped(box[0], 0, (float)height), left = (int64_t)clamped(box[1], 0, (float)width);
-    const int64_t bottom = (int64_t)clamped(box[0] + box[2], 0, (float)height);
-    const int64_t right = (int64_t)clamped(box[1] + box[3], 0, (float)width);
+    const Rectangle inside(box, height, width);
     to_floats(image, height * width * step, out);
-    for (int64_t row = top; row < bottom && left < right; row++)
-        std::fill(out + (row * width + left) * step, out + (row * width + right) * step, value);
+    for (int64_t row = inside.top; row < inside.bottom && !inside.empty(); row++)
+        std::fill(out + (row * width + inside.left) * step, out + (row * width + inside.right) * step, value);
 }
 
 }  // namespace

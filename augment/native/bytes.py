@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from augment.native import library
-from augment.native.library import address, in_order, interleaved, kernels, operator
+from augment.native.library import address, floats_like, in_order, interleaved, kernels, operator
 from augment.types import Float, Integer, PerSample, UInt8
 
 Bytes = UInt8[Tensor, "b c h w"]
@@ -35,10 +35,6 @@ def erased(image: Bytes, boxes: Float[Tensor, "b 4"], value: float) -> Float[Ten
     return _erased(image, boxes.to(torch.float32), value, interleaved(image))
 
 
-def _floats(image: Tensor, together: bool) -> Tensor:
-    return torch.empty_like(image, dtype=torch.float32, memory_format=in_order(together))
-
-
 @operator("count", lambda image, together: image.new_empty(*image.shape[:2], 256, dtype=torch.int32))
 def _counted(image: Tensor, together: bool) -> Tensor:
     image = image.contiguous(memory_format=in_order(together))
@@ -50,9 +46,9 @@ def _counted(image: Tensor, together: bool) -> Tensor:
     return counts
 
 
-@operator("look_up", lambda image, tables, together: _floats(image, together))
+@operator("look_up", lambda image, tables, together: floats_like(image, together))
 def _looked_up(image: Tensor, tables: Tensor, together: bool) -> Tensor:
-    out = _floats(image, together)
+    out = floats_like(image, together)
     # named, so that they live until the kernel returns
     image, tables = image.contiguous(memory_format=in_order(together)), tables.contiguous()
     batch, channels, height, width = image.shape
@@ -63,9 +59,9 @@ def _looked_up(image: Tensor, tables: Tensor, together: bool) -> Tensor:
     return out
 
 
-@operator("sharpen", lambda image, change, together: _floats(image, together))
+@operator("sharpen", lambda image, change, together: floats_like(image, together))
 def _sharpened(image: Tensor, change: Tensor, together: bool) -> Tensor:
-    out = _floats(image, together)
+    out = floats_like(image, together)
     image, change = image.contiguous(memory_format=in_order(together)), change.contiguous()
     kernels().augment_sharpen(
         address(image), address(change), together, *image.shape, address(out), torch.get_num_threads()
@@ -73,9 +69,9 @@ def _sharpened(image: Tensor, change: Tensor, together: bool) -> Tensor:
     return out
 
 
-@operator("erase", lambda image, boxes, value, together: _floats(image, together))
+@operator("erase", lambda image, boxes, value, together: floats_like(image, together))
 def _erased(image: Tensor, boxes: Tensor, value: float, together: bool) -> Tensor:
-    out = _floats(image, together)
+    out = floats_like(image, together)
     image, boxes = image.contiguous(memory_format=in_order(together)), boxes.contiguous()
     kernels().augment_erase(
         address(image), address(boxes), value, together, *image.shape, address(out), torch.get_num_threads()

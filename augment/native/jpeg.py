@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from augment.native import library
-from augment.native.library import address, in_order, interleaved, kernels, operator
+from augment.native.library import address, floats_like, in_order, interleaved, kernels, operator
 from augment.types import Bool, Float
 
 
@@ -27,13 +27,9 @@ def coded(
     return _coded(image, chosen, tables.to(torch.float32), interleaved(image))
 
 
-def _output(image: Tensor, together: bool) -> Tensor:
-    return torch.empty_like(image, memory_format=in_order(together))
-
-
-@operator("jpeg", lambda image, chosen, tables, together: _output(image, together))
+@operator("jpeg", lambda image, chosen, tables, together: floats_like(image, together))
 def _coded(image: Tensor, chosen: Tensor, tables: Tensor, together: bool) -> Tensor:
-    out = _output(image, together)
+    out = floats_like(image, together)
     # named, so that they live until the kernel returns
     image = image.contiguous(memory_format=in_order(together))
     chosen, tables = chosen.contiguous(), tables.expand(len(image), -1, -1, -1).contiguous()

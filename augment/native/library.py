@@ -116,6 +116,11 @@ def in_order(together: bool) -> torch.memory_format:
     return torch.channels_last if together else torch.contiguous_format
 
 
+def floats_like(image: Tensor, together: bool) -> Tensor:
+    """Memory for as many floats, in an order."""
+    return torch.empty_like(image, dtype=torch.float32, memory_format=in_order(together))
+
+
 def longs(*values: int) -> ctypes.Array:
     return (_LONG * len(values))(*values)
 

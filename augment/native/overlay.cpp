@@ -1,5 +1,5 @@
 // Images laid over others inside a rectangle, as augment/overlay.py defines it.
-#include "machine.h"
+#include "rectangle.h"
 
 #include <algorithm>
 
@@ -14,23 +14,21 @@ FOR_EVERY_PROCESSOR void blend(const float *own, const float *other, float share
 // A plane whose rows hold `step` values a pixel.
 void lay(const float *own, const float *other, float share, const float *box, int64_t height, int64_t width,
          int64_t step, float *out) {
-    const int64_t top = (int64_t)clamped(box[0], 0, (float)height), left = (int64_t)clamped(box[1], 0, (float)width);
-    const int64_t bottom = (int64_t)clamped(box[0] + box[2], 0, (float)height);
-    const int64_t right = (int64_t)clamped(box[1] + box[3], 0, (float)width);
-    const int64_t length = width * step, from = left * step, to = right * step;
-    if (!(share > 0) || top >= bottom || left >= right) {
+    const Rectangle inside(box, height, width);
+    const int64_t length = width * step, from = inside.left * step, to = inside.right * step;
+    if (!(share > 0) || inside.empty()) {
         std::copy_n(own, height * length, out);
         return;
     }
-    std::copy_n(own, top * length, out);
-    for (int64_t row = top; row < bottom; row++) {
+    std::copy_n(own, inside.top * length, out);
+    for (int64_t row = inside.top; row < inside.bottom; row++) {
         const int64_t start = row * length;
         std::copy_n(own + start, from, out + start);
         if (share == 1) std::copy_n(other + start + from, to - from, out + start + from);
         else blend(own + start + from, other + start + from, share, to - from, out + start + from);
         std::copy_n(own + start + to, length - to, out + start + to);
     }
-    std::copy_n(own + bottom * length, (height - bottom) * length, out + bottom * length);
+    std::copy_n(own + inside.bottom * length, (height - inside.bottom) * length, out + inside.bottom * length);
 }
 
 }  // namespace

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from augment.native import library
-from augment.native.library import address, in_order, interleaved, kernels, operator
+from augment.native.library import address, floats_like, in_order, interleaved, kernels, operator
 from augment.pages import in_large_pages
 from augment.types import Float, Images, Integer, PerSample
 
@@ -27,15 +27,11 @@ def overlaid(
     )
 
 
-def _output(images: Tensor, together: bool) -> Tensor:
-    return torch.empty_like(images, memory_format=in_order(together))
-
-
-@operator("overlay", lambda images, others, partner, share, rectangles, together: _output(images, together))
+@operator("overlay", lambda images, others, partner, share, rectangles, together: floats_like(images, together))
 def _overlaid(
     images: Tensor, others: Tensor, partner: Tensor, share: Tensor, rectangles: Tensor, together: bool
 ) -> Tensor:
-    out = in_large_pages(_output(images, together))
+    out = in_large_pages(floats_like(images, together))
     # named, so that they live until the kernel returns
     images, others = (part.contiguous(memory_format=in_order(together)) for part in (images, others))
     partner, share, rectangles = partner.contiguous(), share.contiguous(), rectangles.contiguous()
