@@ -20,7 +20,7 @@ from augment.pieces import cuts, in_order, in_pieces, looks_at_batch, may_be_cut
 from augment.pixels import compute_dtype, dtype_of, finished, result_dtype
 from augment.shorthand import Quantity, as_distribution, check_reached
 from augment.step import Step, inverted
-from augment.types import Bool, Noise, Num, Params, PerSample, Size
+from augment.types import Bool, Integer, Noise, Num, Params, PerSample, Size
 from augment.warping import warp
 
 
@@ -189,6 +189,12 @@ class Layer(Configured, nn.Module):
 
         Without an index, `batch_size` samples are numbered on from the last call, differently on every rank.
         """
+        return self.draw(epoch, self._numbers(index, batch_size, device))
+
+    def _numbers(
+        self, index: Tensor | None, batch_size: int | None, device: torch.device | str | None
+    ) -> Integer[Tensor, " b"]:
+        """The samples' numbers, given or counted on, on `device`."""
         name = type(self).__name__
         if index is None:
             if batch_size is None:
@@ -196,7 +202,7 @@ class Layer(Configured, nn.Module):
             index = self._numbering.take(batch_size, device)
         elif index.ndim != 1 or index.is_floating_point():
             raise ValueError(f"{name}: index must be (B,) integers, got {tuple(index.shape)} {index.dtype}.")
-        return self.draw(epoch, index.to(device or index.device, non_blocking=True))
+        return index.to(device or index.device, non_blocking=True)
 
     def draw(self, epoch: int | Tensor, index: Tensor) -> Noise:
         """The draws (B, draws) of samples (B,), on the device of `index`."""

@@ -14,17 +14,19 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from augment.batch import Batch, PackedImages
-from augment.noise import uniform
+from augment.gpu.lowering import teach_compiler
+from augment.gpu.replay import Pass, Replayed
+from augment.noise import Key, key_of, uniform
 from augment.types import Noise
 
-Pass = Callable[[Batch, Noise | None], Batch]
-
 MODES = ("default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")
-CUDA_GRAPHED = ("reduce-overhead", "max-autotune")
-"""The modes that replay CUDA graphs. The noise is one of their inputs, so every replay has fresh draws."""
+CUDA_GRAPHED = {"reduce-overhead": "default", "max-autotune": "max-autotune-no-cudagraphs"}
+"""The modes that replay CUDA graphs (`augment.gpu.replay`), and how the code in these is compiled. What keys the
+draws is one of the inputs, so every replay has fresh ones.
+"""
 
 _SIZES = 32
 """For how many image sizes a pipeline compiles before it runs further ones in eager mode."""
@@ -37,23 +39,26 @@ class CompiledPass:
     widths are constants of it: a new image size does, except for packed images, whose sizes are data.
     """
 
-    def __init__(self, function: Pass, mode: str | None) -> None:
-        self.graphed = mode in CUDA_GRAPHED
+    def __init__(self, module: nn.Module, function: Pass, mode: str | None) -> None:
         known = inspect.signature(torch.compile).parameters
         # where torch can, each pipeline has its own count of compilations; else all pipelines of a process share 8
         own = {"isolate_recompiles": True, "recompile_limit": _SIZES} if "isolate_recompiles" in known else {}
-        self.compiled = torch.compile(function, fullgraph=True, options=_options(mode), **own)
+        self.compiled = _compiled(function, mode, **own)
         self.full = False
+        self.replayed = Replayed(module, self.launched) if mode in CUDA_GRAPHED else None
 
-    def __call__(self, batch: Batch, noise: Noise | None) -> Batch:
+    def __call__(self, batch: Batch, noise: Noise | Key | None) -> Batch:
+        run = self.replayed if self.replayed and batch.device.type == "cuda" else self.launched
+        return run(batch, noise)
+
+    def launched(self, batch: Batch, noise: Noise | Key | None) -> Batch:
+        """The compiled pass, kernel by kernel."""
         batch = batch.map(_with_variable_length)
         if noise is not None:
-            _with_variable_length(noise)
-        out = self._known(batch, noise) if self.full else self._known_or_new(batch, noise)
-        # the next replay writes to the same memory
-        return out.map(Tensor.clone) if self.graphed and batch.device.type == "cuda" else out
+            _with_variable_length(noise.index if isinstance(noise, Key) else noise)
+        return self._known(batch, noise) if self.full else self._known_or_new(batch, noise)
 
-    def _known_or_new(self, batch: Batch, noise: Noise | None) -> Batch:
+    def _known_or_new(self, batch: Batch, noise: Noise | Key | None) -> Batch:
         try:
             return self.compiled(batch, noise)
         except torch._dynamo.exc.FailOnRecompileLimitHit:
@@ -65,30 +70,26 @@ class CompiledPass:
         )
         return self._known(batch, noise)
 
-    def _known(self, batch: Batch, noise: Noise | None) -> Batch:
+    def _known(self, batch: Batch, noise: Noise | Key | None) -> Batch:
         """Compiled code where there is some, eager mode elsewhere."""
         with torch.compiler.set_stance("eager_on_recompile"):
             return self.compiled(batch, noise)
 
 
-def _options(mode: str | None) -> dict[str, Any]:
-    """Those of a mode, and planes that a GPU stacks by writing each to its place, not in a further pass over all."""
-    from torch._inductor import list_mode_options, list_options  # takes longer to import than all of augment
-
-    stacking = {"max_complex_pointwise_cat_inputs": 0, "max_pointwise_cat_inputs": 0}
-    return list_mode_options(mode or "default") | {k: v for k, v in stacking.items() if k in list_options()}
-
-
 class CompiledNoise:
     """`augment.noise.uniform` as one kernel instead of a hundred, whose launches a GPU would wait for."""
 
-    def __init__(self) -> None:
-        self.compiled = torch.compile(uniform, fullgraph=True)
+    def __init__(self, mode: str | None = None) -> None:
+        self.compiled = _compiled(uniform, mode)
 
     def __call__(self, seed: int, epoch: int | Tensor, index: Tensor, columns: int) -> Noise:
-        if not isinstance(epoch, Tensor):  # as a number it would be a constant, compiled again in every epoch
-            epoch = torch.full((), epoch, dtype=torch.int64, device=index.device)
-        return self.compiled(seed, epoch, _with_variable_length(index), columns)
+        index, epoch = key_of(_with_variable_length(index), epoch)
+        return self.compiled(seed, epoch, index, columns)
+
+
+def _compiled(function: Callable[..., Any], mode: str | None, **options: Any) -> Callable[..., Any]:
+    teach_compiler()
+    return torch.compile(function, fullgraph=True, mode=CUDA_GRAPHED.get(mode, mode), **options)
 
 
 def _with_variable_length(part: Any) -> Any:

@@ -11,6 +11,7 @@ hash-prospector (https://github.com/skeeto/hash-prospector, "16 21f0aaad 15 d35a
 
 import math
 import os
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -66,6 +67,25 @@ def uniform(seed: int, epoch: int | Tensor, index: Integer[Tensor, " b"], column
     first, second = sample_key(seed, epoch, index)
     column = _counter(columns, index.device)
     return to_unit(mix32(first[:, None] ^ mix32((second[:, None] + column) & _MASK)))
+
+
+class Key(NamedTuple):
+    """What the draws of a batch are a function of, besides the seed: for code that draws where it augments.
+
+    Attributes:
+        index: (B,) integers, the samples' numbers.
+        epoch: a 0-dimensional int64 tensor on the same device.
+    """
+
+    index: Integer[Tensor, " b"]
+    epoch: Integer[Tensor, ""]
+
+
+def key_of(index: Integer[Tensor, " b"], epoch: int | Tensor) -> Key:
+    """A number would be a constant of compiled code, which would be compiled again in every epoch."""
+    return Key(
+        index, epoch if isinstance(epoch, Tensor) else torch.full((), epoch, dtype=torch.int64, device=index.device)
+    )
 
 
 def _counter(count: int, device: torch.device) -> Integer[Tensor, " n"]:

@@ -7,13 +7,14 @@ memory fresh from the system costs more than the arithmetic on it. A GPU wants t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
 
 from augment.batch import Batch, PackedImages
 from augment.pages import has_memory, in_large_pages
+from augment.tracing import recorded
 
 _PER_THREAD = 3 << 20
 """Bytes of one float copy of the images in a piece. From 2 to 8 MiB the times of recipes differ little."""
@@ -63,11 +64,6 @@ def may_be_cut(layer: nn.Module, batch: Batch) -> bool:
     if torch.compiler.is_compiling() or batch.device.type != "cpu":
         return False
     return not recorded([*layer.parameters(), *batch.parts().values()])
-
-
-def recorded(tensors: Iterable[object]) -> bool:
-    """Whether what is done with them records a graph for gradients."""
-    return torch.is_grad_enabled() and any(getattr(tensor, "requires_grad", False) for tensor in tensors)
 
 
 def in_order(batch: Batch) -> Batch:

@@ -14,7 +14,9 @@ from augment.base import Layer
 from augment.batch import Batch
 from augment.compiled import MODES, CompiledNoise, CompiledPass
 from augment.config import write_yaml
+from augment.gpu.lowering import written
 from augment.mix import Mix
+from augment.noise import Key, key_of, uniform
 from augment.pieces import may_be_cut
 from augment.pixels import finished, result_dtype
 from augment.types import Noise, Params, PerSample, Size
@@ -113,20 +115,39 @@ class Pipeline(Layer):
             stages[-1].dtype = self.dtype
         return stages
 
-    def run(self, batch: Batch, noise: Noise | None) -> Batch:
+    def _noise_for(
+        self, batch: Batch, size: int, noise: Noise | None, index: Tensor | None, epoch: int | Tensor
+    ) -> Noise | Key:
+        """What is compiled for a GPU draws where it augments, so that the host makes one call instead of two."""
+        here = batch.device.type == "cuda" and self.compiles_on(batch.device) and not torch.compiler.is_compiling()
+        if noise is not None or not here or size != len(batch):  # frames share their draws
+            return super()._noise_for(batch, size, noise, index, epoch)
+        numbers = self._numbers(batch.index if index is None else index, size, batch.device)
+        if len(numbers) != size:
+            raise ValueError(f"Pipeline: index must have one number per image: expected {size}, got {len(numbers)}.")
+        return key_of(numbers, epoch)
+
+    def _drawn_and_run(self, batch: Batch, noise: Noise | Key | None) -> Batch:
+        if isinstance(noise, Key):
+            noise = written(uniform(self.seed, noise.epoch, noise.index, self.draws))
+        return super().run(batch, noise)
+
+    def run(self, batch: Batch, noise: Noise | Key | None) -> Batch:
         if not self.compiles_on(batch.device) or torch.compiler.is_compiling():
             return super().run(batch, noise)
         if self._compiled is None:
-            mode = self.compile_mode if self.compile_mode not in (True, "auto") else None
-            self._compiled = CompiledPass(super().run, mode)
+            self._compiled = CompiledPass(self, self._drawn_and_run, self._mode())
         return self._compiled(batch, noise)
 
     def draw(self, epoch: int | Tensor, index: Tensor) -> Noise:
         if index.device.type != "cuda" or not self.compiles_on(index.device) or torch.compiler.is_compiling():
             return super().draw(epoch, index)
         if self._compiled_noise is None:
-            self._compiled_noise = CompiledNoise()
+            self._compiled_noise = CompiledNoise(self._mode())
         return self._compiled_noise(self.seed, epoch, index, self.draws)
+
+    def _mode(self) -> str | None:
+        return None if self.compile_mode in (True, "auto") else self.compile_mode
 
     def compiles_on(self, device: torch.device) -> bool:
         """Whether batches on a device are compiled; never with a layer that no graph can hold, such as Opaque."""

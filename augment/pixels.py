@@ -10,6 +10,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from augment.gpu import lowering
+from augment.gpu.lowering import stack
 from augment.types import Images, Params, Planes, Shaped
 
 BYTE = 1 / 255
@@ -39,7 +41,7 @@ def whole_bytes(levels: Tensor) -> Tensor:
 
 def stacked(image: Images | Planes) -> Images:
     """The image as one tensor."""
-    return torch.stack(image, dim=1) if isinstance(image, tuple) else image
+    return stack(image, 1) if isinstance(image, tuple) else image
 
 
 def planes(image: Images | Planes) -> Planes:
@@ -51,13 +53,10 @@ def planes(image: Images | Planes) -> Planes:
 
 def written(image: Images) -> Images:
     """The image, written to memory as one tensor, or compiled code computes it again for everything that reads it."""
-    return torch.stack(image.unbind(1), dim=1) if torch.compiler.is_compiling() else image
-
-
-def written_on_gpu(planes: Planes) -> Planes:
-    """The same for planes, where memory is what limits; a CPU is faster computing them again."""
-    on_gpu = torch.compiler.is_compiling() and planes[0].device.type != "cpu"
-    return torch.stack(planes, dim=1).unbind(1) if on_gpu else planes
+    if not torch.compiler.is_compiling():
+        return image
+    kept = lowering.written(image)
+    return stack(image.unbind(1), 1) if kept is image else kept
 
 
 def each(image: Images | Planes, function: Callable[[Tensor], Tensor]) -> Planes:
@@ -100,4 +99,4 @@ def finished(image: Images | Planes, dtype: torch.dtype) -> Images:
     image = tuple(plane.to(dtype) for plane in image)
     if image[0].device.type == "cpu":
         return torch.stack(image, dim=1)
-    return torch.stack(image, dim=-1).permute(0, 3, 1, 2)
+    return stack(image, -1).permute(0, 3, 1, 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -83,6 +84,21 @@ def look(step: Step, x: Positions, y: Positions) -> tuple[Positions, Positions]:
         return moved
     gate = step.gate[:, None, None]
     return torch.where(gate, moved[0], x), torch.where(gate, moved[1], y)
+
+
+def shrinks(steps: Sequence[Step]) -> tuple[tuple[float | Tensor, float | Tensor], tuple[float, float]]:
+    """What a run asks to antialias at most, (vertical, horizontal), and the static upper bounds of that, at least 1."""
+    bounds = [max(1.0, math.prod([step.bound[axis] for step in steps])) for axis in (0, 1)]
+    limits = [math.prod([step.shrink[axis] for step in steps]) for axis in (0, 1)]
+    if not all(step.separable for step in steps):  # turned axes take on each other's
+        bounds, limits = [max(bounds)] * 2, [_larger(*limits)] * 2
+    return (limits[0], limits[1]), (bounds[0], bounds[1])
+
+
+def _larger(a: float | Tensor, b: float | Tensor) -> float | Tensor:
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        return torch.maximum(a, b)
+    return max(a, b)
 
 
 _NEWTON_STEPS = 8

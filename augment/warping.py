@@ -4,7 +4,6 @@ The result is what applying the steps one by one would give, frames and borders 
 resampling again and again. Masks, boxes and keypoints take the same way.
 """
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -13,11 +12,12 @@ from torch import Tensor
 from augment import matrix as mat
 from augment.annotations import warp_boxes, warp_keypoints, warp_mask
 from augment.batch import Batch, PackedImages
+from augment.gpu import warping as gpu
 from augment.interpolation import Footprint, Grid, Span, Window, clamp
 from augment.native import warping as native
 from augment.pixels import dtype_of, each, per_sample
 from augment.resample import sample
-from augment.step import Step, look, project
+from augment.step import Step, look, project, shrinks
 from augment.types import Bool, Images, Planes
 
 Outside = list[tuple[Grid, Grid, Step]]
@@ -34,11 +34,14 @@ def warp(batch: Batch, steps: Sequence[Step], interpolation: str = "bilinear") -
         )
     if all(step.lattice for step in steps):
         interpolation = "nearest"  # and exact
-    at_once = native.serves(batch.image, steps, interpolation)
-    if not at_once or batch.mask is not None:
+    on_cpu = native.serves(batch.image, steps, interpolation)
+    on_gpu = gpu.serves(batch.image, steps, interpolation)
+    if not (on_cpu or on_gpu) or batch.mask is not None:
         x, y, outside = _trace(steps, size)
-    if at_once:
+    if on_cpu:
         image = native.warped(batch.image, steps, _window(steps), _footprint(steps))
+    elif on_gpu:
+        image = gpu.warped(batch.image, steps, _window(steps), interpolation)
     else:
         image = sample(batch.image, x, y, _window(steps), interpolation, _footprint(steps), _moved(steps))
         image = _fill_outside(image, outside, sharp=interpolation == "nearest")
@@ -154,12 +157,9 @@ def _footprint(steps: Sequence[Step]) -> Footprint:
     size over the output's for a resized crop.
     """
     separable = all(step.separable for step in steps)
-    bounds = [max(1.0, math.prod([step.bound[axis] for step in steps])) for axis in (0, 1)]
-    limits = [math.prod([step.shrink[axis] for step in steps]) for axis in (0, 1)]
+    limits, bounds = shrinks(steps)
     if max(bounds) == 1:
         return Footprint(separable=separable)
-    if not separable:  # turned axes take on each other's
-        bounds, limits = [max(bounds)] * 2, [_larger(*limits)] * 2
     m = mat.compose(*(step.matrix for step in steps))
     height, width = steps[-1].out_size
     cx, cy = (width - 1) / 2, (height - 1) / 2
@@ -170,13 +170,7 @@ def _footprint(steps: Sequence[Step]) -> Footprint:
         length = torch.hypot(*gradient)
         length = length.minimum(limit.to(length.dtype)) if isinstance(limit, Tensor) else length.clamp(max=limit)
         radii.append(length.clamp(min=1))
-    return Footprint((radii[0], radii[1]), (bounds[0], bounds[1]), separable)
-
-
-def _larger(a: float | Tensor, b: float | Tensor) -> float | Tensor:
-    if isinstance(a, Tensor) and isinstance(b, Tensor):
-        return torch.maximum(a, b)
-    return max(a, b)
+    return Footprint((radii[0], radii[1]), bounds, separable)
 
 
 def _fill_outside(image: Images | Planes, outside: Outside, sharp: bool) -> Images | Planes:

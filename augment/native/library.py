@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from augment.pages import has_memory
-from augment.pieces import recorded
+from augment.tracing import exporting, recorded
 
 _FILES = [file for suffix in EXTENSION_SUFFIXES if (file := Path(__file__).with_name(f"_kernels{suffix}")).exists()]
 
@@ -73,7 +73,7 @@ def serves(*tensors: Tensor) -> bool:
     An exported program stays torch's own.
     """
     compiling = torch.compiler.is_compiling()
-    if not AVAILABLE or (compiling and torch.compiler.is_exporting()):
+    if not AVAILABLE or exporting():
         return False
     here = all(tensor.device.type == "cpu" if compiling else has_memory(tensor) for tensor in tensors)
     return here and not recorded(tensors)

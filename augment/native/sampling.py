@@ -28,12 +28,12 @@ def reads(image: Source, *where: Tensor) -> bool:
     parts = (image.data,) if isinstance(image, PackedImages) else image if isinstance(image, tuple) else (image,)
     if {compute_dtype(parts[0].dtype), *(tensor.dtype for tensor in where)} != {torch.float32}:
         return False
-    if _extent(image) >= 2**31:  # they count in 32 bits within an image
+    if extent(image) >= 2**31:  # they count in 32 bits within an image
         return False
     return library.serves(*parts, *where)
 
 
-def _extent(image: Images | PackedImages | Planes) -> int:
+def extent(image: Images | PackedImages | Planes) -> int:
     """How far apart values of one image lie in memory, in elements; at least that."""
     if isinstance(image, PackedImages):
         return image.max_size[0] * image.max_size[1] * image.channels
@@ -50,10 +50,10 @@ def pixels(image: Source) -> tuple[Tensor, Tensor | None, Tensor | None, int]:
     """Bytes or float32: dense, or packed with offsets and sizes; and the number of channels."""
     if not isinstance(image, PackedImages) and dtype_of(image) != torch.uint8:
         image = to_float(stacked(image))
-    return _as_it_is(image)
+    return unchanged(image)
 
 
-def _as_it_is(image: Source) -> tuple[Tensor, Tensor | None, Tensor | None, int]:
+def unchanged(image: Source) -> tuple[Tensor, Tensor | None, Tensor | None, int]:
     if isinstance(image, PackedImages):
         return image.data, image.offsets, image.sizes, image.channels
     dense = stacked(image)
@@ -68,7 +68,7 @@ def serves_nearest(image: Source, x: Grid, y: Grid) -> bool:
 
 def nearest(image: Source, x: Grid, y: Grid, window: Window) -> UInt8[Tensor, "b c oh ow"] | Float[Tensor, "b c oh ow"]:
     """The nearest pixels to positions x, y, as they are."""
-    return _sampled(True, _as_it_is(image), x, y, window, Footprint())
+    return _sampled(True, unchanged(image), x, y, window, Footprint())
 
 
 def _sampled(nearest: bool, image: tuple, x: Grid, y: Grid, window: Window, footprint: Footprint) -> Tensor:

@@ -39,8 +39,8 @@ def gray(planes: Planes) -> Plane:
 
 
 def mean_gray(planes: Planes) -> Float[Tensor, "b 1 1"]:
-    """The image's mean luma, what contrast is measured from."""
-    return gray(planes).mean((1, 2), keepdim=True)
+    """The image's mean luma, what contrast is measured from: that of the channels' means, without a plane of luma."""
+    return gray(tuple(plane.mean((1, 2), keepdim=True) for plane in planes))
 
 
 def clamped(planes: Planes) -> Planes:

@@ -8,7 +8,7 @@ from torch import Tensor
 from augment.distributions import Bernoulli
 from augment.layer import PixelOp
 from augment.photometric.color import blend, clamped, gray, mean_gray, scale_saturation, shift_hue, with_rgb
-from augment.pixels import amount, written_on_gpu
+from augment.pixels import amount
 from augment.shorthand import Quantity
 from augment.types import Params, Planes
 
@@ -23,7 +23,6 @@ def _blend_saturation(planes: Planes, factor: Tensor) -> Planes:
 
 
 def _blend_contrast(planes: Planes, factor: Tensor) -> Planes:
-    planes = written_on_gpu(planes)  # read twice, for their mean and for the result
     return blend(planes, mean_gray(planes), factor)
 
 

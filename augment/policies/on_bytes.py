@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from augment.filtering.tables import LEVELS, equalizing_table, histogram
+from augment.gpu import policy as gpu
 from augment.native import library
 from augment.native.policy import carried_out
 from augment.photometric.color import weighted, with_rgb
@@ -46,6 +47,9 @@ def on_bytes(image: Bytes, names: Sequence[str], op: PerSample, value: PerSample
     if takes_rows(op):
         drawn = set(op.tolist())
         names = [name if i in drawn else "" for i, name in enumerate(names)]  # what nobody drew need not be computed
+    if gpu.serves(image, op, value):
+        who = (drew(names, op, which) for which in (_CURVED, _COLOURED, _SHARPENED))
+        return gpu.carried_out(image, *who, value, lambda image: _tables(image, names, op, value))
     functions = ((_CURVED, _through_tables), (_COLOURED, _coloured), (_SHARPENED, _sharpened))
     out: Bytes | Planes = image
     for which, function in functions:
@@ -146,7 +150,9 @@ def _tables(image: Bytes, names: Sequence[str], op: PerSample, value: PerSample)
     choose("SolarizeAdd", torch.where(level < 128, level + value, level))
     choose("Invert", LEVELS - 1 - level)
     if not _STRETCHED.isdisjoint(names):
-        counts = _statistic(image, drew(names, op, _STRETCHED), _counts)
+        stretched = drew(names, op, _STRETCHED)
+        on_gpu = gpu.serves(image, value)
+        counts = gpu.counted(image, stretched) if on_gpu else _statistic(image, stretched, _counts)
         choose("AutoContrast", _stretching_table(counts, level))
         choose("Equalize", equalizing_table(counts).to(level.dtype))
     return _cut(table)

@@ -14,6 +14,7 @@ from augment.base import Layer
 from augment.batch import Batch, PackedImages
 from augment.distributions import Bernoulli, Choice
 from augment.geometric.affine import about_centre, rotation
+from augment.gpu import policy as gpu
 from augment.layer import Warp, check_dense, only_images
 from augment.native import library
 from augment.native import policy as native
@@ -157,6 +158,10 @@ class SlotPixels(Layer):
             op = torch.where(self.acts_on(params[0]), resolved["op"], len(self.names))
             return batch.replace(image=changed(image, " ".join(self.names), op, resolved["value"]))
         before = stacked(_levels(batch.image, params[0]))
+        if gpu.serves(before, *params[0].values()):
+            image, resolved = written(before), self.resolve(params[0], batch.size)
+            op = torch.where(self.acts_on(params[0]), resolved["op"], len(self.names))
+            return batch.replace(image=on_bytes(image, self.names, op, resolved["value"]))
         (image,) = on_chosen(self.acts_on(params[0]), self._carried_out, (before,), params)
         return batch.replace(image=image)
 

@@ -45,7 +45,7 @@ TABLE: Table = {
 
 
 def pipeline(task: Task, operators: Sequence[str], compile: bool | str) -> A.Pipeline:
-    return A.Pipeline(*translated(TABLE, operators, task), dtype=task.dtype, compile=compile)
+    return A.Pipeline(*translated(TABLE, operators, task), dtype=task.dtype, compile=compile).to(task.device)
 
 
 def _built(compile: bool | str) -> object:

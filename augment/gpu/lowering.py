@@ -1,0 +1,86 @@
+"""Two operators that torch's compiler is taught for a GPU: planes in one tensor, and what is written to memory."""
+
+import functools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from augment.tracing import exporting, recorded
+from augment.types import Num
+
+if TYPE_CHECKING:
+    from torch._inductor import ir
+
+_FEW = 16
+"""Operations: a normalisation has eight."""
+
+
+@torch.library.custom_op("augment::stack", mutates_args=())
+def _stack(planes: Sequence[Tensor], dim: int) -> Tensor:
+    return torch.stack(planes, dim)
+
+
+@torch.library.custom_op("augment::written", mutates_args=())
+def _written(value: Tensor) -> Tensor:
+    return value.clone()
+
+
+@_stack.register_fake
+def _(planes: Sequence[Tensor], dim: int) -> Tensor:
+    return torch.stack(planes, dim)
+
+
+@_written.register_fake
+def _(value: Tensor) -> Tensor:
+    return torch.empty_like(value)
+
+
+def stack(planes: Sequence[Num[Tensor, "*shape"]], dim: int) -> Num[Tensor, "*joint"]:
+    """`torch.stack`; compiled for a GPU, every plane is written to its place at once.
+
+    Torch would compute them first and copy them in a pass of its own, or ask at every value which plane it is in.
+    """
+    return _stack(list(planes), dim) if _taught(planes) else torch.stack(tuple(planes), dim)
+
+
+def written(value: Num[Tensor, "*shape"]) -> Num[Tensor, "*shape"]:
+    """The value, which code compiled for a GPU writes to memory instead of computing it again for all that reads it."""
+    return _written(value) if _taught([value]) else value
+
+
+def _taught(values: Sequence[Tensor]) -> bool:
+    on_gpu = torch.compiler.is_compiling() and values[0].device.type == "cuda"
+    return on_gpu and not recorded(values) and not exporting()
+
+
+@functools.cache
+def teach_compiler() -> None:
+    """Before anything with such operators is compiled; else they are like any other, with a pass of their own."""
+    from torch._inductor import ir, lowering  # takes longer to import than all of augment
+
+    @lowering.register_lowering(torch.ops.augment.written.default, type_promotion_kind=None)
+    def _(value: ir.TensorBox) -> ir.TensorBox:
+        value.realize()
+        return value
+
+    @lowering.register_lowering(torch.ops.augment.stack.default, type_promotion_kind=None)
+    def _(planes: list[ir.TensorBox], dim: int) -> ir.TensorBox:
+        dim = dim % (len(planes[0].get_size()) + 1)
+        parts = [lowering.unsqueeze(plane, dim) for plane in planes]
+        if all(map(_simple, planes)):  # they share nothing, so that each would have a kernel of its own
+            return lowering.pointwise_cat(parts, dim)
+        return ir.TensorBox(ir.ConcatKernel.create(parts, dim))
+
+
+def _simple(plane: "ir.TensorBox") -> bool:
+    """Whether it is a few operations on what stands in memory anyway."""
+    from torch._inductor import ir
+    from torch._inductor.virtualized import V
+
+    data = plane.data.data if isinstance(plane.data, ir.StorageBox) else None
+    if not isinstance(data, ir.Pointwise) or data.inner_fn_opcount().num_ops > _FEW:
+        return False
+    read = [V.graph.try_get_buffer(name) for name in plane.get_read_names()]
+    return not any(isinstance(b, ir.ComputedBuffer) and b.get_numel() == data.get_numel() for b in read)

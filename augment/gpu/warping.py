@@ -1,0 +1,104 @@
+"""A run of warps on a GPU by one kernel, from its matrices to the values, as `warping` defines it.
+
+Compiled torch writes every tap out with its index and its weight: 1,409 µs for a crop of 256 images on an H200, whose
+bytes take 32 µs.
+"""
+
+import importlib.util
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from augment.batch import PackedImages
+from augment.interpolation import Window
+from augment.native.sampling import Source, extent, unchanged
+from augment.pixels import dtype_of
+from augment.step import Step, shrinks
+from augment.tracing import exporting, recorded
+from augment.types import Float, Num
+
+_ROWS, _COLUMNS = 16, 32
+"""Pixels of the output that a program computes: many for a thread, which computes the matrices each time."""
+
+
+AVAILABLE = importlib.util.find_spec("triton") is not None
+"""Whether Triton is installed, as it is with torch for Linux."""
+
+
+def serves(image: Source, steps: Sequence[Step], interpolation: str) -> bool:
+    """Whether the kernel can do it: on a GPU, without a gradient, and all steps are matrices that at most show their
+    outside. An exported program stays torch's own.
+    """
+    matrices = [step.matrix for step in steps]
+    if matrices[0].device.type != "cuda" or matrices[0].dtype != torch.float32 or not AVAILABLE:
+        return False
+    if interpolation == "bicubic" or any(step.displace is not None for step in steps):
+        return False
+    if any(step.padding not in ("zeros", "none") for step in steps):
+        return False
+    parts = (image.data,) if isinstance(image, PackedImages) else image if isinstance(image, tuple) else (image,)
+    if parts[0].dtype == torch.float64 or extent(image) >= 2**31 or recorded([*parts, *matrices]):
+        return False
+    return not exporting()
+
+
+def warped(
+    image: Source, steps: Sequence[Step], window: Window, interpolation: str
+) -> Float[Tensor, "b c oh ow"] | Num[Tensor, "b c oh ow"]:
+    """Values in [0, 1] where a run of steps looks, or the nearest pixels as they are; blended to the fill values of the
+    frames that it leaves.
+    """
+    from augment.gpu.kernels import warp  # imports Triton
+
+    nearest = interpolation == "nearest"
+    data, offsets, sizes, channels = unchanged(image)
+    matrices = torch.stack([step.matrix for step in steps], dim=1).contiguous()
+    batch = matrices.shape[0]
+    shown = [step.padding == "zeros" for step in steps]
+    levels = dtype_of(image) == torch.uint8
+    frames = [(*step.in_size, round(step.fill * 255) if levels and nearest else step.fill) for step in steps]
+    numbers = [number for frame, seen in zip(frames, shown, strict=True) for number in (frame if seen else (0, 0, 0))]
+    shrink, bound = shrinks(steps)
+    antialias = max(bound) > 1 and not nearest
+    height, width = steps[-1].out_size
+    out = matrices.new_empty(batch, channels, height, width, dtype=data.dtype if nearest else torch.float32)
+    strides = (0, 1, 0, channels) if offsets is not None else data.stride()
+    tiles = -(-height // _ROWS) * -(-width // _COLUMNS)
+    warp[(batch * tiles,)](
+        data,
+        offsets,
+        sizes,
+        matrices,
+        _columns(batch, matrices, numbers),
+        _columns(batch, matrices, (*window.rows, *window.columns)),
+        _columns(batch, matrices, shrink) if antialias else None,
+        out,
+        *strides,
+        height,
+        width,
+        CHANNELS=channels,
+        BYTES=data.dtype == torch.uint8,
+        PACKED=offsets is not None,
+        STEPS=len(steps),
+        SHOWN=sum(seen << s for s, seen in enumerate(shown)),
+        PROJECTIVE=any(step.projective for step in steps),
+        NEAREST=nearest,
+        ANTIALIAS=antialias,
+        ROWS=_ROWS,
+        COLUMNS=_COLUMNS,
+    )
+    return out
+
+
+def _columns(batch: int, like: Tensor, values: Sequence[float | Tensor]) -> Float[Tensor, "b n"]:
+    """Numbers and (B,) tensors side by side, put there by the GPU: the host would wait to copy them."""
+    if torch.compiler.is_compiling():  # one kernel; a stack would have one for every number
+        place = torch.arange(len(values), device=like.device)
+        out = like.new_zeros(batch, len(values))
+        for k, value in enumerate(values):
+            if isinstance(value, Tensor) or value != 0:
+                out = torch.where(place == k, value[:, None] if isinstance(value, Tensor) else float(value), out)
+        return out.to(like.dtype)
+    wide = [v.to(like.dtype) if isinstance(v, Tensor) else like.new_full((1,), v) for v in values]
+    return torch.stack([v.expand(batch) for v in wide], dim=1)

@@ -1,0 +1,15 @@
+"""What torch does with the calls around it: records them for gradients, or exports them."""
+
+from collections.abc import Iterable
+
+import torch
+
+
+def recorded(tensors: Iterable[object]) -> bool:
+    """Whether what is done with tensors records a graph for gradients."""
+    return torch.is_grad_enabled() and any(getattr(tensor, "requires_grad", False) for tensor in tensors)
+
+
+def exporting() -> bool:
+    """Whether a program is being exported, which is to hold torch's own operators only."""
+    return torch.compiler._is_exporting_flag  # is_exporting() is True in all that torch 2.11 compiles
