@@ -4,13 +4,15 @@
 
 prints a line of JSON for every recipe: how many kernels are launched, what they write, and how far the result is
 from that of eager mode. It reaches into torch at many places, to make it believe in a device that is not there; so
-it wants a process of its own.
+it wants a process of its own, and another one, which does not interpret, to generate the code (`--code NAME`).
 """
 
 import ast
 import importlib.util
 import json
+import os
 import re
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -22,7 +24,7 @@ import torch
 import triton
 import triton.language as tl
 import triton.runtime
-from kornia.filters import kernels
+from kornia.filters import kernels as kornia_kernels
 from torch._inductor import config
 from torch._inductor.async_compile import AsyncCompile
 from torch._inductor.fx_passes import joint_graph
@@ -31,6 +33,7 @@ from torch._subclasses import FakeTensorMode
 from triton.backends.compiler import GPUTarget
 from triton.runtime.interpreter import TensorHandle
 
+from augment.gpu import kernels, policy_kernels
 from tests import speed_recipes as speed
 
 CUDA = "cuda"
@@ -91,7 +94,7 @@ def pretend_gpu() -> None:
     torch._C._ensureCUDADeviceGuardSet()
     # these would run something on the device
     AsyncCompile.triton = lambda *args, **options: None
-    kernels._device_literal = lambda data, **options: torch.full((1, 1), *data[0], **options)
+    kornia_kernels._device_literal = lambda data, **options: torch.full((1, 1), *data[0], **options)
     joint_graph.lazy_init = lambda *args, **options: None
     config.joint_graph_constant_folding = False
 
@@ -119,12 +122,20 @@ def generated(function) -> str:
     raise AssertionError("nothing was compiled")
 
 
+def code(name: str) -> str:
+    """Of a recipe, or of drawing its noise, from a process of its own."""
+    script = [sys.executable, "-W", "ignore", "-m", "tests.gpu_code", "--code", name]
+    env = {key: value for key, value in os.environ.items() if key != "TRITON_INTERPRET"}
+    return subprocess.run(script, check=True, stdout=subprocess.PIPE, text=True, env=env).stdout
+
+
 def on_gpu(tensor: torch.Tensor) -> torch.Tensor:
     """A fake of the same shape, strides and type."""
     return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device=CUDA)
 
 
 def code_of(pipeline: speed.A.Pipeline, batch: speed.A.Batch) -> str:
+    pipeline.compile_mode = True
     with FakeTensorMode(allow_non_fake_inputs=True):
         for module in pipeline.modules():
             module._buffers.update({name: on_gpu(value) for name, value in module._buffers.items()})
@@ -203,6 +214,23 @@ class Kernel:
         self.launched.append(0 if reduces else counts[0] * counts[1] * self.itemsize)
 
 
+class Ours:
+    """A kernel of augment, interpreted; what it writes counts like that of a generated one."""
+
+    def __init__(self, name: str, source: str, launched: list[int]) -> None:
+        self.function = getattr(kernels, name, None) or getattr(policy_kernels, name)
+        self.constants = ast.literal_eval(re.search(r"'constants': (\{.*?\})", source).group(1))
+        self.launched = launched
+
+    def run(self, *arguments, stream=None) -> None:
+        *values, x, y, z = arguments
+        names = [name for name in self.function.arg_names if not name.isupper()]
+        given = dict(zip(names, values, strict=True)) | self.constants
+        self.function[(x, y, z)](**given)
+        out = given.get("out")
+        self.launched.append(0 if out is None else out.numel() * out.element_size())
+
+
 def _module(source: str):
     """A module made of source in a file, where Triton's interpreter finds it."""
     with tempfile.NamedTemporaryFile("w", suffix=".py", delete=False) as file:
@@ -234,7 +262,11 @@ def interpreted(code: str, tensors: list[torch.Tensor]) -> tuple[list[torch.Tens
     launched: list[int] = []
     for pattern, replacement in REPLACED:
         code = re.sub(pattern, replacement, code, flags=re.M)
-    names = {"KERNEL": lambda name, source, device_str: Kernel(name, source, launched), "__name__": "generated"}
+
+    def kernel(name: str, source: str, device_str: str) -> Kernel | Ours:
+        return (Ours if "custom_kernel=True" in source else Kernel)(name, source, launched)
+
+    names = {"KERNEL": kernel, "__name__": "generated"}
     exec(compile(code, "generated", "exec"), names)
     return names["call"](_asked(code, tensors)), launched
 
@@ -263,15 +295,20 @@ def _asked(code: str, tensors: list[torch.Tensor]) -> list:
 # --------------------------------------------------------------------------------------------------------------- facts
 
 
-def facts_of(pipeline: speed.A.Pipeline, batch: speed.A.Batch) -> dict[str, float]:
+def example(name: str) -> tuple[speed.A.Pipeline, speed.A.Batch]:
+    torch.manual_seed(0)
+    return speed.pipeline(name), speed.batch((48, 48))
+
+
+def facts_of(name: str) -> dict[str, float]:
     """`launches`; `written`, in multiples of the output; the largest `difference` from eager mode on the CPU, and the
     share of values that is `apart` from it by more than rounding.
     """
+    pipeline, batch = example(name)
     noise = pipeline.noise(batch.index, 3)
     wanted = pipeline(batch, noise)
     tensors = [batch.image, noise, batch.label, *pipeline.buffers()]
-    pipeline.compile_mode = True
-    outs, launched = interpreted(code_of(pipeline, batch), tensors)
+    outs, launched = interpreted(code(name), tensors)
     compared = [(out, want) for out in outs for want in (wanted.image, wanted.label) if want.shape == out.shape]
     (out,) = (out for out, want in compared if want is wanted.image)
     size = out.numel() * out.element_size()
@@ -283,21 +320,33 @@ def facts_of(pipeline: speed.A.Pipeline, batch: speed.A.Batch) -> dict[str, floa
     }
 
 
+def draws() -> tuple[speed.A.Pipeline, torch.Tensor]:
+    return speed.pipeline("jitter", compile=True), torch.arange(6) * 1_000_003
+
+
 def facts_of_draws() -> dict[str, float]:
     """Of drawing the noise, which is code of its own."""
-    pipeline, index = speed.pipeline("jitter", compile=True), torch.arange(6) * 1_000_003
-    with FakeTensorMode(allow_non_fake_inputs=True):
-        code = generated(lambda: pipeline.draw(7, on_gpu(index)))
-    (out,), launched = interpreted(code, [index, torch.tensor(7)])
+    pipeline, index = draws()
+    (out,), launched = interpreted(code("draws"), [index, torch.tensor(7)])
     return {"launches": len(launched), "difference": (out - pipeline.noise(index, 7)).abs().max().item()}
+
+
+def generate(name: str) -> str:
+    pretend_gpu()
+    if name != "draws":
+        return code_of(*example(name))
+    pipeline, index = draws()
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        return generated(lambda: pipeline.draw(7, on_gpu(index)))
 
 
 def main(names: list[str]) -> None:
     np.seterr(all="ignore")
-    torch.manual_seed(0)
-    pretend_gpu()
+    if names[0] == "--code":
+        print(generate(names[1]))
+        return
     for name in names:
-        found = facts_of_draws() if name == "draws" else facts_of(speed.pipeline(name), speed.batch((48, 48)))
+        found = facts_of_draws() if name == "draws" else facts_of(name)
         print(json.dumps({"name": name} | found), flush=True)
 
 

@@ -15,7 +15,7 @@ from augment.types import Bool, Integer, PerSample, UInt8
 
 Bytes = UInt8[Tensor, "b c h w"]
 
-_BLOCK = 1024
+_BLOCK = 512
 """Pixels of a program."""
 
 

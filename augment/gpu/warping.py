@@ -13,14 +13,14 @@ from torch import Tensor
 from augment.batch import PackedImages
 from augment.interpolation import Window
 from augment.native.sampling import Source, extent, unchanged
-from augment.pixels import dtype_of
 from augment.step import Step, shrinks
 from augment.tracing import exporting, recorded
 from augment.types import Float, Num
 
-_ROWS, _COLUMNS = 16, 32
-"""Pixels of the output that a program computes: many for a thread, which computes the matrices each time."""
-
+_ROWS, _COLUMNS, _WARPS = 8, 32, 4
+"""Pixels of the output that a program computes, and with how many warps: several pixels for each thread, because each
+computes the matrices.
+"""
 
 AVAILABLE = importlib.util.find_spec("triton") is not None
 """Whether Triton is installed, as it is with torch for Linux."""
@@ -56,7 +56,7 @@ def warped(
     matrices = torch.stack([step.matrix for step in steps], dim=1).contiguous()
     batch = matrices.shape[0]
     shown = [step.padding == "zeros" for step in steps]
-    levels = dtype_of(image) == torch.uint8
+    levels = data.dtype == torch.uint8
     frames = [(*step.in_size, round(step.fill * 255) if levels and nearest else step.fill) for step in steps]
     numbers = [number for frame, seen in zip(frames, shown, strict=True) for number in (frame if seen else (0, 0, 0))]
     shrink, bound = shrinks(steps)
@@ -87,6 +87,7 @@ def warped(
         ANTIALIAS=antialias,
         ROWS=_ROWS,
         COLUMNS=_COLUMNS,
+        num_warps=_WARPS,
     )
     return out
 

@@ -1,0 +1,117 @@
+"""Runs the kernels of `augment.gpu` on a CPU in Triton's interpreter, next to what torch computes.
+
+    TRITON_INTERPRET=1 python -m tests.gpu_kernels            differences, a line of JSON each
+    python -m tests.gpu_kernels --compile                     compiles them for an H100 instead
+
+A process of its own, because Triton decides when it is imported whether it interprets.
+"""
+
+import json
+import sys
+from itertools import product
+
+import torch
+import triton
+from triton.backends.compiler import GPUTarget
+
+import augment as A
+from augment import warping
+from augment.gpu import kernels, policy, policy_kernels
+from augment.native import library
+from augment.policies import on_bytes as policies
+
+WARPS = {
+    "crop": lambda: (A.RandomResizedCrop(24), A.RandomHorizontalFlip()),
+    "turned": lambda: (A.RandomResizedCrop(24, (0.5, 1.0)), A.RandomAffine(45.0, (0.2, 0.2), (0.6, 1.3), p=0.8)),
+    "tilted": lambda: (A.RandomPerspective(0.5, p=1.0), A.RandomRotation(30.0)),
+    "nearest": lambda: (A.RandomRotation(30.0, resample="nearest"),),
+    "flipped": lambda: (A.RandomHorizontalFlip(), A.RandomVerticalFlip()),
+    "small": lambda: (A.Resize((9, 13)), A.RandomShear(20.0, p=1.0)),
+    "filled": lambda: (A.RandomTranslate(0.5, 0.5, fill=0.5, p=1.0), A.RandomRotation(60.0, fill=1.0)),
+}
+OPERATORS = ("Contrast", "Posterize", "Solarize", "AutoContrast", "Equalize", "Color", "Sharpness", "Invert", "Rotate")
+
+
+def images() -> dict[str, object]:
+    """Memory orders, types and numbers of channels; and images of different sizes."""
+    torch.manual_seed(0)
+    bytes = torch.randint(0, 256, (4, 48, 57, 3), dtype=torch.uint8)
+    four = torch.rand(4, 4, 48, 57)
+    sizes = ((40, 60), (90, 31), (33, 33), (64, 80))
+    return {
+        "bytes": bytes.permute(0, 3, 1, 2),
+        "planes of bytes": bytes.permute(0, 3, 1, 2).contiguous(),
+        "a view": bytes.permute(0, 3, 1, 2)[:, :, 3:-2, 5:],
+        "four floats": four,
+        "one float": four[:, :1],
+        "halves": four[:, :3].half(),
+        "packed": A.PackedImages.from_images([torch.randint(0, 256, (3, *size), dtype=torch.uint8) for size in sizes]),
+    }
+
+
+def difference_of_warps() -> None:
+    library.AVAILABLE = False
+    allowed = warping.gpu.serves
+    for name, (kind, image) in product(WARPS, images().items()):
+        if kind == "packed" and name not in ("crop", "turned", "small"):
+            continue  # these do not bring images to one size
+        pipeline = A.Pipeline(*WARPS[name](), dtype=torch.float32)
+        noise = pipeline.noise(torch.arange(4), 2)
+        wanted = pipeline(image, noise)
+        used = []
+        warping.gpu.serves = lambda image, steps, way, used=used: used.append(way) or way != "bicubic"
+        found = pipeline(image, noise)
+        warping.gpu.serves = allowed
+        # nearest pixels may be the neighbours where a position lies between them
+        apart = ((found - wanted).abs() > 1e-4).float().mean().item()
+        print(json.dumps({"name": f"{name} of {kind}", "used": len(used), "apart": apart}))
+
+
+def difference_of_policies() -> None:
+    for channels in (1, 3, 4):
+        image = torch.randint(0, 256, (10, channels, 21, 30), dtype=torch.uint8)
+        image[3] //= 3
+        op, value = torch.arange(10), torch.tensor([0.6, 3.0, 100.0, 0.0, 0.0, 1.7, 0.2, 0.0, 0.0, 0.0])
+        wanted = policies.on_bytes(image, OPERATORS, op, value)
+        policy.serves, allowed = (lambda *given: True), policy.serves
+        found = policies.on_bytes(image, OPERATORS, op, value)
+        policy.serves = allowed
+        apart = (found.int() - wanted.int()).abs().float().mean().item()
+        print(json.dumps({"name": f"policy on {channels} channels", "used": 1, "apart": apart}))
+
+
+POINTERS = {"offsets": "*i64", "sizes": "*i64", "kinds": "*i32", "counts": "*i32", "wanted": "*i1"}
+
+
+def compiled(function: object, image: str, out: str, **constants: object) -> None:
+    """For an H100, with what the interpreter does not mind: types that a branch changes, for instance."""
+    kinds = {"image": image, "out": out, "tables": "*u8"} | POINTERS
+    floats = ("matrices", "frames", "windows", "shrinks", "values")
+    signature = {
+        name: "constexpr" if name in constants else kinds.get(name, "*fp32" if name in floats else "i32")
+        for name in function.arg_names
+    }
+    source = triton.compiler.ASTSource(function, signature, constants)
+    made = triton.compile(source, target=GPUTarget("cuda", 90, 32))
+    print(json.dumps({"name": function.__name__, "code": len(made.asm["ptx"]), **constants}))
+
+
+def compile_all() -> None:
+    shape = {"ROWS": 8, "COLUMNS": 32}
+    for packed, nearest, channels in product((False, True), (False, True), (1, 3, 4)):
+        given = {} if packed else {"offsets": None, "sizes": None}
+        given |= {"PACKED": packed, "NEAREST": nearest, "CHANNELS": channels, "BYTES": channels == 3}
+        given |= {"STEPS": channels, "SHOWN": channels - 1, "PROJECTIVE": channels == 4, "ANTIALIAS": not nearest}
+        kind = "*u8" if channels == 3 else "*fp16"
+        compiled(kernels.warp, kind, kind if nearest else "*fp32", **given, **shape)
+    compiled(policy_kernels.count, "*u8", "*u8", BLOCK=1024)
+    for channels in (1, 3, 4):
+        compiled(policy_kernels.carry_out, "*u8", "*u8", CHANNELS=channels, BLOCK=1024)
+
+
+if __name__ == "__main__":
+    if "--compile" in sys.argv:
+        compile_all()
+    else:
+        difference_of_warps()
+        difference_of_policies()
