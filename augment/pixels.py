@@ -95,7 +95,7 @@ def finished(image: Images | Planes, dtype: torch.dtype) -> Images:
     elif dtype_of(image) != torch.uint8:
         image = each(image, to_bytes)
     if not isinstance(image, tuple):
-        return image.to(dtype)
+        return image.to(dtype) if image.device.type == "cpu" else image.to(dtype, memory_format=torch.channels_last)
     image = tuple(plane.to(dtype) for plane in image)
     if image[0].device.type == "cpu":
         return torch.stack(image, dim=1)

@@ -97,16 +97,16 @@ def compiled(function: object, image: str, out: str, **constants: object) -> Non
 
 
 def compile_all() -> None:
-    shape = {"ROWS": 8, "COLUMNS": 32}
+    shape = {"ROWS": 4, "COLUMNS": 64}
     for packed, nearest, channels in product((False, True), (False, True), (1, 3, 4)):
         given = {} if packed else {"offsets": None, "sizes": None}
         given |= {"PACKED": packed, "NEAREST": nearest, "CHANNELS": channels, "BYTES": channels == 3}
         given |= {"STEPS": channels, "SHOWN": channels - 1, "PROJECTIVE": channels == 4, "ANTIALIAS": not nearest}
         kind = "*u8" if channels == 3 else "*fp16"
         compiled(kernels.warp, kind, kind if nearest else "*fp32", **given, **shape)
-    compiled(policy_kernels.count, "*u8", "*u8", BLOCK=1024)
+    compiled(policy_kernels.count, "*u8", "*u8", BLOCK=policy._COUNTED)
     for channels in (1, 3, 4):
-        compiled(policy_kernels.carry_out, "*u8", "*u8", CHANNELS=channels, BLOCK=1024)
+        compiled(policy_kernels.carry_out, "*u8", "*u8", CHANNELS=channels, BLOCK=policy._CHANGED)
 
 
 if __name__ == "__main__":

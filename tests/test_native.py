@@ -153,7 +153,7 @@ def test_they_step_aside():
     x = x.detach()
     assert not sampling.serves(images(dtype=torch.float64), x.double(), y.double(), Footprint())
     assert not filtering.serves(torch.rand(1, 3, 4, 4, requires_grad=True))
-    assert sampling._extent(torch.empty(1, 1, 2**16, 2**15, device="meta")) >= 2**31  # more than they count to
+    assert sampling.extent(torch.empty(1, 1, 2**16, 2**15, device="meta")) >= 2**31  # more than they count to
     with FakeTensorMode():
         assert not sampling.serves(torch.empty(1, 3, 4, 4), torch.empty(1, 1, 4), torch.empty(1, 4, 1), Footprint())
 

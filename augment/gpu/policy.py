@@ -15,8 +15,8 @@ from augment.types import Bool, Integer, PerSample, UInt8
 
 Bytes = UInt8[Tensor, "b c h w"]
 
-_BLOCK = 512
-"""Pixels of a program."""
+_COUNTED, _CHANGED = 4096, 512
+"""Pixels of a program. Most of those that could count have nothing to do, so that there should be few of them."""
 
 
 def serves(image: object, *params: Tensor) -> bool:
@@ -32,8 +32,8 @@ def counted(image: Bytes, wanted: Bool[Tensor, " b"]) -> Integer[Tensor, "b c 25
     image = image.contiguous()
     batch, channels, height, width = image.shape
     counts = torch.zeros(batch, channels, 256, dtype=torch.int32, device=image.device)
-    blocks = -(-height * width // _BLOCK)
-    count[(batch * channels * blocks,)](image, wanted, counts, channels, height * width, BLOCK=_BLOCK)
+    blocks = -(-height * width // _COUNTED)
+    count[(batch * channels * blocks,)](image, wanted, counts, channels, height * width, BLOCK=_COUNTED)
     return counts
 
 
@@ -60,8 +60,8 @@ def carried_out(
     kind = torch.where(curved, 1, torch.where(coloured, 2, torch.where(sharpened, 3, 0))).to(torch.int32)
     out = torch.empty_like(image)
     levels = tables(image).expand(batch, channels, 256).contiguous()
-    blocks = -(-height * width // _BLOCK)
+    blocks = -(-height * width // _CHANGED)
     carry_out[(batch * blocks,)](
-        image, kind, value.float(), levels, out, height, width, CHANNELS=channels, BLOCK=_BLOCK
+        image, kind, value.float(), levels, out, height, width, CHANNELS=channels, BLOCK=_CHANGED
     )
     return out

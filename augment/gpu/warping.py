@@ -17,9 +17,9 @@ from augment.step import Step, shrinks
 from augment.tracing import exporting, recorded
 from augment.types import Float, Num
 
-_ROWS, _COLUMNS, _WARPS = 8, 32, 4
-"""Pixels of the output that a program computes, and with how many warps: several pixels for each thread, because each
-computes the matrices.
+_PIXELS = 256
+"""Of a program, side by side as far as the output is wide: 166 µs for crops and turns of 256 images on an H200, against
+175 to 446 for squarer and larger ones.
 """
 
 AVAILABLE = importlib.util.find_spec("triton") is not None
@@ -64,7 +64,9 @@ def warped(
     height, width = steps[-1].out_size
     out = matrices.new_empty(batch, channels, height, width, dtype=data.dtype if nearest else torch.float32)
     strides = (0, 1, 0, channels) if offsets is not None else data.stride()
-    tiles = -(-height // _ROWS) * -(-width // _COLUMNS)
+    columns = min(_PIXELS, 1 << (width - 1).bit_length())
+    rows = _PIXELS // columns
+    tiles = -(-height // rows) * -(-width // columns)
     warp[(batch * tiles,)](
         data,
         offsets,
@@ -85,9 +87,8 @@ def warped(
         PROJECTIVE=any(step.projective for step in steps),
         NEAREST=nearest,
         ANTIALIAS=antialias,
-        ROWS=_ROWS,
-        COLUMNS=_COLUMNS,
-        num_warps=_WARPS,
+        ROWS=rows,
+        COLUMNS=columns,
     )
     return out
 
