@@ -82,10 +82,12 @@ class Key(NamedTuple):
 
 
 def key_of(index: Integer[Tensor, " b"], epoch: int | Tensor) -> Key:
-    """A number would be a constant of compiled code, which would be compiled again in every epoch."""
-    return Key(
-        index, epoch if isinstance(epoch, Tensor) else torch.full((), epoch, dtype=torch.int64, device=index.device)
-    )
+    """The epoch as a tensor next to the numbers: a number would be a constant of compiled code, compiled again in every
+    epoch.
+    """
+    if isinstance(epoch, Tensor):
+        return Key(index, epoch.to(index.device, non_blocking=True))
+    return Key(index, torch.full((), epoch, dtype=torch.int64, device=index.device))
 
 
 def _counter(count: int, device: torch.device) -> Integer[Tensor, " n"]:

@@ -136,6 +136,7 @@ class Pipeline(Layer):
         if not self.compiles_on(batch.device) or torch.compiler.is_compiling():
             return super().run(batch, noise)
         if self._compiled is None:
+            self._check_device(batch.device)
             self._compiled = CompiledPass(self, self._drawn_and_run, self._mode())
         return self._compiled(batch, noise)
 
@@ -145,6 +146,14 @@ class Pipeline(Layer):
         if self._compiled_noise is None:
             self._compiled_noise = CompiledNoise(self._mode())
         return self._compiled_noise(self.seed, epoch, index, self.draws)
+
+    def _check_device(self, device: torch.device) -> None:
+        for tensor in (*self.parameters(), *self.buffers()):
+            if tensor.ndim and tensor.device != device:
+                raise ValueError(
+                    f"Pipeline: the images are on {device}, but what its layers hold is on {tensor.device}: "
+                    f"call .to({str(device)!r}) on the pipeline, or on the model that holds it."
+                )
 
     def _mode(self) -> str | None:
         return None if self.compile_mode in (True, "auto") else self.compile_mode

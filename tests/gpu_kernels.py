@@ -27,7 +27,8 @@ WARPS = {
     "nearest": lambda: (A.RandomRotation(30.0, resample="nearest"),),
     "flipped": lambda: (A.RandomHorizontalFlip(), A.RandomVerticalFlip()),
     "small": lambda: (A.Resize((9, 13)), A.RandomShear(20.0, p=1.0)),
-    "filled": lambda: (A.RandomTranslate(0.5, 0.5, fill=0.5, p=1.0), A.RandomRotation(60.0, fill=1.0)),
+    "filled": lambda: (A.Pad(9, fill=0.5), A.RandomRotation(60.0), A.RandomTranslate(0.5, 0.5, p=1.0)),
+    "filled nearest": lambda: (A.Pad(9, fill=0.5), A.RandomRotation(60.0, resample="nearest")),
 }
 OPERATORS = ("Contrast", "Posterize", "Solarize", "AutoContrast", "Equalize", "Color", "Sharpness", "Invert", "Rotate")
 

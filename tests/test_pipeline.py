@@ -187,6 +187,21 @@ def test_compiled_equals_eager_and_survives_copies(photos):
     assert not pipeline.state_dict(), "no _orig_mod prefix, no compiled state"
 
 
+def test_draws_from_a_key_are_those_of_the_noise(photos):
+    """Code for a GPU draws where it augments; a key is what `noise` is a function of."""
+    pipeline, index = recipe(plain, compile=False, seed=5), torch.arange(8) * 1_000_003
+    for epoch in (7, torch.tensor(7)):
+        drawn = pipeline._drawn_and_run(plain.Batch(photos), plain.pipeline.key_of(index, epoch)).image
+        assert torch.equal(drawn, pipeline.run(plain.Batch(photos), pipeline.noise(index, 7)).image)
+
+
+def test_tables_on_another_device_are_named_before_anything_is_compiled(photos):
+    pipeline = plain.Pipeline(plain.RandomMixUp(plain.Beta(0.2, 0.2), num_classes=10), compile=True).to("meta")
+    batch = plain.Batch(photos, label=torch.arange(8))
+    with pytest.raises(ValueError, match=r"images are on cpu, .* on meta: call \.to\('cpu'\)"):
+        pipeline.run(batch, torch.rand(8, pipeline.draws))
+
+
 def test_gradients_flow_through_compiled_code(photos):
     def gradient(compile):
         pipeline = plain.Pipeline(

@@ -60,12 +60,12 @@ def teach_compiler() -> None:
     """Before anything with such operators is compiled; else they are like any other, with a pass of their own."""
     from torch._inductor import ir, lowering  # takes longer to import than all of augment
 
-    @lowering.register_lowering(torch.ops.augment.written.default, type_promotion_kind=None)
+    @lowering.register_lowering(_written._opoverload, type_promotion_kind=None)
     def _(value: ir.TensorBox) -> ir.TensorBox:
         value.realize()
         return value
 
-    @lowering.register_lowering(torch.ops.augment.stack.default, type_promotion_kind=None)
+    @lowering.register_lowering(_stack._opoverload, type_promotion_kind=None)
     def _(planes: list[ir.TensorBox], dim: int) -> ir.TensorBox:
         dim = dim % (len(planes[0].get_size()) + 1)
         parts = [lowering.unsqueeze(plane, dim) for plane in planes]

@@ -45,7 +45,7 @@ class Replayed:
             return self.function(batch, noise)
         kind = (batch.box_format, *batch.parts(), *((x.shape, x.stride(), x.dtype) for x in given))
         if kind not in self.captured:
-            if len(self.captured) >= _GRAPHS or not all(map(_dense, given)):
+            if len(self.captured) >= _GRAPHS or not all(map(_dense, given)) or len({x.device for x in given}) > 1:
                 return self.function(batch, noise)
             self.captured[kind] = Captured(self.function, batch, noise)
         return self.captured[kind](given)

@@ -22,6 +22,9 @@ _PIXELS = 256
 175 to 446 for squarer and larger ones.
 """
 
+_COLUMNS = (8, 16, 32, 64, 128)
+"""Of a program on narrow outputs."""
+
 AVAILABLE = importlib.util.find_spec("triton") is not None
 """Whether Triton is installed, as it is with torch for Linux."""
 
@@ -64,7 +67,7 @@ def warped(
     height, width = steps[-1].out_size
     out = matrices.new_empty(batch, channels, height, width, dtype=data.dtype if nearest else torch.float32)
     strides = (0, 1, 0, channels) if offsets is not None else data.stride()
-    columns = min(_PIXELS, 1 << (width - 1).bit_length())
+    columns = next((c for c in _COLUMNS if c >= width), _PIXELS)
     rows = _PIXELS // columns
     tiles = -(-height // rows) * -(-width // columns)
     warp[(batch * tiles,)](

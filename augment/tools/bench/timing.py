@@ -59,6 +59,7 @@ def in_turns(runs: dict[str, Run], task: Task, rounds: int) -> dict[str, list[fl
     turns: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(rounds):
         for name, timer in timers.items():
+            timer.timeit(1)  # memory that others freed meanwhile may have to be fetched again
             turns[name].append(timer.timeit(repeats[name]).median)
     return turns
 
