@@ -79,8 +79,8 @@ class CompiledPass:
 class CompiledNoise:
     """`augment.noise.uniform` as one kernel instead of a hundred, whose launches a GPU would wait for."""
 
-    def __init__(self, mode: str | None = None) -> None:
-        self.compiled = _compiled(uniform, mode)
+    def __init__(self) -> None:
+        self.compiled = _compiled(uniform, None)
 
     def __call__(self, seed: int, epoch: int | Tensor, index: Tensor, columns: int) -> Noise:
         index, epoch = key_of(_with_variable_length(index), epoch)

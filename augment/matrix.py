@@ -10,6 +10,8 @@ Products are written out instead of calling matmul, which TF32 and autocast roun
 like that is wrong by more than a pixel.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -25,10 +27,15 @@ def matrix(rows: tuple[tuple[Number, ...], ...], like: Float[Tensor, "b ..."]) -
     entries = [entry for row in rows for entry in row]
     if has_memory(like):
         return _stacked(entries, like)
+    return side_by_side(entries, like).unflatten(-1, (3, 3))
+
+
+def side_by_side(entries: Sequence[Number], like: Float[Tensor, "b ..."]) -> Float[Tensor, "b n"]:
+    """Numbers and (B,) tensors as columns; no number is copied from the host, which would wait for a GPU."""
     if torch.compiler.is_compiling() and like.device.type != "cpu":
-        return _selected(entries, like).expand(-1, 3, 3)
+        return _selected(entries, like)
     full = [e.to(like.dtype) if isinstance(e, Tensor) else like.new_full((), e) for e in entries]
-    return torch.stack([entry.expand(len(like)) for entry in full], dim=-1).unflatten(-1, (3, 3))
+    return torch.stack([entry.expand(len(like)) for entry in full], dim=-1)
 
 
 def _stacked(entries: list[Number], like: Float[Tensor, "b ..."]) -> Matrices:
@@ -43,13 +50,13 @@ def _stacked(entries: list[Number], like: Float[Tensor, "b ..."]) -> Matrices:
     return torch.stack(columns, dim=-1).view(batch, 3, 3)
 
 
-def _selected(entries: list[Number], like: Float[Tensor, "b ..."]) -> Matrices:
+def _selected(entries: Sequence[Number], like: Float[Tensor, "b ..."]) -> Float[Tensor, "b n"]:
     """The same as one expression: a GPU would have a kernel for every entry of a stack."""
-    place = torch.arange(9, device=like.device).view(1, 3, 3)
-    out = like.new_zeros(len(like), 1, 1)
+    place = torch.arange(len(entries), device=like.device)
+    out = like.new_zeros(len(like), len(entries))
     for k, entry in enumerate(entries):
         if isinstance(entry, Tensor):
-            out = torch.where(place == k, entry.to(like.dtype)[:, None, None], out)
+            out = torch.where(place == k, entry.to(like.dtype)[:, None], out)
         elif entry != 0:
             out = torch.where(place == k, float(entry), out)
     return out

@@ -137,14 +137,15 @@ class Pipeline(Layer):
             return super().run(batch, noise)
         if self._compiled is None:
             self._check_device(batch.device)
-            self._compiled = CompiledPass(self, self._drawn_and_run, self._mode())
+            mode = self.compile_mode if self.compile_mode not in (True, "auto") else None
+            self._compiled = CompiledPass(self, self._drawn_and_run, mode)
         return self._compiled(batch, noise)
 
     def draw(self, epoch: int | Tensor, index: Tensor) -> Noise:
         if index.device.type != "cuda" or not self.compiles_on(index.device) or torch.compiler.is_compiling():
             return super().draw(epoch, index)
         if self._compiled_noise is None:
-            self._compiled_noise = CompiledNoise(self._mode())
+            self._compiled_noise = CompiledNoise()
         return self._compiled_noise(self.seed, epoch, index, self.draws)
 
     def _check_device(self, device: torch.device) -> None:
@@ -154,9 +155,6 @@ class Pipeline(Layer):
                     f"Pipeline: the images are on {device}, but what its layers hold is on {tensor.device}: "
                     f"call .to({str(device)!r}) on the pipeline, or on the model that holds it."
                 )
-
-    def _mode(self) -> str | None:
-        return None if self.compile_mode in (True, "auto") else self.compile_mode
 
     def compiles_on(self, device: torch.device) -> bool:
         """Whether batches on a device are compiled; never with a layer that no graph can hold, such as Opaque."""

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from augment import matrix as mat
 from augment.batch import PackedImages
 from augment.interpolation import Window
 from augment.native.sampling import Source, extent, unchanged
@@ -75,15 +76,15 @@ def warped(
         offsets,
         sizes,
         matrices,
-        _columns(batch, matrices, numbers),
-        _columns(batch, matrices, (*window.rows, *window.columns)),
-        _columns(batch, matrices, shrink) if antialias else None,
+        mat.side_by_side(numbers, matrices),
+        mat.side_by_side((*window.rows, *window.columns), matrices),
+        mat.side_by_side(shrink, matrices) if antialias else None,
         out,
         *strides,
         height,
         width,
         CHANNELS=channels,
-        BYTES=data.dtype == torch.uint8,
+        BYTES=levels,
         PACKED=offsets is not None,
         STEPS=len(steps),
         SHOWN=sum(seen << s for s, seen in enumerate(shown)),
@@ -94,16 +95,3 @@ def warped(
         COLUMNS=columns,
     )
     return out
-
-
-def _columns(batch: int, like: Tensor, values: Sequence[float | Tensor]) -> Float[Tensor, "b n"]:
-    """Numbers and (B,) tensors side by side, put there by the GPU: the host would wait to copy them."""
-    if torch.compiler.is_compiling():  # one kernel; a stack would have one for every number
-        place = torch.arange(len(values), device=like.device)
-        out = like.new_zeros(batch, len(values))
-        for k, value in enumerate(values):
-            if isinstance(value, Tensor) or value != 0:
-                out = torch.where(place == k, value[:, None] if isinstance(value, Tensor) else float(value), out)
-        return out.to(like.dtype)
-    wide = [v.to(like.dtype) if isinstance(v, Tensor) else like.new_full((1,), v) for v in values]
-    return torch.stack([v.expand(batch) for v in wide], dim=1)

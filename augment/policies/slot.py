@@ -154,16 +154,19 @@ class SlotPixels(Layer):
         if PHOTOMETRIC.isdisjoint(self.names):
             return batch
         if _is_one_operator(batch, params[0]):
-            image, resolved = to_bytes(stacked(batch.image)), self.resolve(params[0], batch.size)
-            op = torch.where(self.acts_on(params[0]), resolved["op"], len(self.names))
-            return batch.replace(image=changed(image, " ".join(self.names), op, resolved["value"]))
+            image = to_bytes(stacked(batch.image))
+            return batch.replace(image=changed(image, " ".join(self.names), *self._wanted(params[0], batch.size)))
         before = stacked(_levels(batch.image, params[0]))
         if gpu.serves(before, *params[0].values()):
-            image, resolved = written(before), self.resolve(params[0], batch.size)
-            op = torch.where(self.acts_on(params[0]), resolved["op"], len(self.names))
-            return batch.replace(image=on_bytes(image, self.names, op, resolved["value"]))
+            image = on_bytes(written(before), self.names, *self._wanted(params[0], batch.size))
+            return batch.replace(image=image)
         (image,) = on_chosen(self.acts_on(params[0]), self._carried_out, (before,), params)
         return batch.replace(image=image)
+
+    def _wanted(self, params: Params, size: Size) -> tuple[PerSample, PerSample]:
+        """(B,) operators and values; beyond the last operator for samples that carry out none."""
+        resolved = self.resolve(params, size)
+        return torch.where(self.acts_on(params), resolved["op"], len(self.names)), resolved["value"]
 
     def _carried_out(self, before: Parts, params: list[Params]) -> Parts:
         image = before[0] if before[0].dtype == torch.uint8 else written(to_bytes(before[0]))
