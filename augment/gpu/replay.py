@@ -4,6 +4,8 @@ Torch has its own (`mode="reduce-overhead"`), below its guards, which take longe
 These stand above: a replay looks at what it is given and at the module's attributes, and nothing else.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from operator import is_
 from typing import Any
@@ -21,20 +23,26 @@ Pass = Callable[[Batch, Noise | Key | None], Batch]
 _WARM_UPS = 2
 """Calls before a capture, in which kernels are compiled, tuned and loaded."""
 
-_GRAPHS = 8
-"""For how many kinds of batches a pass is captured; others are launched kernel by kernel. Each keeps memory."""
+_KINDS = 8
+"""Of batches that a pass is captured for; others are launched kernel by kernel."""
+
+_IN_PLACE = 3
+"""Graphs of a kind that read the images where they are and give away what they write to. Each keeps memory of its own
+for what stands between. Loaders and training loops use the same two or three places again and again.
+"""
 
 
 class Replayed:
     """Calls a pass by replaying what a call with the like of its inputs launched.
 
     A change of the module's attributes, parameters or layers by assignment is noticed, and captured anew; one within a
-    list or dictionary that an attribute holds is not.
+    list or dictionary that an attribute holds is not. What comes out is for the stream that the call was made on; a
+    copy of it is for others: its memory is written to again once nobody holds it.
     """
 
     def __init__(self, module: nn.Module, function: Pass) -> None:
         self.module, self.function = module, function
-        self.captured: dict[tuple, Captured] = {}
+        self.captured: dict[tuple, list[Captured]] = {}
         self.state: State | None = None
 
     def __call__(self, batch: Batch, noise: Noise | Key | None) -> Batch:
@@ -43,12 +51,21 @@ class Replayed:
             self.captured, self.state = {}, State(self.module)
         if recorded(given) or recorded(self.state.tensors) or not all(isinstance(x, Tensor) for x in given):
             return self.function(batch, noise)
-        kind = (batch.box_format, *batch.parts(), *((x.shape, x.stride(), x.dtype) for x in given))
+        stream = torch.cuda.current_stream().cuda_stream
+        kind = (stream, batch.box_format, *batch.parts(), *((x.shape, x.stride(), x.dtype) for x in given))
         if kind not in self.captured:
-            if len(self.captured) >= _GRAPHS or not all(map(_dense, given)) or len({x.device for x in given}) > 1:
+            if len(self.captured) >= _KINDS or not all(map(_dense, given)) or len({x.device for x in given}) > 1:
                 return self.function(batch, noise)
-            self.captured[kind] = Captured(self.function, batch, noise)
-        return self.captured[kind](given)
+            self.captured[kind] = []
+        return self._ready(self.captured[kind], batch, noise)(given)
+
+    def _ready(self, graphs: list[Captured], batch: Batch, noise: Noise | Key | None) -> Captured:
+        """A graph for images that are where these are; else one more, the last of which copies them."""
+        found = next((graph for graph in graphs if graph.ready(batch.image)), None)
+        if found is None:
+            found = Captured(self.function, batch, noise, copies=len(graphs) == _IN_PLACE)
+            graphs.append(found)
+        return found
 
 
 class State:
@@ -70,12 +87,23 @@ class State:
 
 
 class Captured:
-    """A CUDA graph with memory for its inputs and outputs."""
+    """A CUDA graph with memory for its outputs, and for its inputs.
 
-    def __init__(self, function: Pass, batch: Batch, noise: Noise | Key | None) -> None:
+    Args:
+        function: what is captured.
+        batch, noise: what it is captured with.
+        copies: copy the images in and the results out; else the graph reads the images where they are, and gives its
+            results away until it is `ready` again.
+    """
+
+    def __init__(self, function: Pass, batch: Batch, noise: Noise | Key | None, copies: bool) -> None:
         with torch.inference_mode(False), torch.no_grad():
-            batch, noise = batch.map(Tensor.clone), _each(noise, Tensor.clone)
-            self.inputs = list(_tensors(batch, noise))
+            self.copies, self.address = copies, batch.image.data_ptr()
+            in_place = None if copies else batch.image
+            batch = batch.map(lambda x: x if x is in_place else x.clone())
+            noise = _each(noise, Tensor.clone)
+            inputs = list(_tensors(batch, noise))
+            self.inputs = inputs if copies else inputs[1:]  # the image is the first
             aside, now = torch.cuda.Stream(), torch.cuda.current_stream()
             aside.wait_stream(now)
             with torch.cuda.stream(aside):
@@ -83,15 +111,27 @@ class Captured:
                     function(batch, noise)
             now.wait_stream(aside)
             self.graph = torch.cuda.CUDAGraph()
+            there = {x.untyped_storage().data_ptr() for x in inputs}
             # other threads may go on, to pin memory for instance
             with torch.cuda.graph(self.graph, capture_error_mode="thread_local"):
-                self.output = function(batch, noise)
+                output = function(batch, noise)
+                self.output = output.map(lambda x: x.clone() if x.untyped_storage().data_ptr() in there else x)
+        self.memory = [x.untyped_storage() for x in self.output.parts().values()]
+        self.holders = self._holders()
+
+    def ready(self, image: Tensor) -> bool:
+        """Whether it can be replayed for an image: one where it looks, while nobody holds what it gave away."""
+        return self.copies or (image.data_ptr() == self.address and self._holders() == self.holders)
 
     def __call__(self, given: list[Tensor]) -> Batch:
         with torch.no_grad():
-            torch._foreach_copy_(self.inputs, given)
+            torch._foreach_copy_(self.inputs, given if self.copies else given[1:])
             self.graph.replay()
-            return self.output.map(Tensor.clone)  # the next replay writes to the same memory
+            return self.output.map(Tensor.clone if self.copies else Tensor.detach)
+
+    def _holders(self) -> list[int]:
+        """How many tensors share the memory of each output, views of it included."""
+        return [torch._C._storage_Use_Count(memory._cdata) for memory in self.memory]
 
 
 def _tensors(batch: Batch, noise: Noise | Key | None) -> Iterator[Any]:
