@@ -17,7 +17,7 @@ from augment.config import Configured
 from augment.distributions import Bernoulli
 from augment.noise import Numbering, uniform
 from augment.pieces import cuts, in_order, in_pieces, looks_at_batch, may_be_cut
-from augment.pixels import compute_dtype, dtype_of, finished, result_dtype
+from augment.pixels import compute_dtype, dtype_of, finished, kept_dtype, result_dtype
 from augment.shorthand import Quantity, as_distribution, check_reached
 from augment.step import Step, inverted
 from augment.types import Bool, Integer, Noise, Num, Params, PerSample, Size
@@ -153,6 +153,10 @@ class Layer(Configured, nn.Module):
         """
         raise NotImplementedError
 
+    def on_levels(self, params: Params) -> bool:
+        """Whether it makes bytes of every image first."""
+        return False
+
     def joins(self, run: list[Layer]) -> bool:
         """Whether this layer can be executed together with a run of layers before it."""
         return False
@@ -272,9 +276,11 @@ class Layer(Configured, nn.Module):
         dtype = result_dtype(batch.image, self.dtype)
         leaves, params = self._active(batch, noise)
         for run in _runs(leaves):
-            drawn, params = params[: len(run)], params[len(run) :]
+            drawn, params, leaves = params[: len(run)], params[len(run) :], leaves[len(run) :]
+            levels = bool(leaves) and leaves[0].on_levels(params[0])
+            batch = batch.replace(between=torch.uint8 if levels else kept_dtype(dtype))
             batch = run[0].apply(batch, drawn, run)
-        return batch.replace(image=finished(batch.image, dtype))
+        return batch.replace(image=finished(batch.image, dtype), between=torch.float32)
 
     def inverse(
         self,

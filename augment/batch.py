@@ -84,6 +84,10 @@ class PackedImages:
         return self.data[index].permute(0, 3, 1, 2)
 
 
+_PLAIN = ("box_format", "between")
+"""Fields of a batch that are no tensors."""
+
+
 @dataclass
 class Batch:
     """A batch of images and their annotations; what is None is not there.
@@ -101,6 +105,7 @@ class Batch:
         keypoints_visible: (B, N) bool, whether a point is in the image. Comes out with keypoints.
         index: (B,) int64, the samples' numbers in their data set; keys the random draws.
         box_format: "xyxy" for x1 y1 x2 y2, or "xywh" for x1 y1 width height.
+        between: set by a pipeline: the type in which kernels of a GPU are to hand interpolated images to the next layer.
     """
 
     image: Tensor | PackedImages | tuple[Tensor, ...]
@@ -112,6 +117,7 @@ class Batch:
     keypoints_visible: Tensor | None = None
     index: Tensor | None = None
     box_format: str = "xyxy"
+    between: torch.dtype = torch.float32
 
     def __len__(self) -> int:
         return len(self._first)
@@ -138,7 +144,7 @@ class Batch:
     def parts(self) -> dict[str, Any]:
         """The tensors that are there, by name."""
         named = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: part for name, part in named.items() if part is not None and name != "box_format"}
+        return {name: part for name, part in named.items() if part is not None and name not in _PLAIN}
 
     def map(self, function: Callable[[Any], Any]) -> Batch:
         """Applies a function to every part that is there."""

@@ -84,6 +84,11 @@ def result_dtype(image: object, wanted: torch.dtype | None) -> torch.dtype:
     return wanted or (torch.float32 if given == torch.uint8 else given)
 
 
+def kept_dtype(result: torch.dtype) -> torch.dtype:
+    """How kernels of a GPU keep values between layers: in 11 bits if a half-precision type of at most as many comes out."""
+    return torch.float16 if result in (torch.float16, torch.bfloat16) else torch.float32
+
+
 def finished(image: Images | Planes, dtype: torch.dtype) -> Images:
     """What leaves the layers: one tensor; integers cover [0, 255], floats [0, 1].
 

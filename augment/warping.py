@@ -41,7 +41,7 @@ def warp(batch: Batch, steps: Sequence[Step], interpolation: str = "bilinear") -
     if on_cpu:
         image = native.warped(batch.image, steps, _window(steps), _footprint(steps))
     elif on_gpu:
-        image = gpu.warped(batch.image, steps, _window(steps), interpolation)
+        image = gpu.warped(batch.image, steps, _window(steps), interpolation, batch.between)
     else:
         image = sample(batch.image, x, y, _window(steps), interpolation, _footprint(steps), _moved(steps))
         image = _fill_outside(image, outside, sharp=interpolation == "nearest")

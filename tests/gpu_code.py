@@ -168,6 +168,7 @@ class LibDevice:
         staticmethod(_elementwise(function))
         for function in (np.rint, np.floor, np.hypot, np.exp, np.exp2, np.log, np.tan, np.trunc)
     )
+    saturate = staticmethod(_elementwise(lambda x: np.clip(np.nan_to_num(x, nan=0.0), 0, 1)))
     signbit = staticmethod(_elementwise(np.signbit, tl.int32))
 
 
@@ -192,6 +193,7 @@ class Kernel:
         self.arguments = [key for key in kinds if not key.endswith("BLOCK")]
         source = source[source.index("@triton.jit") :]
         source = re.sub(r"^@triton_heuristics\..*?^@triton\.jit", "@triton.jit", source, flags=re.M | re.S)
+        source = re.sub(r"tl\.inline_asm_elementwise\('cvt\.sat.*?\[(\w+)\], .*?\)", r"libdevice.saturate(\1)", source)
         source = re.sub(r"^ *tl\.device_assert\(.*\)$", "", source, flags=re.M)
         stored = re.findall(r"(?:tl\.store|tl\.atomic_add)\((\w+)", source)
         self.itemsize = sum(ITEMSIZES[kinds[pointer].removeprefix("*")] for pointer in stored)

@@ -16,8 +16,10 @@ from triton.backends.compiler import GPUTarget
 
 import augment as A
 from augment import warping
+from augment.base import steps_of
 from augment.gpu import kernels, policy, policy_kernels
 from augment.native import library
+from augment.pixels import stacked, to_bytes, to_float
 from augment.policies import on_bytes as policies
 
 WARPS = {
@@ -71,6 +73,23 @@ def difference_of_warps() -> None:
         print(json.dumps({"name": f"{name} of {kind}", "used": len(used), "apart": apart}))
 
 
+def difference_of_types() -> None:
+    """What the next layer is handed instead of float32: half precision, or the nearest bytes."""
+    image = images()["bytes"]
+    for name in ("crop", "turned", "filled"):
+        pipeline = A.Pipeline(*WARPS[name]())
+        given = A.Batch(image)
+        steps = steps_of(pipeline.leaves(), pipeline.leaf_params(pipeline.noise(torch.arange(4))), given, given.size)
+        wanted = stacked(warping.warp(given, steps).image)
+        for dtype, least in ((torch.float16, 2**-11), (torch.uint8, 1 / 255)):
+            found = warping.gpu.warped(image, steps, warping._window(steps), "bilinear", dtype)
+            assert found.dtype == dtype
+            error = (to_float(found) - (to_float(to_bytes(wanted)) if dtype == torch.uint8 else wanted)).abs()
+            # a byte is the next one where the value lies between two
+            apart = (error > 1.01 * least).float().mean().item() + ((error > 0.9 * least).float().mean().item() > 2e-3)
+            print(json.dumps({"name": f"{name} as {dtype}", "used": 1, "apart": apart}))
+
+
 def difference_of_policies() -> None:
     for channels in (1, 3, 4):
         image = torch.randint(0, 256, (10, channels, 21, 30), dtype=torch.uint8)
@@ -107,7 +126,8 @@ def compile_all() -> None:
         given |= {"PACKED": packed, "NEAREST": nearest, "CHANNELS": channels, "BYTES": channels == 3}
         given |= {"STEPS": channels, "SHOWN": channels - 1, "PROJECTIVE": channels == 4, "ANTIALIAS": not nearest}
         kind = "*u8" if channels == 3 else "*fp16"
-        compiled(kernels.warp, kind, kind if nearest else "*fp32", **given, **shape)
+        for out in (kind,) if nearest else ("*fp32", "*fp16", "*u8"):
+            compiled(kernels.warp, kind, out, **given, **shape)
     compiled(policy_kernels.count, "*u8", "*u8", BLOCK=policy._COUNTED)
     for channels in (1, 3, 4):
         compiled(policy_kernels.carry_out, "*u8", "*u8", CHANNELS=channels, BLOCK=policy._CHANGED)
@@ -118,4 +138,5 @@ if __name__ == "__main__":
         compile_all()
     else:
         difference_of_warps()
+        difference_of_types()
         difference_of_policies()

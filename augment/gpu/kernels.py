@@ -69,13 +69,21 @@ def _between(at, right, below, across, down):
 
 
 @triton.jit
+def _put(target, value, kept):
+    """A value in [0, 1] in the type of the output, of which bytes are the nearest levels."""
+    if target.dtype.element_ty == tl.uint8:
+        value = _clamp((value * 255 + _TO_EVEN) - _TO_EVEN, 0.0, 255.0).to(tl.int32)
+    tl.store(target, value.to(target.dtype.element_ty), kept)
+
+
+@triton.jit
 def _store(target, plane, c: tl.constexpr, one, two, three, kept, CHANNELS: tl.constexpr):
     """Three channels from c on, as many of them as there are."""
-    tl.store(target + c * plane, one, kept)
+    _put(target + c * plane, one, kept)
     if c + 1 < CHANNELS:
-        tl.store(target + (c + 1) * plane, two, kept)
+        _put(target + (c + 1) * plane, two, kept)
     if c + 2 < CHANNELS:
-        tl.store(target + (c + 2) * plane, three, kept)
+        _put(target + (c + 2) * plane, three, kept)
 
 
 @triton.jit

@@ -16,7 +16,7 @@ from augment.interpolation import Window
 from augment.native.sampling import Source, extent, unchanged
 from augment.step import Step, shrinks
 from augment.tracing import exporting, recorded
-from augment.types import Float, Num
+from augment.types import Num
 
 _PIXELS = 256
 """Of a program, side by side as far as the output is wide: 166 µs for crops and turns of 256 images on an H200, against
@@ -48,10 +48,10 @@ def serves(image: Source, steps: Sequence[Step], interpolation: str) -> bool:
 
 
 def warped(
-    image: Source, steps: Sequence[Step], window: Window, interpolation: str
-) -> Float[Tensor, "b c oh ow"] | Num[Tensor, "b c oh ow"]:
-    """Values in [0, 1] where a run of steps looks, or the nearest pixels as they are; blended to the fill values of the
-    frames that it leaves.
+    image: Source, steps: Sequence[Step], window: Window, interpolation: str, dtype: torch.dtype = torch.float32
+) -> Num[Tensor, "b c oh ow"]:
+    """Values where a run of steps looks, floats in [0, 1] or the nearest bytes of them as `dtype` says, or the nearest
+    pixels as they are; blended to the fill values of the frames that it leaves.
     """
     from augment.gpu.kernels import warp  # imports Triton
 
@@ -66,7 +66,7 @@ def warped(
     shrink, bound = shrinks(steps)
     antialias = max(bound) > 1 and not nearest
     height, width = steps[-1].out_size
-    out = matrices.new_empty(batch, channels, height, width, dtype=data.dtype if nearest else torch.float32)
+    out = matrices.new_empty(batch, channels, height, width, dtype=data.dtype if nearest else dtype)
     strides = (0, 1, 0, channels) if offsets is not None else data.stride()
     columns = next((c for c in _COLUMNS if c >= width), _PIXELS)
     rows = _PIXELS // columns

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from augment.gpu.lowering import saturated, written
 from augment.types import Float, Plane, Planes, Shaped
 
 LUMA = (0.299, 0.587, 0.114)
@@ -40,11 +41,11 @@ def gray(planes: Planes) -> Plane:
 
 def mean_gray(planes: Planes) -> Float[Tensor, "b 1 1"]:
     """The image's mean luma, what contrast is measured from: that of the channels' means, without a plane of luma."""
-    return gray(tuple(plane.mean((1, 2), keepdim=True) for plane in planes))
+    return written(gray(tuple(plane.mean((1, 2), keepdim=True) for plane in planes)))
 
 
 def clamped(planes: Planes) -> Planes:
-    return tuple(plane.clamp(0, 1) for plane in planes)
+    return tuple(saturated(plane) for plane in planes)
 
 
 def blend(planes: Planes, other: Tensor | float, factor: Factor) -> Planes:
@@ -59,7 +60,7 @@ def scale_saturation(planes: Planes, factor: Factor) -> Planes:
     def rgb(colour: Planes) -> Planes:
         value, chroma = _value_and_chroma(colour)
         saturation = chroma / torch.where(value == 0, 1.0, value)
-        target = value * (saturation * factor).clamp(0, 1)
+        target = value * saturated(saturation * factor)
         ratio = target / torch.where(chroma == 0, 1.0, chroma)
         return tuple(value - (value - plane) * ratio for plane in colour)
 
@@ -83,7 +84,7 @@ def shift_hue(planes: Planes, turns: Factor) -> Planes:
         hue = rise / torch.where(chroma == 0, 1.0, chroma) + start + 6 * turns
         hue = hue - 6 * torch.floor(hue * (1 / 6))
         shares = ((hue - 3).abs() - 1, 2 - (hue - 2).abs(), 2 - (hue - 4).abs())
-        return tuple(value - chroma * (1 - share.clamp(0, 1)) for share in shares)
+        return tuple(value - chroma * (1 - saturated(share)) for share in shares)
 
     return with_rgb(planes, rgb)
 

@@ -48,9 +48,14 @@ def _described(operators: tuple[Operator, ...], params: Params, geometric: bool)
     return {"operator": operator.name, "value": float(params["value"][0])}
 
 
+def _on_levels(params: Params) -> bool:
+    """Every sample gets a step; else the others' floats stay what they are."""
+    return "gate" not in params
+
+
 def _levels(image: Images | Planes, params: Params) -> Images | Planes:
-    """Bytes, if every sample gets a step; else the others' floats stay what they are."""
-    if "gate" in params:
+    """Bytes, if it works on these."""
+    if not _on_levels(params):
         return image
     return tuple(map(to_bytes, image)) if isinstance(image, tuple) else to_bytes(image)
 
@@ -86,6 +91,9 @@ class SlotWarp(Warp):
 
     def acts_on(self, params: Params) -> Bool[Tensor, " b"]:
         return _drew(self.operators, params, GEOMETRIC)
+
+    def on_levels(self, params: Params) -> bool:
+        return _on_levels(params)
 
     def matrix(self, size: Size, params: Params, like: Tensor) -> Matrices:
         shear_x, shear_y, left, top, degrees = (
@@ -148,6 +156,9 @@ class SlotPixels(Layer):
 
     def acts_on(self, params: Params) -> Bool[Tensor, " b"]:
         return _drew(self.operators, params, PHOTOMETRIC)
+
+    def on_levels(self, params: Params) -> bool:
+        return _on_levels(params) and not PHOTOMETRIC.isdisjoint(self.names)
 
     def apply(self, batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
         check_dense(self, batch)
