@@ -277,7 +277,7 @@ class Layer(Configured, nn.Module):
         leaves, params = self._active(batch, noise)
         for run in _runs(leaves):
             drawn, params, leaves = params[: len(run)], params[len(run) :], leaves[len(run) :]
-            levels = bool(leaves) and leaves[0].on_levels(params[0])
+            levels = len(leaves) > 0 and leaves[0].on_levels(params[0])
             batch = batch.replace(between=torch.uint8 if levels else kept_dtype(dtype))
             batch = run[0].apply(batch, drawn, run)
         return batch.replace(image=finished(batch.image, dtype), between=torch.float32)

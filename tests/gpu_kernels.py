@@ -124,6 +124,7 @@ def compile_all() -> None:
     for packed, nearest, channels in product((False, True), (False, True), (1, 3, 4)):
         given = {} if packed else {"offsets": None, "sizes": None}
         given |= {"PACKED": packed, "NEAREST": nearest, "CHANNELS": channels, "BYTES": channels == 3}
+        given |= {"THREE_BYTES": channels == 3 and not packed}
         given |= {"STEPS": channels, "SHOWN": channels - 1, "PROJECTIVE": channels == 4, "ANTIALIAS": not nearest}
         kind = "*u8" if channels == 3 else "*fp16"
         for out in (kind,) if nearest else ("*fp32", "*fp16", "*u8"):

@@ -3,7 +3,7 @@
 import triton
 import triton.language as tl
 
-from augment.gpu.kernels import _TO_EVEN
+from augment.gpu.taps import TO_EVEN
 
 LEVELS = tl.constexpr(256)
 
@@ -66,7 +66,7 @@ def carry_out(
                 for across in tl.static_range(-1, 2):
                     at = source + c * pixels + (down * width + across)
                     total += tl.load(at, inside, other=0).to(tl.float32)
-            smooth = (total / 13 + _TO_EVEN) - _TO_EVEN
+            smooth = (total / 13 + TO_EVEN) - TO_EVEN
             change = tl.where(inside, (1 - value) * (smooth - centre), 0.0)
             tl.store(target + c * pixels, _cut(centre + change), there)
     elif kind == 2 and CHANNELS >= 3:

@@ -67,7 +67,7 @@ def warped(
     antialias = max(bound) > 1 and not nearest
     height, width = steps[-1].out_size
     out = matrices.new_empty(batch, channels, height, width, dtype=data.dtype if nearest else dtype)
-    strides = (0, 1, 0, channels) if offsets is not None else data.stride()
+    strides, wide = ((0, 1, 0, channels), 0) if offsets is not None else (data.stride(), data.shape[-1])
     columns = next((c for c in _COLUMNS if c >= width), _PIXELS)
     rows = _PIXELS // columns
     tiles = -(-height // rows) * -(-width // columns)
@@ -81,10 +81,12 @@ def warped(
         mat.side_by_side(shrink, matrices) if antialias else None,
         out,
         *strides,
+        wide,
         height,
         width,
         CHANNELS=channels,
         BYTES=levels,
+        THREE_BYTES=levels and channels == 3 and wide >= 3 and strides[1] == 1 and strides[3] == 3,
         PACKED=offsets is not None,
         STEPS=len(steps),
         SHOWN=sum(seen << s for s, seen in enumerate(shown)),
