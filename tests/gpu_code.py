@@ -25,6 +25,7 @@ import triton
 import triton.language as tl
 import triton.runtime
 from kornia.filters import kernels as kornia_kernels
+from torch._higher_order_ops import triton_kernel_wrap
 from torch._inductor import config
 from torch._inductor.async_compile import AsyncCompile
 from torch._inductor.fx_passes import joint_graph
@@ -92,6 +93,8 @@ def pretend_gpu() -> None:
     driver.get_current_device.return_value = 0
     triton.runtime.driver.set_active(driver)
     torch._C._ensureCUDADeviceGuardSet()
+    # torch only warns that it cannot tell what a kernel writes, and takes it that this is all it is given
+    triton_kernel_wrap.log.warning = _failed
     # these would run something on the device
     AsyncCompile.triton = lambda *args, **options: None
     kornia_kernels._device_literal = lambda data, **options: torch.full((1, 1), *data[0], **options)
@@ -105,6 +108,10 @@ class GeneratedError(Exception):
 
 def _stop(graph: GraphLowering) -> None:
     raise GeneratedError(getattr(graph.codegen()[0], "value", None) or graph.codegen()[0])
+
+
+def _failed(text: str, *values: object, **options: object) -> None:
+    raise AssertionError(text % values)
 
 
 def generated(function) -> str:

@@ -120,7 +120,7 @@ def compiled(function: object, image: str, out: str, **constants: object) -> Non
 
 
 def compile_all() -> None:
-    shape = {"ROWS": 4, "COLUMNS": 64}
+    shape = {"HEIGHT": 20, "WIDTH": 30, "PIXELS": 256}
     for packed, nearest, channels in product((False, True), (False, True), (1, 3, 4)):
         given = {} if packed else {"offsets": None, "sizes": None}
         given |= {"PACKED": packed, "NEAREST": nearest, "CHANNELS": channels, "BYTES": channels == 3}

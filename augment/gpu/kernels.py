@@ -40,8 +40,8 @@ def warp(
     row_stride,
     column_stride,
     columns,  # of the image, if it has three bytes a pixel
-    height,
-    width,
+    HEIGHT: tl.constexpr,  # of the output; as constants, because a program would divide by them many times
+    WIDTH: tl.constexpr,
     CHANNELS: tl.constexpr,
     BYTES: tl.constexpr,
     THREE_BYTES: tl.constexpr,  # side by side, and at least three pixels in a row
@@ -51,32 +51,28 @@ def warp(
     PROJECTIVE: tl.constexpr,
     NEAREST: tl.constexpr,
     ANTIALIAS: tl.constexpr,
-    ROWS: tl.constexpr,
-    COLUMNS: tl.constexpr,
+    PIXELS: tl.constexpr,
 ):
-    """A program is ROWS x COLUMNS pixels of the output of one sample."""
-    tiles_across, tiles_down = tl.cdiv(width, COLUMNS), tl.cdiv(height, ROWS)
-    tile = tl.program_id(0) % (tiles_across * tiles_down)
-    b = (tl.program_id(0) // (tiles_across * tiles_down)).to(tl.int64)
-    row = tile // tiles_across * ROWS + tl.arange(0, ROWS)[:, None]
-    column = tile % tiles_across * COLUMNS + tl.arange(0, COLUMNS)[None, :]
-    kept = (row < height) & (column < width)
-    i, j = row.to(tl.float32), column.to(tl.float32)
+    """A program is PIXELS of the output of one sample, one after another in rows."""
+    plane: tl.constexpr = HEIGHT * WIDTH
+    blocks: tl.constexpr = (plane + PIXELS - 1) // PIXELS
+    b = (tl.program_id(0) // blocks).to(tl.int64)
+    place = tl.program_id(0) % blocks * PIXELS + tl.arange(0, PIXELS)
+    kept = place < plane
+    i, j = (place // WIDTH).to(tl.float32), (place % WIDTH).to(tl.float32)
 
     if PACKED:
         source, row_stride = image + tl.load(offsets + b), (tl.load(sizes + 2 * b + 1) * CHANNELS).to(tl.int32)
     else:
         source = image + b * sample_stride
-    plane = height * width
     # Triton would bring values to other threads, by shared memory, if it knew that they stand side by side
-    target = out + b * CHANNELS * plane + tl.max_contiguous(row * width + column, (1, 1))
+    target = out + b * CHANNELS * plane + tl.max_contiguous(place, 1)
 
     # from the output back to the source; a frame that shows its outside is blended over what was before it
     m = matrices + b * STEPS * 9
     m00, m01, m02, m10, m11, m12, m20, m21, m22 = 1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0
-    x, y = tl.broadcast_to(j, (ROWS, COLUMNS)), tl.broadcast_to(i, (ROWS, COLUMNS))
-    share = tl.full((ROWS, COLUMNS), 1.0, tl.float32)
-    rest = tl.full((ROWS, COLUMNS), 0.0, tl.float32)
+    x, y = j, i
+    share, rest = tl.full((PIXELS,), 1.0, tl.float32), tl.zeros((PIXELS,), tl.float32)
     for s in tl.static_range(STEPS - 1, -1, -1):
         a, d = tl.load(m + 9 * s), tl.load(m + 9 * s + 3)
         e, f = tl.load(m + 9 * s + 1), tl.load(m + 9 * s + 4)
@@ -119,7 +115,7 @@ def warp(
     else:
         radius_y, radius_x = 1.0, 1.0
         if ANTIALIAS:  # by the length of the source axis' row of the Jacobian at the centre of the output
-            half_x, half_y = (width - 1) * 0.5, (height - 1) * 0.5
+            half_x, half_y = (WIDTH - 1) * 0.5, (HEIGHT - 1) * 0.5
             u, v, over = m00 * half_x + m01 * half_y + m02, m10 * half_x + m11 * half_y + m12, 1.0
             if PROJECTIVE:
                 over = 1 / (m20 * half_x + m21 * half_y + m22)
@@ -130,7 +126,7 @@ def warp(
             share *= _BYTE
         if THREE_BYTES:
             pixels, skew = aligned(source)
-            at = row_stride, columns.to(tl.float32), x, y
+            at = row_stride, columns, x, y
             if radius_y + radius_x <= 2:
                 one, two, three = interpolate_words(pixels, skew, *at, top, bottom, left, right)
             else:
