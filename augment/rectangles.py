@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from augment.gpu.lowering import written
 from augment.types import Bool, Params
 
 SIDES = ("top", "left", "height", "width")
@@ -14,4 +15,5 @@ def rectangle(params: Params, size: tuple[int, int]) -> Bool[Tensor, "b h w"]:
     top, left, height, width = (params[name][:, None, None] for name in SIDES)
     y = torch.arange(size[0], device=top.device)[:, None]
     x = torch.arange(size[1], device=top.device)
-    return (y >= top) & (y < top + height) & (x >= left) & (x < left + width)
+    rows, columns = (y >= top) & (y < top + height), (x >= left) & (x < left + width)
+    return written(rows) & written(columns)

@@ -109,7 +109,7 @@ POINTERS = {"offsets": "*i64", "sizes": "*i64", "kinds": "*i32", "counts": "*i32
 def compiled(function: object, image: str, out: str, **constants: object) -> None:
     """For an H100, with what the interpreter does not mind: types that a branch changes, for instance."""
     kinds = {"image": image, "out": out, "tables": "*u8"} | POINTERS
-    floats = ("matrices", "frames", "windows", "shrinks", "values")
+    floats = ("matrices", "numbers", "values")
     signature = {
         name: "constexpr" if name in constants else kinds.get(name, "*fp32" if name in floats else "i32")
         for name in function.arg_names
@@ -124,7 +124,6 @@ def compile_all() -> None:
     for packed, nearest, channels in product((False, True), (False, True), (1, 3, 4)):
         given = {} if packed else {"offsets": None, "sizes": None}
         given |= {"PACKED": packed, "NEAREST": nearest, "CHANNELS": channels, "BYTES": channels == 3}
-        given |= {"THREE_BYTES": channels == 3 and not packed}
         given |= {"STEPS": channels, "SHOWN": channels - 1, "PROJECTIVE": channels == 4, "ANTIALIAS": not nearest}
         kind = "*u8" if channels == 3 else "*fp16"
         for out in (kind,) if nearest else ("*fp32", "*fp16", "*u8"):

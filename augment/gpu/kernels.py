@@ -3,8 +3,7 @@
 import triton
 import triton.language as tl
 
-from augment.gpu.taps import TO_EVEN, clamp, filter_taps, interpolate_taps, store
-from augment.gpu.words import aligned, filter_words, interpolate_words
+from augment.gpu.taps import TO_EVEN, clamp, interpolate, weigh
 
 _BYTE = tl.constexpr(1 / 255)
 
@@ -31,20 +30,17 @@ def warp(
     offsets,  # (B,) int64, where packed images start
     sizes,  # (B, 2) int64, height and width of packed images
     matrices,  # (B, STEPS, 3, 3): positions in a step's output -> positions in its input
-    frames,  # (B, STEPS, 3): height, width of a step's input, and what lies outside of it
-    windows,  # (B, 4): first and last row and column that may be read
-    shrinks,  # (B, 2): the most that the filter widens, along y and x
+    numbers,  # (B, 3 STEPS + 6): height, width of each step's input, and what lies outside of it; then the first and
+    # last row and column that may be read, and the most that the filter widens along y and x
     out,  # (B, C, height, width)
     sample_stride,
     channel_stride,
     row_stride,
     column_stride,
-    columns,  # of the image, if it has three bytes a pixel
     HEIGHT: tl.constexpr,  # of the output; as constants, because a program would divide by them many times
     WIDTH: tl.constexpr,
     CHANNELS: tl.constexpr,
     BYTES: tl.constexpr,
-    THREE_BYTES: tl.constexpr,  # side by side, and at least three pixels in a row
     PACKED: tl.constexpr,
     STEPS: tl.constexpr,
     SHOWN: tl.constexpr,  # bit s: step s shows what lies outside of its input
@@ -65,11 +61,12 @@ def warp(
         source, row_stride = image + tl.load(offsets + b), (tl.load(sizes + 2 * b + 1) * CHANNELS).to(tl.int32)
     else:
         source = image + b * sample_stride
-    # Triton would bring values to other threads, by shared memory, if it knew that they stand side by side
+    # Triton would bring values to other threads through shared memory if it knew that they stand side by side
     target = out + b * CHANNELS * plane + tl.max_contiguous(place, 1)
 
     # from the output back to the source; a frame that shows its outside is blended over what was before it
     m = matrices + b * STEPS * 9
+    numbers += b * (3 * STEPS + 6)
     m00, m01, m02, m10, m11, m12, m20, m21, m22 = 1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0
     x, y = j, i
     share, rest = tl.full((PIXELS,), 1.0, tl.float32), tl.zeros((PIXELS,), tl.float32)
@@ -94,8 +91,7 @@ def warp(
             w = m20 * j + (m21 * i + m22)
             x, y = x / w, y / w
         if (SHOWN >> s) & 1:
-            frame = frames + (b * STEPS + s) * 3
-            tall, wide, fill = tl.load(frame), tl.load(frame + 1), tl.load(frame + 2)
+            tall, wide, fill = tl.load(numbers + 3 * s), tl.load(numbers + 3 * s + 1), tl.load(numbers + 3 * s + 2)
             if NEAREST:
                 cover = (_inside(x, wide) & _inside(y, tall)).to(tl.float32)
             else:
@@ -103,8 +99,8 @@ def warp(
             rest += share * fill * (1 - cover)
             share *= cover
 
-    top, bottom = tl.load(windows + 4 * b), tl.load(windows + 4 * b + 1)
-    left, right = tl.load(windows + 4 * b + 2), tl.load(windows + 4 * b + 3)
+    window, most = numbers + 3 * STEPS, numbers + 3 * STEPS + 4
+    top, bottom, left, right = tl.load(window), tl.load(window + 1), tl.load(window + 2), tl.load(window + 3)
     if NEAREST:
         y, x = (clamp(y, top, bottom) + TO_EVEN) - TO_EVEN, (clamp(x, left, right) + TO_EVEN) - TO_EVEN
         at = source + (y.to(tl.int32) * row_stride + x.to(tl.int32) * column_stride)
@@ -120,22 +116,13 @@ def warp(
             if PROJECTIVE:
                 over = 1 / (m20 * half_x + m21 * half_y + m22)
                 u, v = u * over, v * over
-            radius_y = _length((m10 - v * m20) * over, (m11 - v * m21) * over, tl.load(shrinks + 2 * b))
-            radius_x = _length((m00 - u * m20) * over, (m01 - u * m21) * over, tl.load(shrinks + 2 * b + 1))
+            radius_y = _length((m10 - v * m20) * over, (m11 - v * m21) * over, tl.load(most))
+            radius_x = _length((m00 - u * m20) * over, (m01 - u * m21) * over, tl.load(most + 1))
         if BYTES:
             share *= _BYTE
-        if THREE_BYTES:
-            pixels, skew = aligned(source)
-            at = row_stride, columns, x, y
-            if radius_y + radius_x <= 2:
-                one, two, three = interpolate_words(pixels, skew, *at, top, bottom, left, right)
-            else:
-                one, two, three = filter_words(pixels, skew, *at, radius_y, radius_x, top, bottom, left, right)
-            store(target, plane, 0, one * share + rest, two * share + rest, three * share + rest, kept, CHANNELS)
+        pixels = source, channel_stride, row_stride, column_stride
+        if radius_y + radius_x <= 2:
+            interpolate(target, plane, *pixels, x, y, top, bottom, left, right, share, rest, kept, CHANNELS)
         else:
-            pixels = source, channel_stride, row_stride, column_stride
-            if radius_y + radius_x <= 2:
-                interpolate_taps(target, plane, *pixels, x, y, top, bottom, left, right, share, rest, kept, CHANNELS)
-            else:
-                at = x, y, radius_y, radius_x
-                filter_taps(target, plane, *pixels, *at, top, bottom, left, right, share, rest, kept, CHANNELS)
+            at = x, y, radius_y, radius_x
+            weigh(target, plane, *pixels, *at, top, bottom, left, right, share, rest, kept, CHANNELS)

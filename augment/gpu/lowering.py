@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from augment.tracing import exporting, recorded
-from augment.types import Float, Num
+from augment.types import Float, Num, Shaped
 
 if TYPE_CHECKING:
     from torch._inductor import ir
@@ -55,7 +55,7 @@ def stack(planes: Sequence[Num[Tensor, "*shape"]], dim: int) -> Num[Tensor, "*jo
     return _stack(list(planes), dim) if _taught(planes) else torch.stack(tuple(planes), dim)
 
 
-def written(value: Num[Tensor, "*shape"]) -> Num[Tensor, "*shape"]:
+def written(value: Shaped[Tensor, "*shape"]) -> Shaped[Tensor, "*shape"]:
     """The value, which code compiled for a GPU writes to memory instead of computing it again for all that reads it."""
     return _written(value) if _taught([value]) else value
 

@@ -17,14 +17,7 @@ def clamp(value, low, high):
 
 
 @triton.jit
-def weight_of(position, pixel, inverse, low, high):
-    """Of a tap, 0 outside of the window."""
-    weight = tl.maximum(1 - tl.abs(position - pixel) * inverse, 0.0)
-    return tl.where((pixel >= low) & (pixel <= high), weight, 0.0)
-
-
-@triton.jit
-def two_of(position, low, high, stride):
+def _two(position, low, high, stride):
     """Of two bilinear taps: where the first stands, how far on the second does, and its weight."""
     position = clamp(position, low, high)
     first = tl.floor(position)
@@ -32,16 +25,18 @@ def two_of(position, low, high, stride):
 
 
 @triton.jit
-def first_of(position, radius, low, high):
+def _first(position, radius, low, high):
     """The position brought into the window, and the first pixel that has any weight there."""
     position = clamp(position, low - 0.5, high + 0.5)
     return position, tl.floor(position - radius) + 1
 
 
 @triton.jit
-def tap(position, pixel, inverse, low, high, stride):
-    """Where a tap stands, and its weight."""
-    return clamp(pixel, low, high).to(tl.int32) * stride, weight_of(position, pixel, inverse, low, high)
+def _tap(position, pixel, inverse, low, high, stride):
+    """Where a tap stands and its weight, 0 outside of the window."""
+    weight = tl.maximum(1 - tl.abs(position - pixel) * inverse, 0.0)
+    weight = tl.where((pixel >= low) & (pixel <= high), weight, 0.0)
+    return clamp(pixel, low, high).to(tl.int32) * stride, weight
 
 
 @triton.jit
@@ -68,7 +63,7 @@ def _put(target, value, kept):
 
 
 @triton.jit
-def store(target, plane, c: tl.constexpr, one, two, three, kept, CHANNELS: tl.constexpr):
+def _store(target, plane, c: tl.constexpr, one, two, three, kept, CHANNELS: tl.constexpr):
     """Three channels from c on, as many of them as there are."""
     _put(target + c * plane, one, kept)
     if c + 1 < CHANNELS:
@@ -78,7 +73,7 @@ def store(target, plane, c: tl.constexpr, one, two, three, kept, CHANNELS: tl.co
 
 
 @triton.jit
-def interpolate_taps(
+def interpolate(
     target,
     plane,
     source,
@@ -97,8 +92,8 @@ def interpolate_taps(
     CHANNELS: tl.constexpr,
 ):
     """Two taps along each axis."""
-    row, below, down = two_of(y, top, bottom, row_stride)
-    column, beside, across = two_of(x, left, right, column_stride)
+    row, below, down = _two(y, top, bottom, row_stride)
+    column, beside, across = _two(x, left, right, column_stride)
     at = source + (row + column)
     for c in tl.static_range(0, CHANNELS, 3):
         first = at + c * channel_stride
@@ -108,11 +103,11 @@ def interpolate_taps(
             two = _between(first + channel_stride, beside, below, across, down)
         if c + 2 < CHANNELS:
             three = _between(first + 2 * channel_stride, beside, below, across, down)
-        store(target, plane, c, one * share + rest, two * share + rest, three * share + rest, kept, CHANNELS)
+        _store(target, plane, c, one * share + rest, two * share + rest, three * share + rest, kept, CHANNELS)
 
 
 @triton.jit
-def filter_taps(
+def weigh(
     target,
     plane,
     source,
@@ -134,17 +129,17 @@ def filter_taps(
 ):
     """As many taps as the radii ask for."""
     inverse_y, inverse_x = 1 / radius_y, 1 / radius_x
-    y, first_y = first_of(y, radius_y, top, bottom)
-    x, first_x = first_of(x, radius_x, left, right)
+    y, first_y = _first(y, radius_y, top, bottom)
+    x, first_x = _first(x, radius_x, left, right)
     rows, columns = tl.ceil(2 * radius_y).to(tl.int32), tl.ceil(2 * radius_x).to(tl.int32)
     for c in tl.static_range(0, CHANNELS, 3):
         at = source + c * channel_stride
         total = tl.zeros_like(x)
         one, two, three = total, total, total
         for down in range(rows):
-            row, row_weight = tap(y, first_y + down, inverse_y, top, bottom, row_stride)
+            row, row_weight = _tap(y, first_y + down, inverse_y, top, bottom, row_stride)
             for across in range(columns):
-                column, weight = tap(x, first_x + across, inverse_x, left, right, column_stride)
+                column, weight = _tap(x, first_x + across, inverse_x, left, right, column_stride)
                 weight *= row_weight
                 total += weight
                 one += weight * _level(at + (row + column))
@@ -153,4 +148,4 @@ def filter_taps(
                 if c + 2 < CHANNELS:
                     three += weight * _level(at + 2 * channel_stride + (row + column))
         scaled = share / total
-        store(target, plane, c, one * scaled + rest, two * scaled + rest, three * scaled + rest, kept, CHANNELS)
+        _store(target, plane, c, one * scaled + rest, two * scaled + rest, three * scaled + rest, kept, CHANNELS)

@@ -18,8 +18,10 @@ from augment.step import Step, shrinks
 from augment.tracing import exporting, recorded
 from augment.types import Num
 
-_PIXELS = 256
-"""Of a program."""
+_PIXELS = 512
+"""Of a program: 113 µs for crops and turns of 256 images on an H100, against 118 to 153 for more and fewer. Reading the
+bytes of neighbours by words of four took 109.
+"""
 
 AVAILABLE = importlib.util.find_spec("triton") is not None
 """Whether Triton is installed, as it is with torch for Linux."""
@@ -57,28 +59,25 @@ def warped(
     shown = [step.padding == "zeros" for step in steps]
     levels = data.dtype == torch.uint8
     frames = [(*step.in_size, round(step.fill * 255) if levels and nearest else step.fill) for step in steps]
-    numbers = [number for frame, seen in zip(frames, shown, strict=True) for number in (frame if seen else (0, 0, 0))]
     shrink, bound = shrinks(steps)
+    numbers = [number for frame, seen in zip(frames, shown, strict=True) for number in (frame if seen else (0, 0, 0))]
+    numbers += [*window.rows, *window.columns, *shrink]
     antialias = max(bound) > 1 and not nearest
     height, width = steps[-1].out_size
     out = matrices.new_empty(batch, channels, height, width, dtype=data.dtype if nearest else dtype)
-    strides, wide = ((0, 1, 0, channels), 0) if offsets is not None else (data.stride(), data.shape[-1])
+    strides = (0, 1, 0, channels) if offsets is not None else data.stride()
     warp[(batch * -(-height * width // _PIXELS),)](
         data,
         offsets,
         sizes,
         matrices,
         mat.side_by_side(numbers, matrices),
-        mat.side_by_side((*window.rows, *window.columns), matrices),
-        mat.side_by_side(shrink, matrices) if antialias else None,
         out,
         *strides,
-        wide,
         HEIGHT=height,
         WIDTH=width,
         CHANNELS=channels,
         BYTES=levels,
-        THREE_BYTES=levels and channels == 3 and wide >= 3 and strides[1] == 1 and strides[3] == 3,
         PACKED=offsets is not None,
         STEPS=len(steps),
         SHOWN=sum(seen << s for s, seen in enumerate(shown)),

@@ -5,9 +5,10 @@ import torch
 from augment.base import Layer
 from augment.batch import Batch
 from augment.distributions import Bernoulli, LogUniform
-from augment.layer import PixelOp
+from augment.layer import PixelOp, check_dense
 from augment.native import bytes as native
 from augment.noise import normal_field
+from augment.pixels import each, to_float
 from augment.rectangles import SIDES, rectangle
 from augment.shorthand import Quantity
 from augment.types import Params, Planes, Size
@@ -57,11 +58,16 @@ class RandomErasing(PixelOp):
 
     def apply(self, batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
         (drawn,) = params
-        if self.value == "random" or not native.serves(batch.image, *drawn.values()):
+        by_kernel = native.serves(batch.image, *drawn.values())
+        if self.value == "random" or not (by_kernel or torch.compiler.is_compiling()):
             return super().apply(batch, params, run)
+        check_dense(self, batch)
         resolved, chosen = self.resolve(drawn, batch.size), self.acts_on(drawn)
+        if chosen is not None:  # nothing of the others, which is less to compare for every pixel
+            resolved = resolved | {"height": torch.where(chosen, resolved["height"], 0.0)}
+        if not by_kernel:
+            return batch.replace(image=self.pixel(each(batch.image, to_float), resolved))
         boxes = torch.stack([resolved[name] for name in SIDES], 1)
-        boxes = boxes if chosen is None else torch.where(chosen[:, None], boxes, 0.0)
         return batch.replace(image=native.erased(batch.image, boxes, float(self.value)))
 
     def pixel(self, planes: Planes, params: Params) -> Planes:
