@@ -28,6 +28,9 @@ CUDA_GRAPHED = {"reduce-overhead": "default", "max-autotune": "max-autotune-no-c
 draws is one of the inputs, so every replay has fresh ones.
 """
 
+_OPTIONS = {"triton.max_tiles": 1}
+"""Of Inductor. Its square tiles of a batch that is put in order of channels were slower than pixels in a row."""
+
 _SIZES = 32
 """For how many image sizes a pipeline compiles before it runs further ones in eager mode."""
 
@@ -89,7 +92,8 @@ class CompiledNoise:
 
 def _compiled(function: Callable[..., Any], mode: str | None, **options: Any) -> Callable[..., Any]:
     teach_compiler()
-    return torch.compile(function, fullgraph=True, mode=CUDA_GRAPHED.get(mode, mode), **options)
+    known = torch._inductor.list_mode_options(CUDA_GRAPHED.get(mode, mode) or "default")
+    return torch.compile(function, fullgraph=True, options=known | _OPTIONS, **options)
 
 
 def _with_variable_length(part: Any) -> Any:

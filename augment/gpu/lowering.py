@@ -91,10 +91,38 @@ def teach_compiler() -> None:
     @lowering.register_lowering(_stack._opoverload, type_promotion_kind=None)
     def _(planes: list[ir.TensorBox], dim: int) -> ir.TensorBox:
         dim = dim % (len(planes[0].get_size()) + 1)
-        parts = [lowering.unsqueeze(plane, dim) for plane in planes]
-        if all(map(_simple, planes)):  # they share nothing, so that each would have a kernel of its own
-            return lowering.pointwise_cat(parts, dim)
-        return ir.TensorBox(ir.ConcatKernel.create(parts, dim))
+        if all(map(_simple, planes)) and not _share(planes):  # each would have a kernel of its own
+            return _chosen_by_place(planes, dim)
+        return ir.TensorBox(ir.ConcatKernel.create([lowering.unsqueeze(plane, dim) for plane in planes], dim))
+
+
+def _chosen_by_place(planes: list["ir.TensorBox"], dim: int) -> "ir.TensorBox":
+    """Every value of a stack from all planes, of which one is taken: whole lines are written, one after another."""
+    from torch._inductor import ir
+    from torch._inductor.virtualized import ops
+
+    loaders = [plane.make_loader() for plane in planes]
+
+    def value(index: Sequence) -> object:
+        place, rest = ops.index_expr(index[dim], torch.int32), [*index[:dim], *index[dim + 1 :]]
+        taken, *others = (load(rest) for load in reversed(loaders))
+        for number, other in zip(reversed(range(len(others))), others, strict=True):
+            taken = ops.where(ops.eq(place, ops.constant(number, torch.int32)), other, taken)
+        return taken
+
+    size = planes[0].get_size()
+    return ir.Pointwise.create(
+        device=planes[0].get_device(),
+        dtype=planes[0].get_dtype(),
+        inner_fn=value,
+        ranges=[*size[:dim], len(planes), *size[dim:]],
+    )
+
+
+def _share(planes: list["ir.TensorBox"]) -> bool:
+    """Whether they read any of the same numbers, for which torch writes them in one kernel."""
+    first, *others = (plane.data.data.get_reads() for plane in planes)
+    return all(first & reads for reads in others)
 
 
 def _simple(plane: "ir.TensorBox") -> bool:
