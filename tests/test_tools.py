@@ -13,7 +13,7 @@ from PIL import Image
 import augment as A
 from augment.__main__ import main
 from augment.native import library
-from augment.tools.bench import work
+from augment.tools.bench import measure, work
 from augment.tools.bench.measure import implementations, task_of
 from augment.tools.bench.recipes import RECIPES
 from augment.tools.doctor import diagnose
@@ -81,6 +81,24 @@ def test_bench_writes_tables_and_a_picture(bench):
     assert "### crop_flip" in text
     assert "| augment eager |" in text
     assert "<svg" in (bench / "b.svg").read_text()
+
+
+def test_an_interrupted_bench_has_written_what_it_measured(tmp_path, monkeypatch):
+    done = []
+
+    def stopped(task, recipe, *rest):
+        if done:
+            raise KeyboardInterrupt
+        done.append(recipe)
+        return one_recipe(task, recipe, *rest)
+
+    one_recipe = measure._one_recipe
+    monkeypatch.setattr(measure, "_one_recipe", stopped)
+    small = ("--batch", 2, "--size", 20, "--out", 16, "--threads", 1, "--rounds", 2, "--only", "augment eager")
+    with pytest.raises(KeyboardInterrupt):
+        run("bench", "--recipes", "crop_flip,jitter", *small, "--json", tmp_path / "b.json")
+    (row,) = json.loads((tmp_path / "b.json").read_text())["results"]
+    assert row["recipe"] == "crop_flip"
 
 
 def test_bench_names_what_is_not_installed(monkeypatch):

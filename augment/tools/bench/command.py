@@ -36,9 +36,12 @@ def run(arguments: argparse.Namespace, given: Sequence[str]) -> None:
         required("rich", "rich", "the table")
     found, skipped = taking_part(arguments.only, device)
     task = task_of(arguments.batch, arguments.size, arguments.out, dtype, device, arguments.threads)
-    rows = measured(task, recipes, found, arguments.rounds, to_stderr)
     report = reports.about("bench", given, arguments, device, skipped)
     report["settings"]["recipes"] = recipes
+    rows = []
+    for some in measured(task, recipes, found, arguments.rounds, to_stderr):
+        rows += some
+        reports.save(arguments, report, rows, reports.markdown)  # an interruption costs one recipe
     reports.deliver(arguments, report, rows, reports.print_tables, reports.markdown)
     if arguments.plot:
         reports.plot(arguments.plot, report, rows)

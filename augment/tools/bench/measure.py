@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 import torch
@@ -92,15 +92,13 @@ def task_of(batch: int, size: int, out: int, dtype: torch.dtype, device: torch.d
 
 def measured(
     task: Task, recipes: Sequence[str], found: Sequence[Implementation], rounds: int, tell: Callable[[str], None]
-) -> list[Row]:
-    """All rows, recipe by recipe."""
-    rows: list[Row] = []
+) -> Iterator[list[Row]]:
+    """The rows of one recipe after another."""
     torch.set_num_threads(task.threads)
     for recipe in recipes:
         torch._dynamo.reset()  # of the peers' code, which is shared between recipes
         tell(recipe)
-        rows += _one_recipe(task, recipe, found, rounds, tell)
-    return rows
+        yield _one_recipe(task, recipe, found, rounds, tell)
 
 
 def _one_recipe(

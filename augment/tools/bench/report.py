@@ -54,15 +54,28 @@ def deliver(
     markdown: Callable[[dict[str, Any], Sequence[Any]], str],
 ) -> None:
     """Sends the results where the user wants them."""
-    text = json.dumps(report | {"results": [row.plain() for row in rows]}, indent=1)
     if arguments.json == "-":
-        print(text)
+        print(_json(report, rows))
     else:
         show(report, rows)
-        if arguments.json:
-            Path(arguments.json).write_text(text + "\n")
+    save(arguments, report, rows, markdown)
+
+
+def save(
+    arguments: Namespace,
+    report: dict[str, Any],
+    rows: Sequence[Any],
+    markdown: Callable[[dict[str, Any], Sequence[Any]], str],
+) -> None:
+    """Writes the files that the user wants."""
+    if arguments.json and arguments.json != "-":
+        Path(arguments.json).write_text(_json(report, rows) + "\n")
     if arguments.markdown:
         Path(arguments.markdown).write_text(markdown(report, rows))
+
+
+def _json(report: dict[str, Any], rows: Sequence[Any]) -> str:
+    return json.dumps(report | {"results": [row.plain() for row in rows]}, indent=1)
 
 
 def environment(device: torch.device, threads: int) -> dict[str, Any]:
