@@ -105,7 +105,7 @@ class Batch:
         keypoints_visible: (B, N) bool, whether a point is in the image. Comes out with keypoints.
         index: (B,) int64, the samples' numbers in their data set; keys the random draws.
         box_format: "xyxy" for x1 y1 x2 y2, or "xywh" for x1 y1 width height.
-        between: set by a pipeline: the type in which kernels of a GPU are to hand interpolated images to the next layer.
+        between: set by a pipeline: the type in which kernels of a GPU are to hand interpolated images on.
     """
 
     image: Tensor | PackedImages | tuple[Tensor, ...]

@@ -31,7 +31,8 @@ class Pipeline(Layer):
         dtype: of the images that come out, a torch.dtype or its name; None keeps floats as they are and turns uint8
             into float32.
         compile: True or a mode of `torch.compile` to compile the whole pass ("reduce-overhead" replays CUDA graphs,
-            with fresh draws each time); "auto" compiles on CUDA; False never. See `augment.compiled`.
+            with fresh draws each time; what comes out is then for the calling stream, others need a copy); "auto"
+            compiles on CUDA; False never. See `augment.compiled`.
     """
 
     def __init__(

@@ -85,7 +85,7 @@ def result_dtype(image: object, wanted: torch.dtype | None) -> torch.dtype:
 
 
 def kept_dtype(result: torch.dtype) -> torch.dtype:
-    """How kernels of a GPU keep values between layers: in 11 bits if a half-precision type of at most as many comes out."""
+    """How kernels of a GPU keep values between layers: with 11 bits if a type of at most as many is to come out."""
     return torch.float16 if result in (torch.float16, torch.bfloat16) else torch.float32
 
 

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 
 import augment as A
+from augment import warping
 from augment.step import project
 from augment.warping import _footprint
 
@@ -261,3 +262,33 @@ def test_all_samplers_agree(interpolation, shrink, separable):
     stacked = [torch.stack(r, 1) if isinstance(r, tuple) else r for r in results.values()]
     for a, b in itertools.combinations(stacked, 2):
         torch.testing.assert_close(a, b, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("layers", "dtype", "wanted"),
+    [
+        ([], None, torch.float32),
+        ([], torch.bfloat16, torch.float16),
+        ([A.ColorJitter(0.4)], torch.float16, torch.float16),
+        ([A.RandAugment(1, operators=("Posterize",))], torch.bfloat16, torch.uint8),
+        ([A.RandomGrayscale(), A.RandAugment(1, operators=("Posterize",))], None, torch.float32),
+        ([A.AutoAugment()], None, torch.float32),
+    ],
+    ids=["float32", "bfloat16", "a chain", "a policy on bytes", "a policy later", "a policy for some"],
+)
+def test_kernels_of_a_gpu_are_asked_for_what_the_next_layer_wants(monkeypatch, layers, dtype, wanted):
+    asked = []
+
+    def warped(image, steps, window, interpolation, dtype):
+        asked.append(dtype)
+        if interpolation == "nearest":
+            return image
+        return torch.full((2, 3, 8, 8), 100 if dtype == torch.uint8 else 100 / 255).to(dtype)
+
+    monkeypatch.setattr(warping.native, "serves", lambda *given: False)
+    monkeypatch.setattr(warping.gpu, "serves", lambda *given: True)
+    monkeypatch.setattr(warping.gpu, "warped", warped)
+    pipeline = A.Pipeline(A.RandomResizedCrop(8), *layers, dtype=dtype)
+    out = pipeline(torch.zeros(2, 3, 9, 9, dtype=torch.uint8))
+    assert out.dtype == (dtype or torch.float32)
+    assert asked[0] == wanted
