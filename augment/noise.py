@@ -135,11 +135,7 @@ class Numbering:
         self.taken = torch.zeros((), dtype=torch.int64)
 
     def take(self, count: int, device: torch.device | str | None) -> Integer[Tensor, " b"]:
-        start = self.taken + (_rank() << 40)
-        if torch.compiler.is_compiling():
-            index = torch.arange(count, device=device) + start
-        else:  # at once; a GPU would start two kernels
-            index = torch.arange(int(start), int(start) + count, device=device)
+        index = torch.arange(count, device=device) + (self.taken + (_rank() << 40))
         self.taken += count
         return index
 
