@@ -99,6 +99,14 @@ def test_images_at_the_same_place_are_read_there_and_results_written_where_the_l
     assert len(graphs) == len(places) == 1
 
 
+def test_images_at_another_place_are_read_there(graphs):
+    run, function = passed(Layer())
+    first, second, noise = batch(), batch(), torch.rand(4, 1)
+    for given in (first, second, first):
+        assert torch.equal(run(given, noise).image, function(given, noise).image)
+    assert [graph.replays for graph in graphs] == [2, 1]
+
+
 @pytest.mark.parametrize(
     "held",
     [lambda out: out.image, lambda out: out.image[0, 0], lambda out: out.label, lambda out: out.image.detach()],
