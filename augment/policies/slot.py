@@ -68,7 +68,7 @@ def _is_one_operator(batch: Batch, params: Params) -> bool:
     known = library.serves(params["op"]) if library.AVAILABLE else torch.compiler.is_compiling()
     if batch.device.type != "cpu" or not known:
         return False
-    return "gate" not in params or dtype_of(batch.image) == torch.uint8
+    return _on_levels(params) or dtype_of(batch.image) == torch.uint8
 
 
 class SlotWarp(Warp):
