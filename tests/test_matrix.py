@@ -1,8 +1,10 @@
 """The coordinate conventions, written down once in augment/matrix.py."""
 
+import pytest
 import torch
 
 from augment import matrix as mat
+from augment.constants import constant
 
 LIKE = torch.empty(1, 0, dtype=torch.float64)
 
@@ -56,3 +58,12 @@ def test_homography_takes_corners_to_corners():
     start = torch.tensor([[[0, 0], [8, 0], [8, 5], [0, 5]]], dtype=torch.float64)
     end = torch.tensor([[[1, 0.5], [7, 1], [6, 4], [0.5, 5]]], dtype=torch.float64)
     torch.testing.assert_close(mat.apply(mat.homography(start, end), start), end)
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_constants_have_the_type_and_device_of_another_tensor(device):
+    like = torch.empty(2, dtype=torch.float64, device=device)
+    made = constant(((1, 2, 3), (4, 5, 6)), like)
+    assert (made.shape, made.dtype, made.device) == ((2, 3), like.dtype, like.device)
+    if device == "cpu":
+        assert made.tolist() == [[1, 2, 3], [4, 5, 6]]

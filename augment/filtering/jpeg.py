@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
+from augment.constants import constant
 from augment.distributions import Bernoulli
 from augment.layer import ImageOp
 from augment.native import jpeg as native
@@ -86,7 +87,7 @@ class RandomJPEG(ImageOp):
 def quantization(quality: Float[Tensor, " b"]) -> Float[Tensor, "b 2 8 8"]:
     """libjpeg's tables of luma and chroma for a quality, whole numbers from 1 to 255."""
     scale = torch.where(quality < 50, _floor(5000 / quality), 200 - 2 * quality)
-    base = torch.tensor(_TABLES, dtype=quality.dtype, device=quality.device)
+    base = constant(_TABLES, quality)
     return _floor((base * scale[:, None, None, None] + 50) / 100).clamp(1, 255)
 
 

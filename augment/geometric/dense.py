@@ -7,6 +7,7 @@ from kornia.filters import get_gaussian_kernel1d
 from torch import Tensor
 
 from augment import checks
+from augment.constants import constant
 from augment.distributions import Bernoulli
 from augment.interpolation import Window
 from augment.layer import DenseWarp
@@ -116,7 +117,7 @@ class RandomThinPlateSpline(DenseWarp):
     def displace(self, size: Size, params: Params, x: Positions, y: Positions) -> Moved:
         height, width = (n[:, None, None] if isinstance(n, Tensor) else n for n in size)
         u, v = (2 * x + 1) / width - 1, (2 * y + 1) / height - 1
-        solution = torch.tensor(self.solution, dtype=x.dtype, device=x.device)
+        solution = constant(self.solution, x)
         # (8, 5) times (B, 5, 2), written out: matmul may round to half precision under TF32
         weights = (solution[None, :, :, None] * params["points"].to(x.dtype)[:, None]).sum(2)[..., None, None]
         moved = weights[:, -3] + weights[:, -2] * u[:, None] + weights[:, -1] * v[:, None]

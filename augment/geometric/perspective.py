@@ -5,6 +5,7 @@ from torch import Tensor
 
 from augment import checks
 from augment import matrix as mat
+from augment.constants import constant
 from augment.distributions import Bernoulli
 from augment.layer import Warp
 from augment.shorthand import Quantity
@@ -51,7 +52,7 @@ class RandomPerspective(Warp):
         """`corners`: (B, 4, 2), where the image's corners go, in pixels (x, y), clockwise from the top left."""
         draw = params["corners"].unflatten(1, (4, 2))
         extent = _stack_xy(size[1], size[0], draw)
-        inwards = draw.new_tensor([[1.0, 1.0], [-1.0, 1.0], [-1.0, -1.0], [1.0, -1.0]])
+        inwards = constant([[1.0, 1.0], [-1.0, 1.0], [-1.0, -1.0], [1.0, -1.0]], draw)
         reach = draw * inwards if self.sampling_method == "basic" else 2 * draw - 1
         offset = params["distortion_scale"][:, None, None] * extent / 2 * reach
         return params | {"corners": self._start(size, draw) + offset}
@@ -62,7 +63,7 @@ class RandomPerspective(Warp):
     def _start(self, size: Size, like: Tensor) -> Tensor:
         """(1 or B, 4, 2): the centres of the corner pixels, at least one pixel apart."""
         last = _stack_xy(size[1] - 1, size[0] - 1, like).clamp(min=1)
-        unit = like.new_tensor([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
+        unit = constant([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]], like)
         return (unit * last).expand(like.shape[0], 4, 2)
 
 

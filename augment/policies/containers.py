@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from augment import checks
 from augment.base import Layer
+from augment.constants import constant
 from augment.distributions import Bernoulli, Choice
 from augment.types import Bool, Noise, Params, PerSample, Size
 
@@ -173,7 +174,7 @@ class SomeOf(Container):
     def choose(self, params: Params) -> list[Bool[Tensor, " b"] | None]:
         keys = params["keys"]
         # exponential waiting times: the first to arrive are drawn, the sooner the larger their weight
-        times = -torch.log(1 - keys) / keys.new_tensor(self.weights)
+        times = -torch.log(1 - keys) / constant(self.weights, keys)
         rank = (times[:, :, None] > times[:, None, :]).sum(2)
         chosen = rank < params["number"][:, None]
         return [both(params.get("gate"), chosen[:, i]) for i in range(len(self.layers))]
