@@ -48,6 +48,7 @@ def graphs(monkeypatch):
     fakes = {
         "Stream": lambda: stream,
         "current_stream": lambda: stream,
+        "is_current_stream_capturing": lambda: False,
         "stream": contextlib.nullcontext,
         "CUDAGraph": Graph,
         "graph": lambda graph, **options: contextlib.nullcontext(),
@@ -195,6 +196,14 @@ def test_nothing_is_captured_where_a_gradient_is_wanted(graphs):
     run, _ = passed(layer)
     run(batch(), torch.rand(4, 1)).image.sum().backward()
     assert layer.offset.grad is not None
+    assert not graphs
+
+
+def test_who_captures_a_graph_gets_the_kernels_in_it(graphs, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: True)
+    run, function = passed(Layer())
+    given, noise = batch(), torch.rand(4, 1)
+    assert torch.equal(run(given, noise).image, function(given, noise).image)
     assert not graphs
 
 

@@ -46,6 +46,8 @@ class Replayed:
         self.state: State | None = None
 
     def __call__(self, batch: Batch, noise: Noise | Key | None) -> Batch:
+        if torch.cuda.is_current_stream_capturing():
+            return self.function(batch, noise)  # into the graph of whoever captures
         given = list(_tensors(batch, noise))
         if self.state is None or not self.state.holds():
             self.captured, self.state = {}, State(self.module)
