@@ -17,7 +17,6 @@ import torch
 from torch import Tensor, nn
 
 from augment.batch import Batch, PackedImages
-from augment.gpu.lowering import teach_compiler
 from augment.gpu.replay import Pass, Replayed
 from augment.noise import Key, key_of, uniform
 from augment.types import Noise
@@ -91,7 +90,6 @@ class CompiledNoise:
 
 
 def _compiled(function: Callable[..., Any], mode: str | None, **options: Any) -> Callable[..., Any]:
-    teach_compiler()
     known = torch._inductor.list_mode_options(CUDA_GRAPHED.get(mode, mode) or "default")
     return torch.compile(function, fullgraph=True, options=known | _OPTIONS, **options)
 

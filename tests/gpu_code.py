@@ -1,10 +1,11 @@
 """What torch compiles for a GPU, on a machine without one: the code is generated, and run by Triton's interpreter.
 
-    TRITON_INTERPRET=1 python -m tests.gpu_code crop_flip jitter draws
+    TRITON_INTERPRET=1 python -m tests.gpu_code crop_flip jitter draws "outer jitter"
 
-prints a line of JSON for every recipe: how many kernels are launched, what they write, and how far the result is
-from that of eager mode. It reaches into torch at many places, to make it believe in a device that is not there; so
-it wants a process of its own, and another one, which does not interpret, to generate the code (`--code NAME`).
+prints a line of JSON for every recipe, the last one for a pipeline in code that somebody else has compiled: how many
+kernels are launched, what they write, and how far the result is from that of eager mode. It reaches into torch at many
+places, to make it believe in a device that is not there; so it wants a process of its own, and another one, which does
+not interpret, to generate the code (`--code NAME`).
 """
 
 import ast
@@ -141,14 +142,15 @@ def on_gpu(tensor: torch.Tensor) -> torch.Tensor:
     return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device=CUDA)
 
 
-def code_of(pipeline: speed.A.Pipeline, batch: speed.A.Batch) -> str:
-    pipeline.compile_mode = True
+def code_of(pipeline: speed.A.Pipeline, batch: speed.A.Batch, outer: bool) -> str:
+    pipeline.compile_mode = not outer
+    run = torch.compile(pipeline.run, fullgraph=True) if outer else pipeline.run
     with FakeTensorMode(allow_non_fake_inputs=True):
         for module in pipeline.modules():
             module._buffers.update({name: on_gpu(value) for name, value in module._buffers.items()})
         noise = torch.empty(len(batch), pipeline.draws, device=CUDA)
         given = batch.map(on_gpu)
-        return generated(lambda: pipeline.run(given, noise))
+        return generated(lambda: run(given, noise))
 
 
 # ----------------------------------------------------------------------------------------------- running what it makes
@@ -306,7 +308,7 @@ def _asked(code: str, tensors: list[torch.Tensor]) -> list:
 
 def example(name: str) -> tuple[speed.A.Pipeline, speed.A.Batch]:
     torch.manual_seed(0)
-    return speed.pipeline(name), speed.batch((48, 48))
+    return speed.pipeline(name.removeprefix("outer ")), speed.batch((48, 48))
 
 
 def facts_of(name: str) -> dict[str, float]:
@@ -343,7 +345,7 @@ def facts_of_draws() -> dict[str, float]:
 def generate(name: str) -> str:
     pretend_gpu()
     if name != "draws":
-        return code_of(*example(name))
+        return code_of(*example(name), outer=name.startswith("outer "))
     pipeline, index = draws()
     with FakeTensorMode(allow_non_fake_inputs=True):
         return generated(lambda: pipeline.draw(7, on_gpu(index)))

@@ -77,12 +77,19 @@ def saturated(value: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
 
 def _taught(values: Sequence[Tensor]) -> bool:
     on_gpu = torch.compiler.is_compiling() and values[0].device.type == "cuda"
-    return on_gpu and not recorded(values) and not exporting()
+    return on_gpu and not recorded(values) and not exporting() and _lesson()
+
+
+@torch.compiler.assume_constant_result
+def _lesson() -> bool:
+    """Called while code is traced, whoever has it compiled: without it each operator would be a pass of its own."""
+    _teach()
+    return True
 
 
 @functools.cache
-def teach_compiler() -> None:
-    """Before anything with such operators is compiled; else they are like any other, with a pass of their own."""
+def _teach() -> None:
+    """How the operators are written in code for a GPU."""
     from torch._inductor import ir, lowering  # takes longer to import than all of augment
     from torch._inductor.virtualized import ops
 
