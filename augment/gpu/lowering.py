@@ -20,7 +20,7 @@ _FEW = 16
 
 
 _SATURATE = "cvt.sat.f32.f32 $0, $1;"
-"""PTX. Any number below 0 becomes 0, any above 1 becomes 1."""
+"""Of NVIDIA's GPUs only. Any number below 0 becomes 0, any above 1 becomes 1."""
 
 
 _EDITION = zlib.crc32(Path(__file__).read_bytes())
@@ -70,7 +70,7 @@ def saturated(value: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """`value.clamp(0, 1)`; compiled for a GPU one instruction, which makes 0 of NaN. Torch's lets NaN through, by three
     comparisons and two choices, of which jitter has fifteen for every pixel.
     """
-    if value.dtype != torch.float32 or not _taught([value]):
+    if value.dtype != torch.float32 or torch.version.hip or not _taught([value]):
         return value.clamp(0, 1)
     return _saturated(value, _EDITION)
 
