@@ -80,11 +80,13 @@ def _taught(values: Sequence[Tensor]) -> bool:
     return on_gpu and not recorded(values) and not exporting() and _lesson()
 
 
-@torch.compiler.assume_constant_result
 def _lesson() -> bool:
     """Called while code is traced, whoever has it compiled: without it each operator would be a pass of its own."""
     _teach()
     return True
+
+
+_lesson._dynamo_marked_constant = True  # as `torch.compiler.assume_constant_result` does, which loads the compiler
 
 
 @functools.cache
