@@ -59,11 +59,12 @@ class RandomErasing(PixelOp):
     def apply(self, batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
         (drawn,) = params
         by_kernel = native.serves(batch.image, *drawn.values())
-        if self.value == "random" or not (by_kernel or torch.compiler.is_compiling()):
+        on_gpu = torch.compiler.is_compiling() and batch.device.type == "cuda"
+        if self.value == "random" or not (by_kernel or on_gpu):
             return super().apply(batch, params, run)
         check_dense(self, batch)
         resolved, chosen = self.resolve(drawn, batch.size), self.acts_on(drawn)
-        if chosen is not None:  # nothing of the others, which is less to compare for every pixel
+        if chosen is not None:  # nothing of the others: less for a GPU to compare, while a CPU takes a quarter longer
             resolved = resolved | {"height": torch.where(chosen, resolved["height"], 0.0)}
         if not by_kernel:
             return batch.replace(image=self.pixel(each(batch.image, to_float), resolved))
