@@ -10,6 +10,11 @@ def recorded(tensors: Iterable[object]) -> bool:
     return torch.is_grad_enabled() and any(getattr(tensor, "requires_grad", False) for tensor in tensors)
 
 
+def for_gpu(device: torch.device) -> bool:
+    """Whether code for a GPU is being traced."""
+    return torch.compiler.is_compiling() and device.type == "cuda"
+
+
 def exporting() -> bool:
     """Whether a program is being exported, which is to hold torch's own operators only."""
     return torch.compiler._is_exporting_flag  # is_exporting() is True in all that torch 2.11 compiles

@@ -67,14 +67,12 @@ def warp(
     # from the output back to the source; a frame that shows its outside is blended over what was before it
     m = matrices + b * STEPS * 9
     numbers += b * (3 * STEPS + 6)
-    m00, m01, m02, m10, m11, m12, m20, m21, m22 = 1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0
-    x, y = j, i
     share, rest = tl.full((PIXELS,), 1.0, tl.float32), tl.zeros((PIXELS,), tl.float32)
     for s in tl.static_range(STEPS - 1, -1, -1):
         a, d = tl.load(m + 9 * s), tl.load(m + 9 * s + 3)
         e, f = tl.load(m + 9 * s + 1), tl.load(m + 9 * s + 4)
         g, h = tl.load(m + 9 * s + 2), tl.load(m + 9 * s + 5)
-        p, q, r = m20, m21, m22
+        p, q, r = 0.0, 0.0, 1.0
         if PROJECTIVE:
             p, q, r = tl.load(m + 9 * s + 6), tl.load(m + 9 * s + 7), tl.load(m + 9 * s + 8)
         if s == STEPS - 1:
@@ -121,8 +119,8 @@ def warp(
         if BYTES:
             share *= _BYTE
         pixels = source, channel_stride, row_stride, column_stride
+        sides, blend = (top, bottom, left, right), (share, rest, kept)
         if radius_y + radius_x <= 2:
-            interpolate(target, plane, *pixels, x, y, top, bottom, left, right, share, rest, kept, CHANNELS)
+            interpolate(target, plane, pixels, x, y, sides, blend, CHANNELS)
         else:
-            at = x, y, radius_y, radius_x
-            weigh(target, plane, *pixels, *at, top, bottom, left, right, share, rest, kept, CHANNELS)
+            weigh(target, plane, pixels, x, y, radius_y, radius_x, sides, blend, CHANNELS)

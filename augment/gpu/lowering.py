@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from augment.tracing import exporting, recorded
+from augment.tracing import exporting, for_gpu, recorded
 from augment.types import Float, Num, Shaped
 
 if TYPE_CHECKING:
@@ -76,8 +76,7 @@ def saturated(value: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
 
 
 def _taught(values: Sequence[Tensor]) -> bool:
-    on_gpu = torch.compiler.is_compiling() and values[0].device.type == "cuda"
-    return on_gpu and not recorded(values) and not exporting() and _lesson()
+    return for_gpu(values[0].device) and not recorded(values) and not exporting() and _lesson()
 
 
 def _lesson() -> bool:
@@ -122,8 +121,8 @@ def _chosen_by_place(planes: list["ir.TensorBox"], dim: int) -> "ir.TensorBox":
 
     def value(index: Sequence) -> object:
         place, rest = ops.index_expr(index[dim], torch.int32), [*index[:dim], *index[dim + 1 :]]
-        taken, *others = (load(rest) for load in reversed(loaders))
-        for number, other in zip(reversed(range(len(others))), others, strict=True):
+        *others, taken = (load(rest) for load in loaders)
+        for number, other in enumerate(others):
             taken = ops.where(ops.eq(place, ops.constant(number, torch.int32)), other, taken)
         return taken
 

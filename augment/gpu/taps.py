@@ -73,25 +73,17 @@ def _store(target, plane, c: tl.constexpr, one, two, three, kept, CHANNELS: tl.c
 
 
 @triton.jit
-def interpolate(
-    target,
-    plane,
-    source,
-    channel_stride,
-    row_stride,
-    column_stride,
-    x,
-    y,
-    top,
-    bottom,
-    left,
-    right,
-    share,
-    rest,
-    kept,
-    CHANNELS: tl.constexpr,
-):
-    """Two taps along each axis."""
+def interpolate(target, plane, pixels, x, y, window, blend, CHANNELS: tl.constexpr):
+    """Two taps along each axis.
+
+    Arguments:
+        pixels: where they start, and the strides of channels, rows and columns.
+        window: first and last row and column that may be read.
+        blend: the share of what is read, what is added to it, and which values are kept.
+    """
+    source, channel_stride, row_stride, column_stride = pixels
+    top, bottom, left, right = window
+    share, rest, kept = blend
     row, below, down = _two(y, top, bottom, row_stride)
     column, beside, across = _two(x, left, right, column_stride)
     at = source + (row + column)
@@ -107,27 +99,11 @@ def interpolate(
 
 
 @triton.jit
-def weigh(
-    target,
-    plane,
-    source,
-    channel_stride,
-    row_stride,
-    column_stride,
-    x,
-    y,
-    radius_y,
-    radius_x,
-    top,
-    bottom,
-    left,
-    right,
-    share,
-    rest,
-    kept,
-    CHANNELS: tl.constexpr,
-):
-    """As many taps as the radii ask for."""
+def weigh(target, plane, pixels, x, y, radius_y, radius_x, window, blend, CHANNELS: tl.constexpr):
+    """As many taps as the radii ask for, with the arguments of `interpolate`."""
+    source, channel_stride, row_stride, column_stride = pixels
+    top, bottom, left, right = window
+    share, rest, kept = blend
     inverse_y, inverse_x = 1 / radius_y, 1 / radius_x
     y, first_y = _first(y, radius_y, top, bottom)
     x, first_x = _first(x, radius_x, left, right)

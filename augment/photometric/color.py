@@ -78,11 +78,12 @@ def shift_hue(planes: Planes, turns: Factor) -> Planes:
         red, green, blue = colour
         over_green, over_blue, green_more = red >= green, red >= blue, green >= blue
         red_most = over_green & over_blue
-        value, chroma = _value_and_chroma(colour)
         if torch.compiler.is_compiling():  # fewer instructions, as these are compared already; more operators in eager
             value = torch.where(red_most, red, torch.where(green_more, green, blue))
             least = torch.where(green_more, torch.where(over_blue, blue, red), torch.where(over_green, green, red))
             chroma = value - least
+        else:
+            value, chroma = _value_and_chroma(colour)
         # one division: compiled code has little else that takes as long
         rise = torch.where(red_most, green - blue, torch.where(green_more, blue - red, red - green))
         start = torch.where(red_most, 0.0, torch.where(green_more, 2.0, 4.0)).to(red.dtype)

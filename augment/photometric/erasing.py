@@ -11,6 +11,7 @@ from augment.noise import normal_field
 from augment.pixels import each, to_float
 from augment.rectangles import SIDES, rectangle
 from augment.shorthand import Quantity
+from augment.tracing import for_gpu
 from augment.types import Params, Planes, Size
 
 
@@ -59,8 +60,7 @@ class RandomErasing(PixelOp):
     def apply(self, batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
         (drawn,) = params
         by_kernel = native.serves(batch.image, *drawn.values())
-        on_gpu = torch.compiler.is_compiling() and batch.device.type == "cuda"
-        if self.value == "random" or not (by_kernel or on_gpu):
+        if self.value == "random" or not (by_kernel or for_gpu(batch.device)):
             return super().apply(batch, params, run)
         check_dense(self, batch)
         resolved, chosen = self.resolve(drawn, batch.size), self.acts_on(drawn)

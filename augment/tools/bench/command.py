@@ -42,6 +42,6 @@ def run(arguments: argparse.Namespace, given: Sequence[str]) -> None:
     for some in measured(task, recipes, found, arguments.rounds, to_stderr):
         rows += some
         reports.save(arguments, report, rows, reports.markdown)  # an interruption costs one recipe
-    reports.deliver(arguments, report, rows, reports.print_tables, reports.markdown)
+    reports.tell(arguments, report, rows, reports.print_tables)
     if arguments.plot:
         reports.plot(arguments.plot, report, rows)

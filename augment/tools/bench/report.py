@@ -46,19 +46,17 @@ def about(
     }
 
 
-def deliver(
+def tell(
     arguments: Namespace,
     report: dict[str, Any],
     rows: Sequence[Any],
     show: Callable[[dict[str, Any], Sequence[Any]], None],
-    markdown: Callable[[dict[str, Any], Sequence[Any]], str],
 ) -> None:
-    """Sends the results where the user wants them."""
+    """Prints the results as the user wants them."""
     if arguments.json == "-":
         print(_json(report, rows))
     else:
         show(report, rows)
-    save(arguments, report, rows, markdown)
 
 
 def save(

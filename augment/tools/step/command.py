@@ -37,7 +37,8 @@ def run(arguments: argparse.Namespace, given: Sequence[str]) -> None:
     rows = measured(task, RECIPES[arguments.recipe], found, network, arguments.rounds, to_stderr)
     report = reports.about("step", given, arguments, device, skipped)
     report["settings"] |= {"backbone": arguments.backbone, "recipe": arguments.recipe}
-    reports.deliver(arguments, report, rows, print_table, markdown)
+    reports.tell(arguments, report, rows, print_table)
+    reports.save(arguments, report, rows, markdown)
 
 
 LEGEND = (
