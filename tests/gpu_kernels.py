@@ -15,12 +15,14 @@ import triton
 from triton.backends.compiler import GPUTarget
 
 import augment as A
-from augment import warping
+from augment import warping, windows
 from augment.base import steps_of
-from augment.gpu import kernels, policy, policy_kernels
+from augment.filtering import blur
+from augment.gpu import filtering_kernels, kernels, policy, policy_kernels
 from augment.native import library
 from augment.pixels import stacked, to_bytes, to_float
 from augment.policies import on_bytes as policies
+from augment.windows import BORDERS
 
 WARPS = {
     "crop": lambda: (A.RandomResizedCrop(24), A.RandomHorizontalFlip()),
@@ -103,13 +105,36 @@ def difference_of_policies() -> None:
         print(json.dumps({"name": f"policy on {channels} channels", "used": 1, "apart": apart}))
 
 
-POINTERS = {"offsets": "*i64", "sizes": "*i64", "kinds": "*i32", "counts": "*i32", "wanted": "*i1"}
+def difference_of_filters() -> None:
+    library.AVAILABLE = False
+    allowed = blur.gpu.serves
+    for (kind, image), border in product(images().items(), BORDERS):
+        if kind == "packed":
+            continue
+        size = (13, 3) if border == "reflect" else (5, 9)
+        pipeline = A.Pipeline(A.RandomGaussianBlur(size, (0.3, 4.0), border, p=0.6), dtype=torch.float32)
+        noise, used = pipeline.noise(torch.arange(4), 2), []
+        wanted = pipeline(image, noise)
+        blur.gpu.serves = lambda *given, used=used: used.append(given) or True
+        found = pipeline(image, noise)
+        blur.gpu.serves = allowed
+        apart = 1 - ((found - wanted).abs() <= 1e-6).float().mean().item()  # NaN is apart
+        print(json.dumps({"name": f"blur of {kind}, {border}", "used": len(used), "apart": apart}))
+    image = torch.rand(2, 1, 3, 140)  # fewer rows than margin, more columns than a program has
+    weights = torch.rand(2, 13)
+    wanted = windows.separably_filtered(image, weights, weights, "reflect")
+    found = blur.gpu.filtered(image, None, weights, weights, "reflect", torch.float16)
+    apart = (found - wanted).abs().max().item() / wanted.max().item()
+    print(json.dumps({"name": "wide filter", "used": 1, "apart": max(apart - 2**-11, 0.0)}))
+
+
+POINTERS = {"offsets": "*i64", "sizes": "*i64", "kinds": "*i32", "counts": "*i32", "wanted": "*i1", "chosen": "*i1"}
 
 
 def compiled(function: object, image: str, out: str, **constants: object) -> None:
     """For an H100, with what the interpreter does not mind: types that a branch changes, for instance."""
     kinds = {"image": image, "out": out, "tables": "*u8"} | POINTERS
-    floats = ("matrices", "numbers", "values")
+    floats = ("matrices", "numbers", "values", "down", "across")
     signature = {
         name: "constexpr" if name in constants else kinds.get(name, "*fp32" if name in floats else "i32")
         for name in function.arg_names
@@ -131,6 +156,10 @@ def compile_all() -> None:
     compiled(policy_kernels.count, "*u8", "*u8", BLOCK=policy._COUNTED)
     for channels in (1, 3, 4):
         compiled(policy_kernels.carry_out, "*u8", "*u8", CHANNELS=channels, BLOCK=policy._CHANGED)
+    shape = {"HEIGHT": 20, "WIDTH": 30, "ROWS": 32}
+    for border, taps, (kind, out) in product(BORDERS, (1, 13), (("*u8", "*fp32"), ("*fp16", "*fp16"))):
+        given = {"CHANNELS": 3, "TALL": taps, "WIDE": 3, "BORDER": border, "BYTES": kind == "*u8", "COLUMNS": 128}
+        compiled(filtering_kernels.blur, kind, out, **given, **shape)
 
 
 if __name__ == "__main__":
@@ -140,3 +169,4 @@ if __name__ == "__main__":
         difference_of_warps()
         difference_of_types()
         difference_of_policies()
+        difference_of_filters()

@@ -2,13 +2,19 @@
 
 from collections.abc import Sequence
 
+import torch
 from kornia.filters import get_gaussian_kernel1d
+from torch import Tensor
 
 from augment import checks
+from augment.base import Layer
+from augment.batch import Batch
 from augment.distributions import Bernoulli
-from augment.layer import ImageOp
+from augment.gpu import filtering as gpu
+from augment.layer import ImageOp, check_dense
+from augment.pixels import dtype_of, each, stacked
 from augment.shorthand import Quantity
-from augment.types import Images, Params
+from augment.types import Float, Images, Params, PerSample
 from augment.windows import BORDERS, pad, separably_filtered, window_sum
 
 
@@ -40,12 +46,27 @@ class RandomGaussianBlur(ImageOp):
         self.border_type = checks.one_of(self, "border_type", border_type, BORDERS)
         self.quantity("sigma", sigma, legal=(1e-3, 1e3))
 
+    def apply(self, batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
+        (drawn,) = params
+        check_dense(self, batch)
+        if len(batch) == 0 or not gpu.serves(batch.image, self.kernel_size, drawn["sigma"]):
+            return super().apply(batch, params, run)
+        image, dtype = batch.image, batch.between if batch.between.is_floating_point else torch.float32
+        if isinstance(image, tuple) and dtype_of(image).is_floating_point:
+            image = each(image, lambda plane: plane.to(dtype))  # before they are written
+        image = stacked(image)
+        blurred = gpu.filtered(image, self.acts_on(drawn), *self._filters(drawn["sigma"]), self.border_type, dtype)
+        return batch.replace(image=blurred)
+
     def image(self, image: Images, params: Params) -> Images:
         if image.shape[0] == 0:
             return image
-        sigma = params["sigma"].to(image.dtype)[:, None]
-        down, across = (get_gaussian_kernel1d(extent, sigma) for extent in self.kernel_size)
-        return separably_filtered(image, down, across, self.border_type, params.get("gate"))
+        filters = self._filters(params["sigma"].to(image.dtype))
+        return separably_filtered(image, *filters, self.border_type, params.get("gate"))
+
+    def _filters(self, sigma: PerSample) -> list[Float[Tensor, "b taps"]]:
+        """Weights down and across."""
+        return [get_gaussian_kernel1d(extent, sigma[:, None]) for extent in self.kernel_size]
 
 
 class RandomBoxBlur(ImageOp):
