@@ -19,6 +19,9 @@ from augment.pages import has_memory
 from augment.types import Float, Matrices, Shaped
 
 Number = float | Shaped[Tensor, "b"]
+Linear = tuple[tuple[Number, Number], tuple[Number, Number]]
+"""Rows of a linear map of (x, y)."""
+
 Points = Float[Tensor, "b n 2"]
 
 
@@ -70,10 +73,6 @@ def translation(x: Number, y: Number, like: Float[Tensor, "b ..."]) -> Matrices:
     return matrix(((1.0, 0.0, x), (0.0, 1.0, y), (0.0, 0.0, 1.0)), like)
 
 
-def scaling(x: Number, y: Number, like: Float[Tensor, "b ..."]) -> Matrices:
-    return matrix(((x, 0.0, 0.0), (0.0, y, 0.0), (0.0, 0.0, 1.0)), like)
-
-
 def crop_resize(
     top: Number, left: Number, crop: tuple[Number, Number], out: tuple[Number, Number], like: Float[Tensor, "b ..."]
 ) -> Matrices:
@@ -86,9 +85,24 @@ def crop_resize(
     return matrix(((sx, 0.0, left + (sx - 1) / 2), (0.0, sy, top + (sy - 1) / 2), (0.0, 0.0, 1.0)), like)
 
 
-def about(centre_x: Number, centre_y: Number, m: Matrices) -> Matrices:
-    """The same map with its origin moved to a centre."""
-    return compose(translation(centre_x, centre_y, m), m, translation(-centre_x, -centre_y, m))
+def times(first: Linear, second: Linear) -> Linear:
+    """The product of two linear maps."""
+    (a, b), (c, d) = first
+    (e, f), (g, h) = second
+    return (a * e + b * g, a * f + b * h), (c * e + d * g, c * f + d * h)
+
+
+def about(
+    centre: tuple[Number, Number], linear: Linear, like: Float[Tensor, "b ..."], shift: tuple[Number, Number] = (0, 0)
+) -> Matrices:
+    """Undoes a shift (x, y), then does what is linear about a centre: centre + linear (position - shift - centre).
+
+    Out of numbers instead of products of matrices, each of which would be a kernel of its own on a GPU.
+    """
+    (a, b), (c, d) = linear
+    x, y = centre[0] + shift[0], centre[1] + shift[1]
+    rows = (a, b, centre[0] - (a * x + b * y)), (c, d, centre[1] - (c * x + d * y)), (0.0, 0.0, 1.0)
+    return matrix(rows, like)
 
 
 def compose(*matrices: Matrices) -> Matrices:

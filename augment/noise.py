@@ -127,17 +127,23 @@ def _words(key: Float[Tensor, "b 2"], shape: tuple[int, ...]) -> Integer[Tensor,
 class Numbering:
     """Numbers samples that come without an index: unlike those of any other call or rank, and nothing to save.
 
-    The count is a tensor on the CPU, because compiled code would take a Python number for a constant and be compiled
-    again at every call. It is no buffer: DDP would overwrite it.
+    Code that is being compiled has a count of its own, a tensor on the CPU, because it would take a Python number for a
+    constant and be compiled again at every call. It is no buffer: DDP would overwrite it.
     """
 
     def __init__(self) -> None:
-        self.taken = torch.zeros((), dtype=torch.int64)
+        self.taken = 0
+        self.compiled = torch.zeros((), dtype=torch.int64)
 
     def take(self, count: int, device: torch.device | str | None) -> Integer[Tensor, " b"]:
-        index = torch.arange(count, device=device) + (self.taken + (_rank() << 40))
+        start = _rank() << 40
+        if torch.compiler.is_compiling():
+            index = torch.arange(count, device=device) + (self.compiled + (start + (1 << 39)))
+            self.compiled += count
+            return index
+        start += self.taken
         self.taken += count
-        return index
+        return torch.arange(start, start + count, device=device)
 
 
 def _rank() -> int:

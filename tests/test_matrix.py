@@ -23,8 +23,15 @@ def test_x_comes_before_y():
 
 def test_products_read_from_the_first_warp_to_the_last():
     """An output pixel goes through the last warp's matrix first."""
-    first, last = mat.translation(1.0, 0.0, LIKE), mat.scaling(2.0, 2.0, LIKE)
+    first, last = mat.translation(1.0, 0.0, LIKE), mat.about((0.0, 0.0), ((2.0, 0.0), (0.0, 2.0)), LIKE)
     assert point(mat.compose(first, last), 3, 0) == [7, 0]
+
+
+def test_a_linear_map_about_a_centre_comes_after_a_shift():
+    linear = mat.times(((2.0, 1.0), (0.0, 3.0)), ((0.0, -1.0), (1.0, 0.0)))
+    m = mat.about((5.0, 2.0), linear, LIKE, (10.0, 20.0))
+    assert point(m, 15, 22) == [5, 2]  # what was at the centre before the shift
+    assert point(m, 16, 24) == [5 + (2 * -2 + 1), 2 + 3]
 
 
 def test_resizing_compares_edges():

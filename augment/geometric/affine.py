@@ -43,7 +43,7 @@ class RandomRotation(Warp):
         self.quantity("degrees", degrees, legal=(-360.0, 360.0), around=0.0)
 
     def matrix(self, size: Size, params: Params, like: Tensor) -> Matrices:
-        return about_centre(size, rotation(params["degrees"], like))
+        return mat.about(centre(size), rotation(params["degrees"], like), like)
 
 
 class RandomAffine(Warp):
@@ -98,11 +98,12 @@ class RandomAffine(Warp):
         return params | {"translate_x": params["translate_x"] * size[1], "translate_y": params["translate_y"] * size[0]}
 
     def matrix(self, size: Size, params: Params, like: Tensor) -> Matrices:
-        scale_x = params["scale"]
-        shrink = mat.scaling(1 / scale_x, 1 / params.get("scale_y", scale_x), like)
-        linear = mat.compose(unshear(params, like), shrink, rotation(-params["degrees"], like))
-        shift = mat.translation(-params["translate_x"], -params["translate_y"], like)
-        return mat.compose(about_centre(size, linear), shift)
+        scale_x, shift_x, shift_y = (params[name].to(like.dtype) for name in ("scale", "translate_x", "translate_y"))
+        scale_y = params["scale_y"].to(like.dtype) if "scale_y" in params else scale_x
+        (a, b), (c, d) = unshear(params, like)
+        unscaled = (a / scale_x, b / scale_y), (c / scale_x, d / scale_y)
+        linear = mat.times(unscaled, rotation(-params["degrees"], like))
+        return mat.about(centre(size), linear, like, (shift_x, shift_y))
 
 
 class RandomTranslate(Warp):
@@ -173,24 +174,25 @@ class RandomShear(Warp):
         _shear_quantities(self, shear)
 
     def matrix(self, size: Size, params: Params, like: Tensor) -> Matrices:
-        return about_centre(size, unshear(params, like))
+        return mat.about(centre(size), unshear(params, like), like)
 
 
-def unshear(params: Params, like: Tensor) -> Matrices:
+def unshear(params: Params, like: Tensor) -> mat.Linear:
     """Output -> input for content that is sheared by `shear_x`, then by `shear_y`, in degrees, about the origin."""
-    tan_x, tan_y = torch.tan(torch.deg2rad(params["shear_x"])), torch.tan(torch.deg2rad(params["shear_y"]))
-    return mat.matrix(((1 + tan_x * tan_y, tan_x, 0.0), (tan_y, 1.0, 0.0), (0.0, 0.0, 1.0)), like)
+    tan_x, tan_y = (torch.tan(torch.deg2rad(params[name].to(like.dtype))) for name in ("shear_x", "shear_y"))
+    return (1 + tan_x * tan_y, tan_x), (tan_y, 1.0)
 
 
-def rotation(degrees: PerSample, like: Tensor) -> Matrices:
+def rotation(degrees: PerSample, like: Tensor) -> mat.Linear:
     """Output -> input for content that turns counter-clockwise about the origin (y points down)."""
-    angle = torch.deg2rad(degrees)
+    angle = torch.deg2rad(degrees.to(like.dtype))
     cos, sin = torch.cos(angle), torch.sin(angle)
-    return mat.matrix(((cos, -sin, 0.0), (sin, cos, 0.0), (0.0, 0.0, 1.0)), like)
+    return (cos, -sin), (sin, cos)
 
 
-def about_centre(size: Size, m: Matrices) -> Matrices:
-    return mat.about((size[1] - 1) / 2, (size[0] - 1) / 2, m)
+def centre(size: Size) -> tuple[float | PerSample, float | PerSample]:
+    """x and y of an image's centre."""
+    return (size[1] - 1) / 2, (size[0] - 1) / 2
 
 
 def _shear_quantities(layer: Warp, shear: Quantity | Sequence[Quantity]) -> None:

@@ -13,7 +13,7 @@ from augment import matrix as mat
 from augment.base import Layer
 from augment.batch import Batch, PackedImages
 from augment.distributions import Bernoulli, Choice
-from augment.geometric.affine import about_centre, rotation
+from augment.geometric.affine import centre, rotation
 from augment.gpu import policy as gpu
 from augment.layer import Warp, check_dense, only_images
 from augment.native import library
@@ -102,7 +102,7 @@ class SlotWarp(Warp):
         )
         # at most one differs from the identity, so that their product is a sum; shears hold the image's corner
         others = ((0.0, shear_x, shear_x / 2 - left), (shear_y, 0.0, shear_y / 2 - top), (0.0, 0.0, 0.0))
-        return about_centre(size, rotation(degrees, like)) + mat.matrix(others, like)
+        return mat.about(centre(size), rotation(degrees, like), like) + mat.matrix(others, like)
 
     def apply(self, batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
         if isinstance(batch.image, PackedImages):
