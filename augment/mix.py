@@ -10,13 +10,18 @@ from torch import Tensor
 from augment.base import Layer
 from augment.batch import Batch
 from augment.distributions import Bernoulli
+from augment.gpu.lowering import written
 from augment.layer import check_dense
 from augment.overlay import Overlay, in_one_pass, overlaid
 from augment.pieces import cuts, in_pieces, may_be_cut
-from augment.pixels import finished, result_dtype, stacked, to_float
+from augment.pixels import dtype_of, each, finished, result_dtype, stacked, to_float
 from augment.rows import Drawn, Parts, on_chosen, where
 from augment.step import Step
-from augment.types import Bool, Noise, Params, Size
+from augment.tracing import for_gpu
+from augment.types import Bool, Integer, Noise, Params, PerSample, Size
+
+_COUNTED = 4096
+"""Samples up to which the comparison of all with all takes less than a sort."""
 
 
 class Mix(Layer):
@@ -74,12 +79,13 @@ class Mix(Layer):
         return self._like(batch, in_pieces(piece, [slice(0, len(whole))] if at_once else cuts(whole)))
 
     def prepared(self, batch: Batch) -> Batch:
-        """Float images and labels that are probabilities, which is what can be mixed."""
+        """Float images, as planes in code for a GPU, and labels that are probabilities, which is what can be mixed."""
         check_dense(self, batch)
-        image = to_float(stacked(batch.image))
+        image = each(batch.image, to_float) if for_gpu(batch.device) else to_float(stacked(batch.image))
+        dtype = dtype_of(image)
         if batch.label is None and self.labels_optional:
-            return batch.replace(image=image, label=image.new_zeros(len(batch), 0))
-        return batch.replace(image=image, label=self._probabilities(batch.label).to(image.dtype))
+            return batch.replace(image=image, label=torch.zeros(len(batch), 0, dtype=dtype, device=batch.device))
+        return batch.replace(image=image, label=self._probabilities(batch.label).to(dtype))
 
     def paired(self, params: Params) -> Params:
         """The draws with `partner`: what takes all samples of a batch to be decided."""
@@ -94,6 +100,7 @@ class Mix(Layer):
             if gate is not None:
                 over, told = over.only(gate), _only(gate, told, batch)
             return told.replace(image=overlaid(batch.image, others.image, over))
+        batch, others = (part.replace(image=stacked(part.image)) for part in (batch, others))
         if gate is None:
             return self.mix(batch, others, params)
         changing = batch.replace(index=None)
@@ -115,8 +122,7 @@ class Mix(Layer):
         The batch is put in the order of a draw and everybody takes the next one, the last the first: nobody is
         paired with itself (in a batch of two or more), and everybody is somebody's partner once.
         """
-        order = params["pairing"].argsort(stable=True)
-        return torch.empty_like(order).scatter(0, order, order.roll(-1))
+        return following(params["pairing"], 1)
 
     def _like(self, batch: Batch, mixed: Batch) -> Batch:
         """Without labels if the batch came without."""
@@ -131,6 +137,21 @@ class Mix(Layer):
         if self.num_classes is None:
             raise ValueError(f"{name}: labels are class indices; give num_classes=... or (B, classes) probabilities.")
         return torch.nn.functional.one_hot(label.long(), self.num_classes)
+
+
+def following(draws: PerSample, step: int) -> Integer[Tensor, " b"]:
+    """Who stands `step` places after each sample in a batch put in the order of a draw; after the last comes the first.
+
+    A sort takes a GPU 23 µs for the smallest batch. There each sample counts how many come before it instead.
+    """
+    if not for_gpu(draws.device) or len(draws) > _COUNTED:
+        order = draws.argsort(stable=True)
+        return torch.empty_like(order).scatter(0, order, order.roll(-step))
+    number = torch.arange(len(draws), device=draws.device)
+    before = (draws < draws[:, None]) | ((draws == draws[:, None]) & (number < number[:, None]))
+    place = written(before.sum(1))
+    wanted = (place + step) % len(draws)
+    return torch.where(place == wanted[:, None], number, 0).sum(1)
 
 
 def _only(gate: Bool[Tensor, " b"], new: Batch, old: Batch) -> Batch:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from augment.gpu.lowering import where
 from augment.native import overlay as native
+from augment.pixels import per_sample
 from augment.rectangles import SIDES, rectangle
-from augment.types import Bool, Float, Images, Integer, PerSample
+from augment.tracing import for_gpu
+from augment.types import Bool, Float, Images, Integer, PerSample, Planes
 
 
 class Overlay(NamedTuple):
@@ -37,19 +41,34 @@ class Overlay(NamedTuple):
         return self._replace(share=torch.where(which, self.share, 0))
 
 
-def overlaid(images: Images, others: Float[Tensor, "n c h w"], overlay: Overlay) -> Float[Tensor, "b c h w"]:
+def overlaid(
+    images: Images | Planes,
+    others: Float[Tensor, "n c h w"] | tuple[Float[Tensor, "n h w"], ...],
+    overlay: Overlay,
+) -> Images | Planes:
     """The images with others laid over them: share * other + (1 - share) * image inside the rectangle.
 
     Args:
-        images: (B, C, H, W) float.
-        others: (N, C, H, W) float, those that `overlay.partner` counts.
+        images: (B, C, H, W) float, or C planes (B, H, W).
+        others: the same of N images, those that `overlay.partner` counts.
     """
-    if in_one_pass(images, others, overlay):
+    if isinstance(images, Tensor) and in_one_pass(images, others, overlay):
         rectangles = torch.stack([getattr(overlay, side) for side in SIDES], 1)
         return native.overlaid(images, others, overlay.partner, overlay.share, rectangles)
-    share = overlay.share[:, None, None, None].to(images.dtype)
-    shown = rectangle(overlay._asdict(), tuple(images.shape[-2:]))[:, None] & (share > 0)
-    return torch.where(shown, torch.lerp(images, others.index_select(0, overlay.partner), share), images)
+    share = per_sample(overlay.share)
+    shown = rectangle(overlay._asdict(), tuple(images[0].shape[-2:])) & (share > 0)
+    if isinstance(images, Tensor):
+        return _laid(images, others, overlay.partner, share[:, None], shown[:, None])
+    laid = partial(_laid, partner=overlay.partner, share=share, shown=shown)
+    return tuple(map(laid, images, others))
+
+
+def _laid(images: Tensor, others: Tensor, partner: Tensor, share: Tensor, shown: Tensor) -> Tensor:
+    """The same with torch's operators, of images or of planes."""
+    partners, share = others.index_select(0, partner), share.to(images.dtype)
+    if for_gpu(images.device):  # partners are not read outside of the rectangles, where images are laid over themselves
+        return torch.lerp(images, where(shown, partners, images), share)
+    return torch.where(shown, torch.lerp(images, partners, share), images)
 
 
 def in_one_pass(images: Images, others: Float[Tensor, "n c h w"], overlay: Overlay) -> bool:

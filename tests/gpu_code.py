@@ -35,7 +35,8 @@ from torch._subclasses import FakeTensorMode
 from triton.backends.compiler import GPUTarget
 from triton.runtime.interpreter import TensorHandle
 
-from augment.gpu import kernels, policy_kernels
+import augment as A
+from augment.gpu import filtering_kernels, kernels, policy_kernels
 from tests import speed_recipes as speed
 
 CUDA = "cuda"
@@ -142,7 +143,7 @@ def on_gpu(tensor: torch.Tensor) -> torch.Tensor:
     return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device=CUDA)
 
 
-def code_of(pipeline: speed.A.Pipeline, batch: speed.A.Batch, outer: bool) -> str:
+def code_of(pipeline: A.Pipeline, batch: A.Batch, outer: bool) -> str:
     pipeline.compile_mode = not outer
     run = torch.compile(pipeline.run, fullgraph=True) if outer else pipeline.run
     with FakeTensorMode(allow_non_fake_inputs=True):
@@ -229,7 +230,7 @@ class Ours:
     """A kernel of augment, interpreted; what it writes counts like that of a generated one."""
 
     def __init__(self, name: str, source: str, launched: list[int]) -> None:
-        self.function = getattr(kernels, name, None) or getattr(policy_kernels, name)
+        self.function = next(getattr(m, name) for m in (kernels, policy_kernels, filtering_kernels) if hasattr(m, name))
         self.constants = ast.literal_eval(re.search(r"'constants': (\{.*?\})", source).group(1))
         self.launched = launched
 
@@ -306,32 +307,46 @@ def _asked(code: str, tensors: list[torch.Tensor]) -> list:
 # --------------------------------------------------------------------------------------------------------------- facts
 
 
-def example(name: str) -> tuple[speed.A.Pipeline, speed.A.Batch]:
+OTHERS = {
+    "choice of overlays": lambda: A.RandomMix([A.RandomMixUp(), A.RandomCutMix()], num_classes=10, p=0.8),
+    "choice of mixes": lambda: A.RandomMix([A.RandomCutMix(), A.ResizeMix()], num_classes=10),
+    "mosaic": lambda: A.RandomMosaic(num_classes=10, p=0.7),
+    "blur": lambda: A.RandomGaussianBlur((5, 7), (0.5, 3.0), p=0.6),
+}
+"""Layers that no recipe has."""
+
+
+def example(name: str) -> tuple[A.Pipeline, A.Batch]:
     torch.manual_seed(0)
+    if name in OTHERS:
+        return A.Pipeline(OTHERS[name](), compile=False), speed.batch((48, 48))
     return speed.pipeline(name.removeprefix("outer ")), speed.batch((48, 48))
 
 
 def facts_of(name: str) -> dict[str, float]:
-    """`launches`; `written`, in multiples of the output; the largest `difference` from eager mode on the CPU, and the
-    share of values that is `apart` from it by more than rounding.
+    """`launches`; `written`, in multiples of the output; `masked`, how often code reads where something was chosen; the
+    largest `difference` from eager mode on the CPU, and the share of values that is `apart` from it by more than
+    rounding.
     """
     pipeline, batch = example(name)
     noise = pipeline.noise(batch.index, 3)
     wanted = pipeline(batch, noise)
     tensors = [batch.image, noise, batch.label, *pipeline.buffers()]
-    outs, launched = interpreted(code(name), tensors)
+    source = code(name)
+    outs, launched = interpreted(source, tensors)
     compared = [(out, want) for out in outs for want in (wanted.image, wanted.label) if want.shape == out.shape]
     (out,) = (out for out, want in compared if want is wanted.image)
     size = out.numel() * out.element_size()
     return {
         "launches": len(launched),
         "written": sum(written for written in launched if written >= size / 8) / size,
+        "masked": len(re.findall(r"tl\.load\(.*, tmp\d+ & xmask", source)),
         "difference": max((out - want).abs().max().item() for out, want in compared),
         "apart": max(((out - want).abs() > 1e-3).float().mean().item() for out, want in compared),
     }
 
 
-def draws() -> tuple[speed.A.Pipeline, torch.Tensor]:
+def draws() -> tuple[A.Pipeline, torch.Tensor]:
     return speed.pipeline("jitter", compile=True), torch.arange(6) * 1_000_003
 
 

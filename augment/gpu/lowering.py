@@ -1,4 +1,4 @@
-"""Operators that torch's compiler is taught for a GPU: planes in one tensor, what is written to memory, a clamp."""
+"""Operators that torch's compiler is taught for a GPU: planes in one tensor, what is written, a clamp, a choice."""
 
 import functools
 import zlib
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from augment.tracing import exporting, for_gpu, recorded
-from augment.types import Float, Num, Shaped
+from augment.types import Bool, Float, Num, Shaped
 
 if TYPE_CHECKING:
     from torch._inductor import ir
@@ -40,6 +40,16 @@ def _written(value: Tensor, edition: int) -> Tensor:
 @torch.library.custom_op("augment::saturated", mutates_args=())
 def _saturated(value: Tensor, edition: int) -> Tensor:
     return value.clamp(0, 1)
+
+
+@torch.library.custom_op("augment::where", mutates_args=())
+def _where(chosen: Tensor, new: Tensor, old: Tensor, edition: int) -> Tensor:
+    return torch.where(chosen, new, old)
+
+
+@_where.register_fake
+def _(chosen: Tensor, new: Tensor, old: Tensor, edition: int) -> Tensor:
+    return torch.where(chosen, new, old)
 
 
 @_stack.register_fake
@@ -75,6 +85,13 @@ def saturated(value: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     return _saturated(value, _EDITION)
 
 
+def where(
+    chosen: Bool[Tensor, "*few"], new: Float[Tensor, "*shape"], old: Float[Tensor, "*shape"]
+) -> Float[Tensor, "*shape"]:
+    """`torch.where`; compiled for a GPU, what is new is read only where it is chosen, which torch reads everywhere."""
+    return _where(chosen, new, old, _EDITION) if _taught([new, old]) else torch.where(chosen, new, old)
+
+
 def _taught(values: Sequence[Tensor]) -> bool:
     return for_gpu(values[0].device) and not recorded(values) and not exporting() and _lesson()
 
@@ -103,6 +120,17 @@ def _teach() -> None:
     def _(value: ir.TensorBox, edition: int) -> ir.TensorBox:
         clamp = functools.partial(ops.inline_asm_elementwise, asm=_SATURATE, constraints="=f,f")
         return lowering.make_pointwise(clamp)(value)
+
+    @lowering.register_lowering(_where._opoverload, type_promotion_kind=None)
+    def _(chosen: ir.TensorBox, new: ir.TensorBox, old: ir.TensorBox, edition: int) -> ir.TensorBox:
+        size = old.get_size()
+        seen, fresh, kept = (lowering.expand(value, size).make_loader() for value in (chosen, new, old))
+
+        def value(index: Sequence) -> object:
+            taken = seen(index)
+            return ops.where(taken, ops.masked(taken, lambda: fresh(index), 0.0), kept(index))
+
+        return ir.Pointwise.create(device=old.get_device(), dtype=old.get_dtype(), inner_fn=value, ranges=size)
 
     @lowering.register_lowering(_stack._opoverload, type_promotion_kind=None)
     def _(planes: list[ir.TensorBox], dim: int, edition: int) -> ir.TensorBox:

@@ -14,6 +14,7 @@ from augment.distributions import Bernoulli, Choice
 from augment.mix import Mix
 from augment.mixing.annotations import chosen
 from augment.overlay import Overlay, overlaid
+from augment.pixels import stacked
 from augment.types import Bool, Noise, Params, PerSample, Size
 
 
@@ -128,7 +129,7 @@ class RandomMix(Mix):
         out = batch
         for i, layer in enumerate(self.layers):
             told = layer.annotated(layer.prepared(batch), layer.prepared(others), _of(i, params))
-            out = chosen(self._taken(i, params), told, out)
+            out = chosen(self._taken(i, params), told.replace(image=out.image), out)
         return out
 
     def mixed(self, batch: Batch, others: Batch, drawn: Params) -> Batch:
@@ -137,10 +138,10 @@ class RandomMix(Mix):
         over = self.overlay(params, batch.size)
         if over is not None:
             return self.annotated(batch, others, params).replace(image=overlaid(batch.image, others.image, over))
-        out = batch
+        out = batch.replace(image=stacked(batch.image))
         for i, layer in enumerate(self.layers):
             mixed = layer.mixed(layer.prepared(batch), layer.prepared(others), _of(i, drawn))
-            out = chosen(self._taken(i, drawn), mixed, out)
+            out = chosen(self._taken(i, drawn), mixed.replace(image=stacked(mixed.image)), out)
         return out
 
     def _taken(self, i: int, params: Params) -> Bool[Tensor, " b"]:

@@ -8,7 +8,7 @@ from torch import Tensor
 from augment import checks
 from augment.batch import Batch
 from augment.distributions import Bernoulli
-from augment.mix import Mix
+from augment.mix import Mix, following
 from augment.mixing.annotations import area_of, place_boxes, place_points, with_room
 from augment.shorthand import Quantity
 from augment.types import Float, Integer, Params, Size
@@ -66,10 +66,10 @@ class RandomMosaic(Mix):
 
     def partner(self, params: Params) -> Integer[Tensor, "b k"]:
         """Whose images fill the rest of the grid, column by column: those that follow in a random order."""
-        order = params["pairing"].argsort(stable=True)
         columns, rows = self.mosaic_grid
-        following = [torch.empty_like(order).scatter(0, order, order.roll(-k)) for k in range(1, columns * rows)]
-        return torch.stack(following, 1) if following else order.new_zeros(len(order), 0)
+        others = [following(params["pairing"], k) for k in range(1, columns * rows)]
+        size = len(params["pairing"]), 0
+        return torch.stack(others, 1) if others else params["pairing"].new_zeros(size, dtype=torch.int64)
 
     def prepared(self, batch: Batch) -> Batch:
         columns, rows = self.mosaic_grid

@@ -3,17 +3,18 @@
 import torch
 from torch import Tensor
 
+from augment import matrix as mat
 from augment.annotations import warp_mask
 from augment.batch import Batch
 from augment.distributions import Bernoulli
-from augment.interpolation import Footprint, Window
 from augment.mix import Mix
 from augment.mixing.annotations import pasted, with_room
 from augment.pixels import stacked
 from augment.rectangles import rectangle
-from augment.resample import sample
 from augment.shorthand import Quantity
+from augment.step import Step
 from augment.types import Float, Images, Params, PerSample, Size
+from augment.warping import warp
 
 
 class ResizeMix(Mix):
@@ -57,14 +58,12 @@ class ResizeMix(Mix):
         partner, (height, width) = params["partner"], batch.size
         top, left, tall, wide = (params[name] for name in ("top", "left", "height", "width"))
         inside = rectangle(params, batch.size)
-        y, x = _positions(top, tall, height)[:, :, None], _positions(left, wide, width)[:, None, :]
-        image = torch.where(
-            inside[:, None], self._shrunk(others.image.index_select(0, partner), x, y, params), batch.image
-        )
+        image = torch.where(inside[:, None], self._shrunk(others.image.index_select(0, partner), params), batch.image)
         share = (tall * wide / (height * width))[:, None].to(batch.label.dtype)
         label = batch.label + share * (others.label[partner] - batch.label)
         mask = batch.mask
         if mask is not None:
+            y, x = _positions(top, tall, height)[:, :, None], _positions(left, wide, width)[:, None, :]
             mask = torch.where(
                 inside if mask.ndim == 3 else inside[:, None], warp_mask(others.mask[partner], x, y, []), mask
             )
@@ -74,12 +73,16 @@ class ResizeMix(Mix):
             image=image, label=label, mask=mask, **pasted(batch, others, partner, frame, scale, frame[:, :2])
         )
 
-    def _shrunk(self, image: Images, x: Float[Tensor, "b 1 w"], y: Float[Tensor, "b h 1"], params: Params) -> Images:
-        smallest = self.scale.support()[0]
-        size = image.shape[-2:]
-        radius = (size[0] / params["height"], size[1] / params["width"])
+    def _shrunk(self, image: Images, params: Params) -> Images:
+        """Each image as it is pasted; what stands around its place does not matter."""
+        size, smallest = tuple(image.shape[-2:]), self.scale.support()[0]
         bound = tuple(n / max(1, int(smallest * n)) for n in size)
-        return stacked(sample(image, x, y, Window.whole(size), "bilinear", Footprint(radius, bound, separable=True)))
+        shrink = size[0] / params["height"], size[1] / params["width"]
+        top, left = ((0.5 - params[name]) * s - 0.5 for name, s in zip(("top", "left"), shrink, strict=True))
+        rows = (shrink[1], 0.0, left), (0.0, shrink[0], top), (0.0, 0.0, 1.0)
+        matrix = mat.matrix(rows, image.new_empty(len(image), 0))
+        step = Step(matrix, in_size=size, out_size=size, separable=True, shrink=shrink, bound=bound)
+        return stacked(warp(Batch(image), [step]).image)
 
 
 def _positions(start: PerSample, extent: PerSample, full: int) -> Float[Tensor, "b n"]:
