@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 
 import augment as A
+from augment import mix
 
 
 def batch(size: int = 16, classes: int = 16) -> A.Batch:
@@ -232,6 +233,16 @@ def test_mixup_is_kornias():
     out = layer(source, noise)
     torch.testing.assert_close(out.image, image)
     assert torch.equal(label[:, 1].long(), pairs)
+
+
+@pytest.mark.parametrize("step", [1, 3])
+def test_partners_are_the_same_with_and_without_a_sort(monkeypatch, step):
+    """In code for a GPU everybody counts who comes before; of equal draws it is who stands before."""
+    draws = torch.tensor([0.5, 0.2, 0.5, 0.9, 0.2, 0.5, 0.0])
+    wanted = mix.following(draws, step)
+    monkeypatch.setattr(mix, "for_gpu", lambda device: True)
+    assert torch.equal(mix.following(draws, step), wanted)
+    assert step != 1 or wanted.tolist() == [2, 4, 5, 6, 0, 3, 1]
 
 
 def test_cutmix_pastes_the_partners_rectangle():

@@ -225,6 +225,10 @@ def test_compiling_the_call_with_its_own_numbering(photos):
     outputs = [compiled(photos) for _ in range(6)]
     assert frames.frame_count <= 2
     assert not any(torch.equal(a, b) for a, b in itertools.pairwise(outputs))
+    numbering = import_unchecked("augment.noise").Numbering()
+    take = torch.compile(lambda: numbering.take(4, None), backend=frames, fullgraph=True)
+    taken = torch.cat([call() for call in (take, lambda: numbering.take(4, None)) for _ in range(3)])
+    assert len(taken.unique()) == 24
 
 
 def test_compiling_the_hash():
