@@ -55,8 +55,8 @@ def overlaid(
     if isinstance(images, Tensor) and in_one_pass(images, others, overlay):
         rectangles = torch.stack([getattr(overlay, side) for side in SIDES], 1)
         return native.overlaid(images, others, overlay.partner, overlay.share, rectangles)
-    share = per_sample(overlay.share)
-    shown = rectangle(overlay._asdict(), tuple(images[0].shape[-2:])) & (share > 0)
+    share, one = per_sample(overlay.share), images if isinstance(images, Tensor) else images[0]
+    shown = rectangle(overlay._asdict(), tuple(one.shape[-2:])) & (share > 0)
     if isinstance(images, Tensor):
         return _laid(images, others, overlay.partner, share[:, None], shown[:, None])
     laid = partial(_laid, partner=overlay.partner, share=share, shown=shown)

@@ -235,6 +235,15 @@ def test_mixup_is_kornias():
     assert torch.equal(label[:, 1].long(), pairs)
 
 
+@every_mix
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)  # with and without kernels
+def test_an_empty_batch_stays_empty(layer, dtype):
+    source = A.Batch(torch.rand(0, 3, 20, 24, dtype=dtype), torch.rand(0, 4), mask=torch.zeros(0, 20, 24))
+    out = layer(source)
+    assert out.image.shape == source.image.shape
+    assert out.label.shape == (0, 4)
+
+
 @pytest.mark.parametrize("step", [1, 3])
 def test_partners_are_the_same_with_and_without_a_sort(monkeypatch, step):
     """In code for a GPU everybody counts who comes before; of equal draws it is who stands before."""
