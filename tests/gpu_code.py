@@ -36,10 +36,11 @@ from triton.backends.compiler import GPUTarget
 from triton.runtime.interpreter import TensorHandle
 
 import augment as A
-from augment.gpu import filtering_kernels, kernels, policy_kernels
+from augment.gpu import filtering_kernels, policy_kernels, warping_kernels
 from tests import speed_recipes as speed
 
 CUDA = "cuda"
+KERNELS = (warping_kernels, policy_kernels, filtering_kernels)
 ITEMSIZES = {"fp32": 4, "fp64": 8, "bf16": 2, "fp16": 2, "i64": 8, "i32": 4, "i16": 2, "i8": 1, "u8": 1, "i1": 1}
 
 # ---------------------------------------------------------------------------------------------- a device for generation
@@ -230,7 +231,7 @@ class Ours:
     """A kernel of augment, interpreted; what it writes counts like that of a generated one."""
 
     def __init__(self, name: str, source: str, launched: list[int]) -> None:
-        self.function = next(getattr(m, name) for m in (kernels, policy_kernels, filtering_kernels) if hasattr(m, name))
+        self.function = next(getattr(m, name) for m in KERNELS if hasattr(m, name))
         self.constants = ast.literal_eval(re.search(r"'constants': (\{.*?\})", source).group(1))
         self.launched = launched
 

@@ -18,7 +18,7 @@ import augment as A
 from augment import warping, windows
 from augment.base import steps_of
 from augment.filtering import blur
-from augment.gpu import filtering_kernels, kernels, policy, policy_kernels
+from augment.gpu import filtering_kernels, policy, policy_kernels, warping_kernels
 from augment.native import library
 from augment.pixels import stacked, to_bytes, to_float
 from augment.policies import on_bytes as policies
@@ -152,7 +152,7 @@ def compile_all() -> None:
         given |= {"STEPS": channels, "SHOWN": channels - 1, "PROJECTIVE": channels == 4, "ANTIALIAS": not nearest}
         kind = "*u8" if channels == 3 else "*fp16"
         for out in (kind,) if nearest else ("*fp32", "*fp16", "*u8"):
-            compiled(kernels.warp, kind, out, **given, **shape)
+            compiled(warping_kernels.warp, kind, out, **given, **shape)
     compiled(policy_kernels.count, "*u8", "*u8", BLOCK=policy._COUNTED)
     for channels in (1, 3, 4):
         compiled(policy_kernels.carry_out, "*u8", "*u8", CHANNELS=channels, BLOCK=policy._CHANGED)

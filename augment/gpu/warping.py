@@ -50,7 +50,7 @@ def warped(
     """Values where a run of steps looks, floats in [0, 1] or the nearest bytes of them as `dtype` says, or the nearest
     pixels as they are; blended to the fill values of the frames that it leaves.
     """
-    from augment.gpu.kernels import warp  # imports Triton
+    from augment.gpu.warping_kernels import warp  # imports Triton
 
     nearest = interpolation == "nearest"
     data, offsets, sizes, channels = unchanged(image)
