@@ -16,6 +16,9 @@ if importlib.util.find_spec("triton") is None or torch.version.cuda is None:
 LAUNCHES = {"crop_flip": 6, "jitter": 10, "randaugment": 28, "three_augment": 10, "mixing": 19, "chain:6": 9}
 """The most kernels for a batch: lower it when they get fewer. A launch takes some 5 microseconds of the host."""
 
+OTHERS = {"choice of overlays": 8, "choice of mixes": 11, "mosaic": 13, "blur": 6}
+"""The same of layers that no recipe has."""
+
 WRITTEN = {"crop_flip": 2.0, "jitter": 1.0, "randaugment": 3.0, "three_augment": 3.0, "mixing": 3.9, "chain:6": 2.0}
 """The most that all kernels write, in multiples of the output: 1 is one pass over memory.
 
@@ -25,8 +28,7 @@ RandAugment's count an equalizing step's histogram as if each of its additions w
 
 @pytest.fixture(
     scope="module",
-    params=[[name] for name in LAUNCHES]
-    + [["draws", "layer:elastic", "outer jitter"], ["choice of overlays", "choice of mixes", "mosaic", "blur"]],
+    params=[[name] for name in LAUNCHES] + [["draws", "layer:elastic", "outer jitter"], list(OTHERS)],
     ids=lambda n: n[-1],
 )
 def facts(request):
@@ -41,7 +43,7 @@ def facts(request):
 def test_few_kernels_write_little_and_compute_the_same(facts):
     for found in facts:
         name = found["name"]
-        assert found["launches"] <= LAUNCHES.get(name.removeprefix("outer "), 13)
+        assert found["launches"] <= (LAUNCHES | OTHERS).get(name.removeprefix("outer "), 9)
         assert found.get("written", 1) <= WRITTEN.get(name, 6)
         # RandAugment's steps are on bytes, and one that is rounded the other way may be moved one further by the next
         assert found["difference"] <= {"draws": 0.0, "randaugment": 0.05}.get(name, 2e-4)

@@ -7,24 +7,24 @@ it wrote the image with its margin, the filtered rows, and the result. The kerne
 import torch
 from torch import Tensor
 
-from augment.gpu.warping import AVAILABLE
-from augment.tracing import exporting, recorded
+from augment.gpu import library
 from augment.types import Bool, Float, Images, Num, Planes
 
 _ROWS, _COLUMNS = 32, (128, 64, 32)
-"""Of a program: as many columns as the registers hold rows of."""
+"""Of a program, which has as many columns as it can hold rows of."""
+
+_HELD = 2048
+"""Numbers that the 32 threads of a program keep in registers, 64 each, beside as many weights and places."""
 
 _MOST = 63
-"""Taps; a thread keeps as many numbers."""
+"""Taps, of the fewest columns."""
 
 
 def serves(image: Images | Planes, kernel_size: tuple[int, int], *params: Tensor) -> bool:
     """Whether the kernel can do it: on a GPU, and nobody asks for a gradient."""
     parts = image if isinstance(image, tuple) else (image,)
     known = parts[0].dtype in (torch.uint8, torch.float16, torch.float32) and max(kernel_size) <= _MOST
-    return (
-        parts[0].device.type == "cuda" and known and AVAILABLE and not recorded([*parts, *params]) and not exporting()
-    )
+    return known and library.serves(*parts, *params)
 
 
 def filtered(
@@ -48,7 +48,7 @@ def filtered(
     chosen = torch.ones(len(image), dtype=torch.bool, device=image.device) if chosen is None else chosen
     batch, channels, height, width = image.shape
     out = torch.empty((batch, channels, height, width), dtype=dtype, device=image.device)
-    columns = next(n for n in _COLUMNS if n * max(down.shape[1], across.shape[1]) <= 2048)
+    columns = next(n for n in _COLUMNS if n * max(down.shape[1], across.shape[1]) <= _HELD)
     blocks = -(-height // _ROWS) * -(-width // columns)
     blur[(batch * channels * blocks,)](
         image,

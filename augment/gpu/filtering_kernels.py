@@ -3,7 +3,7 @@
 import triton
 import triton.language as tl
 
-_BYTE = tl.constexpr(1 / 255)
+from augment.gpu.taps import BYTE, clamp
 
 
 @triton.jit
@@ -25,7 +25,7 @@ def _source(position, extent: tl.constexpr, BORDER: tl.constexpr):
     if BORDER == "circular":
         return (position % extent + extent) % extent
     if BORDER == "replicate":
-        return tl.minimum(tl.maximum(position, 0), extent - 1)
+        return clamp(position, 0, extent - 1)
     return position
 
 
@@ -91,11 +91,11 @@ def blur(
                 value = vertical[0] * lines[0]
                 for tap in tl.static_range(1, TALL):
                     value += vertical[tap] * lines[tap]
-                value = value * _BYTE if BYTES else value
+                value = value * BYTE if BYTES else value
                 tl.store(target + row * WIDTH + column, value.to(out.dtype.element_ty), kept)
     else:
         rows, columns = first + tl.arange(0, ROWS)[:, None], column[None, :]
         there = (rows < HEIGHT) & kept[None, :]
         same = tl.load(source + (rows * row_stride + columns * column_stride), there, other=0).to(tl.float32)
-        same = same * _BYTE if BYTES else same
+        same = same * BYTE if BYTES else same
         tl.store(target + (rows * WIDTH + columns), same.to(out.dtype.element_ty), there)

@@ -9,8 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from augment.gpu.warping import AVAILABLE
-from augment.tracing import exporting, recorded
+from augment.gpu import library
 from augment.types import Bool, Integer, PerSample, UInt8
 
 Bytes = UInt8[Tensor, "b c h w"]
@@ -21,8 +20,7 @@ _COUNTED, _CHANGED = 4096, 512
 
 def serves(image: object, *params: Tensor) -> bool:
     """Whether the kernels can do it: bytes on a GPU, and nobody asks for a gradient."""
-    here = isinstance(image, Tensor) and image.device.type == "cuda" and image.dtype == torch.uint8
-    return here and AVAILABLE and not recorded([image, *params]) and not exporting()
+    return isinstance(image, Tensor) and image.dtype == torch.uint8 and library.serves(image, *params)
 
 
 def counted(image: Bytes, wanted: Bool[Tensor, " b"]) -> Integer[Tensor, "b c 256"]:

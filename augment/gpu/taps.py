@@ -6,6 +6,9 @@ Three channels are done at once, whose reads then wait for each other less.
 import triton
 import triton.language as tl
 
+BYTE = tl.constexpr(1 / 255)
+"""What makes a float in [0, 1] of a byte, as `pixels.BYTE`."""
+
 TO_EVEN = tl.constexpr(1.5 * 2**23)
 """Added and taken away again, it leaves a float32 below 2**22 rounded to the nearest whole number, halves to even."""
 

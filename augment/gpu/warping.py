@@ -4,7 +4,6 @@ Compiled torch writes every tap out with its index and its weight: 1,409 µs for
 bytes take 32 µs.
 """
 
-import importlib.util
 from collections.abc import Sequence
 
 import torch
@@ -12,10 +11,10 @@ from torch import Tensor
 
 from augment import matrix as mat
 from augment.batch import PackedImages
+from augment.gpu import library
 from augment.interpolation import Window
 from augment.native.sampling import Source, extent, unchanged
 from augment.step import Step, shrinks
-from augment.tracing import exporting, recorded
 from augment.types import Num
 
 _PIXELS = 512
@@ -23,25 +22,20 @@ _PIXELS = 512
 bytes of neighbours by words of four took 109.
 """
 
-AVAILABLE = importlib.util.find_spec("triton") is not None
-"""Whether Triton is installed, as it is with torch for Linux."""
-
 
 def serves(image: Source, steps: Sequence[Step], interpolation: str) -> bool:
     """Whether the kernel can do it: on a GPU, without a gradient, and all steps are matrices that at most show their
-    outside. An exported program stays torch's own.
+    outside.
     """
     matrices = [step.matrix for step in steps]
-    if matrices[0].device.type != "cuda" or matrices[0].dtype != torch.float32 or not AVAILABLE:
+    parts = (image.data,) if isinstance(image, PackedImages) else image if isinstance(image, tuple) else (image,)
+    if not library.serves(*matrices, *parts) or matrices[0].dtype != torch.float32:
         return False
     if interpolation == "bicubic" or any(step.displace is not None for step in steps):
         return False
     if any(step.padding not in ("zeros", "none") for step in steps):
         return False
-    parts = (image.data,) if isinstance(image, PackedImages) else image if isinstance(image, tuple) else (image,)
-    if parts[0].dtype == torch.float64 or extent(image) >= 2**31 or recorded([*parts, *matrices]):
-        return False
-    return not exporting()
+    return parts[0].dtype != torch.float64 and extent(image) < 2**31
 
 
 def warped(

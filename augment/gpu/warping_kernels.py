@@ -3,9 +3,7 @@
 import triton
 import triton.language as tl
 
-from augment.gpu.taps import TO_EVEN, clamp, interpolate, weigh
-
-_BYTE = tl.constexpr(1 / 255)
+from augment.gpu.taps import BYTE, TO_EVEN, clamp, interpolate, weigh
 
 
 @triton.jit
@@ -117,7 +115,7 @@ def warp(
             radius_y = _length((m10 - v * m20) * over, (m11 - v * m21) * over, tl.load(most))
             radius_x = _length((m00 - u * m20) * over, (m01 - u * m21) * over, tl.load(most + 1))
         if BYTES:
-            share *= _BYTE
+            share *= BYTE
         pixels = source, channel_stride, row_stride, column_stride
         sides, blend = (top, bottom, left, right), (share, rest, kept)
         if radius_y + radius_x <= 2:

@@ -129,7 +129,7 @@ class RandomMix(Mix):
         out = batch
         for i, layer in enumerate(self.layers):
             told = layer.annotated(layer.prepared(batch), layer.prepared(others), _of(i, params))
-            out = chosen(self._taken(i, params), told.replace(image=out.image), out)
+            out = chosen(self._taken(i, params), told.replace(image=out.image), out)  # images stay
         return out
 
     def mixed(self, batch: Batch, others: Batch, drawn: Params) -> Batch:
