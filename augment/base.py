@@ -15,7 +15,7 @@ from augment.batch import Batch, PackedImages, opened
 from augment.bounds import REAL_LINE, Range
 from augment.config import Configured
 from augment.distributions import Bernoulli
-from augment.noise import Numbering, uniform
+from augment.noise import fresh_index, uniform
 from augment.pieces import cuts, in_order, in_pieces, looks_at_batch, may_be_cut
 from augment.pixels import compute_dtype, dtype_of, finished, kept_dtype, result_dtype
 from augment.shorthand import Quantity, as_distribution, check_reached
@@ -60,7 +60,6 @@ class Layer(Configured, nn.Module):
         super().__init__()
         self.same_on_batch = same_on_batch
         self._quantities: dict[str, int | None] = {}
-        self._numbering = Numbering()
         if isinstance(p, (int, float)) and not 0 <= p <= 1:
             raise ValueError(f"{type(self).__name__}: p={p} must lie within [0, 1].")
         self.p = p if isinstance(p, Bernoulli) else Bernoulli(p)
@@ -191,19 +190,20 @@ class Layer(Configured, nn.Module):
     ) -> Noise:
         """The draws (B, draws) of the samples with these numbers in an epoch, on `device`.
 
-        Without an index, `batch_size` samples are numbered on from the last call, differently on every rank.
+        Without an index, `batch_size` samples get fresh draws, keyed by torch's default CPU generator and the rank:
+        `torch.manual_seed` repeats them.
         """
         return self.draw(epoch, self._numbers(index, batch_size, device))
 
     def _numbers(
         self, index: Tensor | None, batch_size: int | None, device: torch.device | str | None
     ) -> Integer[Tensor, " b"]:
-        """The samples' numbers, given or counted on, on `device`."""
+        """The samples' numbers, given or fresh, on `device`."""
         name = type(self).__name__
         if index is None:
             if batch_size is None:
                 raise ValueError(f"{name}.noise: give index=(B,) integers or batch_size.")
-            index = self._numbering.take(batch_size, device)
+            index = fresh_index(batch_size, device) if self.draws else torch.arange(batch_size, device=device)
         elif index.ndim != 1 or index.is_floating_point():
             raise ValueError(f"{name}: index must be (B,) integers, got {tuple(index.shape)} {index.dtype}.")
         return index.to(device or index.device, non_blocking=True)
@@ -226,7 +226,8 @@ class Layer(Configured, nn.Module):
             images: (B, C, H, W), (C, H, W) or clips (B, T, C, H, W), uint8 or float in [0, 1]; or PackedImages; or a
                 Batch of any of them. The frames of a clip share their draw.
             noise: (B, draws) from `noise(...)` to replay; drawn if not given.
-            index, epoch: what keys the draw, if no noise is given; a Batch brings its own index.
+            index, epoch: what keys the draw, if no noise is given; a Batch brings its own index. Without an index
+                every call draws anew, keyed by torch's default CPU generator.
 
         Returns:
             What came in, augmented: images as float (uint8 becomes float32) or `dtype`, channels_last. In `eval()`

@@ -2,7 +2,8 @@
 
 A draw is a pure function of four numbers, uniform(seed, epoch, sample index, column), computed by an integer hash on
 the device of the indices. There is no generator and no state, so a sample gets the same draw whatever the batch,
-the number of workers, ranks or restarts, and a stored key is a replay.
+the number of workers, ranks or restarts, and a stored key is a replay. Samples without an index get fresh numbers
+from torch's generator (`fresh_index`), as dropout gets its draws.
 
 All arithmetic is on 32-bit words held in int64 and never overflows, so that every backend computes the same bits.
 The mixing function is the two-round xorshift-multiply permutation with the least bias found by Chris Wellons'
@@ -16,6 +17,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from augment.tracing import replayed
 from augment.types import Float, Integer, Noise
 
 _MASK = 0xFFFFFFFF
@@ -124,26 +126,17 @@ def _words(key: Float[Tensor, "b 2"], shape: tuple[int, ...]) -> Integer[Tensor,
     return words.unflatten(1, shape)
 
 
-class Numbering:
-    """Numbers samples that come without an index: unlike those of any other call or rank, and nothing to save.
+def fresh_index(count: int, device: torch.device | str | None) -> Integer[Tensor, " b"]:
+    """Numbers (B,) for samples that come without any: others at every call and on every rank.
 
-    Code that is being compiled has a count of its own, a tensor on the CPU, because it would take a Python number for a
-    constant and be compiled again at every call. It is no buffer: DDP would overwrite it.
+    They start at a number from torch's default CPU generator, so that `torch.manual_seed` repeats them, data loader
+    workers differ, and activation checkpointing, which puts that generator back, computes the same draw again. Code
+    that a GPU runs again without Python takes it from the generator of the GPU: a number of the CPU would be a
+    constant there.
     """
-
-    def __init__(self) -> None:
-        self.taken = 0
-        self.compiled = torch.zeros((), dtype=torch.int64)
-
-    def take(self, count: int, device: torch.device | str | None) -> Integer[Tensor, " b"]:
-        start = _rank() << 40
-        if torch.compiler.is_compiling():
-            index = torch.arange(count, device=device) + (self.compiled + (start + (1 << 39)))
-            self.compiled += count
-            return index
-        start += self.taken
-        self.taken += count
-        return torch.arange(start, start + count, device=device)
+    index = torch.arange(count, device=device)
+    start = torch.randint(1 << 62, (), device=index.device if replayed(index.device) else "cpu")
+    return index + (start + (_rank() << 40))  # ranks often have the same seed
 
 
 def _rank() -> int:

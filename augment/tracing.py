@@ -15,6 +15,13 @@ def for_gpu(device: torch.device) -> bool:
     return torch.compiler.is_compiling() and device.type == "cuda"
 
 
+def replayed(device: torch.device) -> bool:
+    """Whether a GPU will run what is called now again without Python: from compiled code, or from a CUDA graph."""
+    if device.type != "cuda":
+        return False
+    return torch.compiler.is_compiling() or (torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing())
+
+
 def exporting() -> bool:
     """Whether a program is being exported, which is to hold torch's own operators only."""
     return torch.compiler._is_exporting_flag  # is_exporting() is True in all that torch 2.11 compiles

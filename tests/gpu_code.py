@@ -360,6 +360,10 @@ def facts_of_draws() -> dict[str, float]:
 
 def generate(name: str) -> str:
     pretend_gpu()
+    if name == "fresh draws":
+        layer = A.RandomHorizontalFlip()
+        with FakeTensorMode(allow_non_fake_inputs=True):
+            return generated(torch.compile(lambda: layer.noise(batch_size=8, device=CUDA), fullgraph=True))
     if name != "draws":
         return code_of(*example(name), outer=name.startswith("outer "))
     pipeline, index = draws()

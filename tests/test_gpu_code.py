@@ -50,3 +50,13 @@ def test_few_kernels_write_little_and_compute_the_same(facts):
         if name == "mixing":
             assert found["masked"] >= 6, "partners are to be read where they show only, three planes in both mixes"
         assert found.get("apart", 0) <= (2e-3 if name == "randaugment" else 0)
+
+
+def test_draws_without_an_index_are_made_by_the_gpu_alone():
+    """A number of the CPU would be a constant of a CUDA graph: every replay would draw the same."""
+    script = [sys.executable, "-W", "ignore", "-m", "tests.gpu_code", "--code", "fresh draws"]
+    root = Path(__file__).parent.parent
+    code = subprocess.run(script, check=True, timeout=600, capture_output=True, text=True, cwd=root).stdout
+    assert "aten.randint.low_out" in code
+    assert "device(type='cpu')" not in code.replace('"', "'")
+    assert "cpp_fused" not in code

@@ -121,17 +121,6 @@ def test_normal_field_is_standard_normal():
     assert abs(correlation(field[0].reshape(-1), field[1].reshape(-1))) < 5 / math.sqrt(count / 4)
 
 
-def test_without_an_index_every_call_and_every_rank_draws_anew(monkeypatch):
-    layer = A.RandomRotation(10)
-    first, second = layer.noise(batch_size=8), layer.noise(batch_size=8)
-    assert not torch.isin(first, second).any()
-    monkeypatch.setenv("RANK", "1")
-    other_rank = A.RandomRotation(10).noise(batch_size=8)
-    assert not torch.isin(first, other_rank).any()
-    monkeypatch.setenv("RANK", "0")
-    assert torch.equal(A.RandomRotation(10).noise(batch_size=8), first), "and a new run repeats the old one"
-
-
 def test_without_index_or_batch_size_there_is_a_clear_error():
     with pytest.raises(ValueError, match=r"give index=.* or batch_size"):
         A.RandomRotation(10).noise()

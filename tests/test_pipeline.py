@@ -1,7 +1,6 @@
 """The pipeline: one draw for all layers, replay, explanation, nesting, dtypes, compilation."""
 
 import copy
-import itertools
 import json
 import pickle
 import subprocess
@@ -214,21 +213,6 @@ def test_gradients_flow_through_compiled_code(photos):
         return next(pipeline.parameters()).grad
 
     torch.testing.assert_close(gradient(True), gradient(False), rtol=1e-3, atol=1e-6)
-
-
-def test_compiling_the_call_with_its_own_numbering(photos):
-    """`torch.compile(pipeline)(images)`: no graph break, no recompilation at every call, a new draw each time."""
-    pipeline = plain.Pipeline(plain.RandomHorizontalFlip(), plain.ColorJitter(0.4))
-    torch._dynamo.reset()
-    frames = torch._dynamo.testing.CompileCounter()
-    compiled = torch.compile(pipeline, backend=frames, fullgraph=True)
-    outputs = [compiled(photos) for _ in range(6)]
-    assert frames.frame_count <= 2
-    assert not any(torch.equal(a, b) for a, b in itertools.pairwise(outputs))
-    numbering = import_unchecked("augment.noise").Numbering()
-    take = torch.compile(lambda: numbering.take(4, None), backend=frames, fullgraph=True)
-    taken = torch.cat([call() for call in (take, lambda: numbering.take(4, None)) for _ in range(3)])
-    assert len(taken.unique()) == 24
 
 
 def test_compiling_the_hash():
