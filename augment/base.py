@@ -11,6 +11,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from augment import checks
+from augment.arguments import number, whole
 from augment.batch import Batch, PackedImages, opened
 from augment.bounds import REAL_LINE, Range
 from augment.config import Configured
@@ -60,9 +62,8 @@ class Layer(Configured, nn.Module):
         super().__init__()
         self.same_on_batch = same_on_batch
         self._quantities: dict[str, int | None] = {}
-        if isinstance(p, (int, float)) and not 0 <= p <= 1:
-            raise ValueError(f"{type(self).__name__}: p={p} must lie within [0, 1].")
-        self.p = p if isinstance(p, Bernoulli) else Bernoulli(p)
+        kind = "a number or a Bernoulli"
+        self.p = p if isinstance(p, Bernoulli) else Bernoulli(number(self, "p", p, 0.0, 1.0, kind))
 
     def quantity(
         self,
@@ -193,6 +194,9 @@ class Layer(Configured, nn.Module):
         Without an index, `batch_size` samples get fresh draws, keyed by torch's default CPU generator and the rank:
         `torch.manual_seed` repeats them.
         """
+        epoch = checks.epoch(self, epoch)
+        if batch_size is not None:
+            batch_size = whole(self, "batch_size", batch_size, 0, 2**31 - 1)
         return self.draw(epoch, self._numbers(index, batch_size, device))
 
     def _numbers(
@@ -204,8 +208,8 @@ class Layer(Configured, nn.Module):
             if batch_size is None:
                 raise ValueError(f"{name}.noise: give index=(B,) integers or batch_size.")
             index = fresh_index(batch_size, device) if self.draws else torch.arange(batch_size, device=device)
-        elif index.ndim != 1 or index.is_floating_point():
-            raise ValueError(f"{name}: index must be (B,) integers, got {tuple(index.shape)} {index.dtype}.")
+        else:
+            checks.index(self, index)
         return index.to(device or index.device, non_blocking=True)
 
     def draw(self, epoch: int | Tensor, index: Tensor) -> Noise:
@@ -234,6 +238,8 @@ class Layer(Configured, nn.Module):
             only what is not random is applied.
         """
         batch, frames, close = opened(images)
+        checks.given_noise(self, noise, batch.device)
+        epoch = checks.epoch(self, epoch)
         noise = self._noise_for(batch, len(batch) // frames, noise, index, epoch) if self.training else None
         if noise is not None and frames > 1:
             noise = noise.repeat_interleave(frames, dim=0)
@@ -304,6 +310,9 @@ class Layer(Configured, nn.Module):
             images did not show them.
         """
         batch, _, close = opened(batch)
+        checks.given_noise(self, noise, batch.device)
+        epoch = checks.epoch(self, epoch)
+        size = checks.image_size(self, size)
         noise = self._noise_for(batch, len(batch), noise, index, epoch) if self.training else None
         with torch.autocast(batch.device.type, enabled=False):
             steps = steps_of(*self._active(batch, noise), batch, size)
@@ -324,7 +333,9 @@ class Layer(Configured, nn.Module):
             {"noise": [...], "size": [height, width], "layers": [{"layer": name, "applied": bool, quantity: value or
             list of values, ...}, ...]}, quantities in the units of their layer, pixels where it resolves them.
         """
-        described, current = [], tuple(size)
+        size = current = checks.image_size(self, size)
+        checks.noise_of_one(self, noise, self.draws)
+        described = []
         with torch.no_grad():
             for leaf, drawn in zip(self.leaves(), self.leaf_params(noise[None]), strict=True):
                 applied = bool(drawn["gate"][0]) if "gate" in drawn else True

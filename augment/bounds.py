@@ -67,7 +67,7 @@ class Bounds(nn.Module):
 
     def numbers(self) -> tuple[float, ...]:
         """What they are at present, without a gradient."""
-        return tuple(number(value) if isinstance(value, Tensor) else value for value in self())
+        return tuple(rounded(value) if isinstance(value, Tensor) else value for value in self())
 
     def log_share(self) -> Tensor | None:
         """log of the extent between two learnable bounds as a share of their finite legal range; None if fixed."""
@@ -78,7 +78,7 @@ class Bounds(nn.Module):
         return torch.log((last - first) / (high - low))
 
 
-def number(value: Tensor) -> float:
+def rounded(value: Tensor) -> float:
     """To six digits, for people and files: float32 holds little more."""
     return float(f"{value.item():.6g}")
 

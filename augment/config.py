@@ -8,9 +8,19 @@ from typing import Any
 
 import torch
 
+from augment.arguments import checked, plain
+
 
 class Configured:
-    """Remembers the arguments that it was built with."""
+    """Checks the arguments that it is built with, and remembers them.
+
+    Constructors outside of augment are left alone: what they hand on to one of its is checked there.
+    """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.__module__.partition(".")[0] == __package__ and "__init__" in vars(cls):
+            cls.__init__ = checked(cls.__init__)
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         instance = super().__new__(cls)
@@ -40,6 +50,7 @@ class Configured:
 
 
 def _plain(value: Any, owner: str) -> Any:
+    value = plain(value, owner)
     if isinstance(value, Configured):
         return value.config()
     if isinstance(value, torch.dtype):

@@ -7,6 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from augment.arguments import whole
 from augment.base import Layer
 from augment.batch import Batch
 from augment.distributions import Bernoulli
@@ -19,6 +20,8 @@ from augment.rows import Drawn, Parts, on_chosen, where
 from augment.step import Step
 from augment.tracing import for_gpu
 from augment.types import Bool, Integer, Noise, Params, PerSample, Size
+
+_MOST_CLASSES = 10**6
 
 _COUNTED = 4096
 """Samples up to which the comparison of all with all takes less than a sort."""
@@ -55,7 +58,9 @@ class Mix(Layer):
 
     def __init__(self, p: float | Bernoulli = 1.0, same_on_batch: bool = False, num_classes: int | None = None) -> None:
         super().__init__(p, same_on_batch)
-        self.num_classes = num_classes
+        self.num_classes = (
+            num_classes if num_classes is None else whole(self, "num_classes", num_classes, 1, _MOST_CLASSES)
+        )
         self.quantity("pairing", (0.0, 1.0))
 
     def apply(self, batch: Batch, params: list[Params], run: list[Layer]) -> Batch:

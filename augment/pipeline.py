@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from augment import checks
+from augment.arguments import shown, whole
 from augment.base import Layer
 from augment.batch import Batch
 from augment.compiled import MODES, CompiledNoise, CompiledPass
@@ -27,7 +28,7 @@ class Pipeline(Layer):
 
     Args:
         layers: any layers, pipelines among them.
-        seed: keys the draws, together with epoch and sample index.
+        seed: keys the draws, together with epoch and sample index; any 64-bit integer.
         dtype: of the images that come out, a torch.dtype or its name; None keeps floats as they are and turns uint8
             into float32.
         compile: True or a mode of `torch.compile` to compile the whole pass ("reduce-overhead" replays CUDA graphs,
@@ -39,17 +40,13 @@ class Pipeline(Layer):
         self, *layers: Layer, seed: int = 0, dtype: torch.dtype | str | None = None, compile: bool | str = "auto"
     ) -> None:
         super().__init__()
-        for layer in layers:
-            if not isinstance(layer, Layer):
-                raise TypeError(
-                    f"Pipeline: layers holds {checks.kind_of(layer)}, which is not a layer of augment; put a module of "
-                    "another library in Opaque(...)."
-                )
-        self.layers = nn.ModuleList(layers)
-        self.seed = int(seed)
-        self.dtype = _dtype(dtype)
-        if compile not in (True, False, "auto", *MODES):
-            raise ValueError(f"Pipeline: compile={compile!r} must be True, False, 'auto' or one of {', '.join(MODES)}.")
+        hint = "; put a module of another library in Opaque(...)"
+        self.layers = nn.ModuleList(checks.layers(self, layers, Layer, "a layer", hint))
+        self.seed = whole(self, "seed", seed, -(2**63), 2**64 - 1)
+        self.dtype = _dtype(self, dtype)
+        if not isinstance(compile, bool) and not (isinstance(compile, str) and compile in ("auto", *MODES)):
+            allowed = f"True, False, 'auto' or one of {', '.join(MODES)}"
+            raise ValueError(f"{type(self).__name__}: compile={shown(compile)} must be {allowed}.")
         self.compile_mode = compile
         self._compiled: CompiledPass | None = None
         self._compiled_noise: CompiledNoise | None = None
@@ -182,8 +179,8 @@ def _is_mix(layer: Layer) -> bool:
     return isinstance(layer, Mix)
 
 
-def _dtype(value: torch.dtype | str | None) -> torch.dtype | None:
+def _dtype(owner: Pipeline, value: torch.dtype | str | None) -> torch.dtype | None:
     dtype = getattr(torch, value, None) if isinstance(value, str) else value
     if value is None or (isinstance(dtype, torch.dtype) and (dtype.is_floating_point or dtype == torch.uint8)):
         return dtype
-    raise ValueError(f"Pipeline: dtype={value!r} must be a floating-point type, uint8 or None.")
+    raise ValueError(f"{type(owner).__name__}: dtype={shown(value)} must be a floating-point type, uint8 or None.")

@@ -7,7 +7,7 @@ import torch
 from augment import checks
 from augment.geometric.crop import CenterCrop
 from augment.geometric.resize import Resize
-from augment.photometric.normalize import Normalize, Statistic
+from augment.photometric.normalize import Normalize, Statistic, statistics
 from augment.pipeline import Pipeline
 
 
@@ -35,16 +35,21 @@ class Preprocess(Pipeline):
         dtype: torch.dtype | str | None = None,
         compile: bool | str = "auto",
     ) -> None:
-        height, width = checks.image_size(self, size)
+        (height, width), resample = checks.image_size(self, size), checks.resample_mode(self, resample)
         if (mean is None) != (std is None):
             raise ValueError(f"Preprocess: mean={mean} and std={std} go together.")
+        if mean is not None:
+            mean, std = statistics(self, mean, std)
         if crop is not None and not 0 < crop <= 1:
             raise ValueError(f"Preprocess: crop={crop} must lie within (0, 1] or be None.")
         layers = []
         if crop is None:
             layers.append(Resize((height, width), resample=resample))
         elif height == width:
-            layers += [Resize(round(height / crop), resample=resample), CenterCrop(size)]
+            layers += [
+                Resize(checks.image_size(self, round(height / crop), "size / crop")[0], resample=resample),
+                CenterCrop(size),
+            ]
         else:
             raise ValueError(f"Preprocess: size={size} is not square; give crop=None.")
         if mean is not None:

@@ -62,7 +62,7 @@ def framed(size: int | Sequence[int], framing: str) -> list[Layer]:
         return [Resize(pair), RandomCrop(pair, padding=4), RandomHorizontalFlip()]
     if framing == "whole":
         return [Resize(pair)]
-    raise ValueError(f"framing={framing!r} must be one of {', '.join(FRAMINGS)}.")
+    raise ValueError(f"framed: framing={framing!r} must be one of {', '.join(FRAMINGS)}.")
 
 
 def imagenet(

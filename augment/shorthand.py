@@ -2,8 +2,9 @@
 
 import torch
 
+from augment.arguments import LARGEST, is_number, plain, shown, within
 from augment.bounds import REAL_LINE, Range
-from augment.distributions import Constant, Distribution, Normal, Uniform
+from augment.distributions import Bernoulli, Constant, Distribution, LogUniform, Normal, Uniform
 
 Quantity = float | tuple[float, float] | list[float] | Distribution
 """What a layer accepts where it needs a random quantity: a number, a pair or a distribution."""
@@ -16,38 +17,66 @@ def as_distribution(
 
     Args:
         value: a distribution is kept; a pair (low, high) is Uniform(low, high); a number is Uniform(around - value,
-            around + value) where `around` is given and the constant itself otherwise.
+            around + value) where `around` is given and the constant itself otherwise. Numbers are Python's, NumPy's or
+            torch's.
         name: what to call it in an error, "Layer: argument".
         legal: the values that make sense; a support that leaves them raises.
         around: centre of the shorthand for a single number.
         clip: cut the range made out of a single number to `legal` instead of raising.
     """
+    value = plain(value, name)
     if isinstance(value, Distribution):
-        distribution = value
-    elif isinstance(value, (int, float)) and not isinstance(value, bool):
-        if around is None:
-            distribution = Constant(value)
-        elif value < 0:
-            raise ValueError(
-                f"{name}={value} must not be negative: a number v means the range {around} - v to {around} + v."
-            )
-        else:
-            low, high = around - value, around + value
-            low, high = (max(low, legal[0]), min(high, legal[1])) if clip else (low, high)
-            distribution = Uniform(low, high) if value else Constant(around)
-    elif isinstance(value, (tuple, list)) and len(value) == 2 and all(isinstance(v, (int, float)) for v in value):
+        return _kept(value, name, legal)
+    if is_number(value):
+        low, high = _around(value, name, legal, around, clip)
+    elif isinstance(value, (tuple, list)) and len(value) == 2 and all(map(is_number, value)):
         low, high = value
-        if not low <= high:
-            raise ValueError(f"{name}={tuple(value)} must be a pair (low, high) with low <= high.")
-        distribution = Uniform(low, high) if low < high else Constant(low)
+        if low > high:
+            raise ValueError(f"{name}={value} must be a pair (low, high) with low <= high.")
     else:
-        raise TypeError(f"{name}={value!r} must be a number, a pair (low, high) or a distribution.")
+        raise TypeError(f"{name}={shown(value)} must be a number, a pair (low, high) or a distribution.")
+    if not max(legal[0], -LARGEST) <= low <= high <= min(legal[1], LARGEST):
+        raise ValueError(f"{name}={value} must {_allowed(legal)}.")
+    return Uniform(low, high) if low < high else Constant(low)
+
+
+def _around(value: float, name: str, legal: Range, around: float | None, clip: bool) -> Range:
+    """The ends of the range that a single number means."""
+    if around is None:
+        return value, value
+    if value < 0:
+        raise ValueError(
+            f"{name}={value} must not be negative: a number v means the range {around} - v to {around} + v."
+        )
+    if not value <= LARGEST:
+        raise ValueError(f"{name}={value} must {_allowed(legal)}.")
+    low, high = around - value, around + value
+    return (max(low, legal[0]), min(high, legal[1])) if clip else (low, high)
+
+
+def _kept(distribution: Distribution, name: str, legal: Range) -> Distribution:
+    """A distribution of numbers, told what makes sense."""
+    if isinstance(distribution, Bernoulli):
+        raise TypeError(f"{name}={distribution} must be a distribution of numbers; a Bernoulli is one of yes and no.")
     low, high = distribution.support()
     unbounded = isinstance(distribution, Normal)  # a normal is cut to the legal range rather than refused
     if not unbounded and not (legal[0] <= low and high <= legal[1]):
-        raise ValueError(f"{name}={value!r} must lie within [{legal[0]:g}, {legal[1]:g}].")
+        raise ValueError(f"{name}={distribution} must {_allowed(legal)}.")
     distribution.within(legal)
     return distribution
+
+
+def _allowed(legal: Range) -> str:
+    return f"lie within [{legal[0]:g}, {legal[1]:g}]" if within(*legal) else "be finite"
+
+
+def log_uniform(value: Quantity) -> Quantity:
+    """A pair of numbers, the first of which is positive and below the second, uniform in the logarithm instead."""
+    if isinstance(value, (tuple, list)) and len(value) == 2 and all(map(is_number, value)):
+        low, high = value
+        if 0 < low < high <= LARGEST:
+            return LogUniform(low, high)
+    return value
 
 
 def check_reached(distribution: Distribution, name: str) -> None:

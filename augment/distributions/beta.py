@@ -1,8 +1,11 @@
 """The distribution of a mixing weight."""
 
+import math
+
 import torch
 from torch import Tensor
 
+from augment.arguments import number
 from augment.bounds import Range
 from augment.distributions.base import Distribution, Uniforms
 
@@ -10,50 +13,63 @@ from augment.distributions.base import Distribution, Uniforms
 class Beta(Distribution):
     """Beta(a, b) on [0, 1], the mixing weight of MixUp and CutMix. Fixed: its quantiles are tabulated once.
 
-    On the left half v = x**a turns the density into the smooth (1 - x)**(b - 1) / a, on the right half
-    w = (1 - x)**b does the same, so a trapezoid rule and linear interpolation are accurate for any a, b > 0.
+    Each half of [0, 1] has a table of its own. At the place s in [0, 1] of the left one is what has the share
+    s**2 * (3 - 2 * s) of its mass below, so that both tails are fine; the table holds x**min(a, 1), which is smooth
+    there. The right one holds (1 - x)**min(b, 1).
+
+    Args:
+        a, b: from 0.001 to 10000.
     """
 
+    LEGAL: Range = (1e-3, 1e4)
     _NODES = 2048
 
     def __init__(self, a: float, b: float) -> None:
         super().__init__()
-        if min(a, b) <= 0:
-            raise ValueError(f"Beta: a={a} and b={b} must be positive.")
-        self.a, self.b = float(a), float(b)
-        left, right = self._half_mass(self.a, self.b), self._half_mass(self.b, self.a)
-        self.split = float(left[1][-1] / (left[1][-1] + right[1][-1]))
-        self.register_buffer("left", self._quantiles(*left), persistent=False)
-        self.register_buffer("right", self._quantiles(*right), persistent=False)
+        self.a, self.b = (number(self, name, value, *self.LEGAL) for name, value in (("a", a), ("b", b)))
+        (x, left), (y, right) = self._log_density(self.a, self.b), self._log_density(self.b, self.a)
+        most = max(left.max(), right.max())
+        left, right = _mass(left - most), _mass(right - most)
+        self.split = float(left[-1] / (left[-1] + right[-1]))
+        self.register_buffer("left", self._quantiles(x, left, self.a), persistent=False)
+        self.register_buffer("right", self._quantiles(y, right, self.b), persistent=False)
 
-    def _half_mass(self, a: float, b: float) -> tuple[Tensor, Tensor]:
-        """Nodes v = x**a for x in [0, 1/2] and the (unnormalised) mass below each."""
-        v = torch.linspace(0, 1, 8 * self._NODES, dtype=torch.float64) * 0.5**a
-        density = (1 - v ** (1 / a)) ** (b - 1) / a
-        mass = torch.cat([v.new_zeros(1), torch.cumulative_trapezoid(density, v)])
-        return v, mass
+    def _log_density(self, a: float, b: float) -> tuple[Tensor, Tensor]:
+        """Nodes x in [0, 1/2] at equal steps of t = (2 * x)**(min(a, 1) / 3), and the log of the density over t."""
+        power = 3 / min(a, 1.0)
+        t = torch.linspace(0, 1, 8 * self._NODES, dtype=torch.float64)
+        x = t**power / 2
+        return x, (power * a - 1) * t.log() + (b - 1) * (-x).log1p() + math.log(power) - a * math.log(2)
 
-    def _quantiles(self, v: Tensor, mass: Tensor) -> Tensor:
-        """v at equal steps of its mass, in whole 2**-31 parts of its largest: no cast to half precision rounds them."""
-        target = torch.linspace(0, 1, self._NODES + 1, dtype=torch.float64) * mass[-1]
-        i = torch.searchsorted(mass, target).clamp(1, len(v) - 1)
-        share = (target - mass[i - 1]) / (mass[i] - mass[i - 1])
-        return ((v[i - 1] + share * (v[i] - v[i - 1])) / v[-1] * (2**31 - 1)).round().to(torch.int32)
+    def _quantiles(self, x: Tensor, mass: Tensor, a: float) -> Tensor:
+        """In whole 2**-31 parts of the largest, so that no cast to half precision rounds them."""
+        place = torch.linspace(0, 1, self._NODES + 1, dtype=torch.float64)
+        target = place**2 * (3 - 2 * place) * mass[-1]
+        i = torch.searchsorted(mass, target).clamp(1, len(x) - 1)
+        share = (target - mass[i - 1]) / (mass[i] - mass[i - 1]).clamp(min=1e-300)
+        v = (2 * x) ** min(a, 1.0)
+        return ((v[i - 1] + share * (v[i] - v[i - 1])) * (2**31 - 1)).round().to(torch.int32)
 
     def support(self) -> Range:
         return 0.0, 1.0
 
     def forward(self, u: Uniforms) -> Uniforms:
         def half(table: Tensor, q: Tensor, power: float) -> Tensor:
-            position = q.clamp(0, 1) * self._NODES
+            place = 0.5 - torch.sin(torch.asin(1 - 2 * q.clamp(0, 1)) / 3)
+            position = place.clamp(0, 1) * self._NODES
             i = position.detach().to(torch.int64).clamp(max=self._NODES - 1)
             low, high = table[i].to(u.dtype), table[i + 1].to(u.dtype)
-            # v is a share of 0.5**power, so that v**(1 / power) is half the root of the share
-            return 0.5 * ((low + (high - low) * (position - i)).clamp(min=0) / (2**31 - 1)) ** (1 / power)
+            return 0.5 * ((low + (high - low) * (position - i)).clamp(min=0) / (2**31 - 1)) ** (1 / min(power, 1.0))
 
-        left = half(self.left, u / self.split, self.a)
-        right = 1 - half(self.right, (1 - u) / (1 - self.split), self.b)
+        left = half(self.left, u / max(self.split, 1e-30), self.a)
+        right = 1 - half(self.right, (1 - u) / max(1 - self.split, 1e-30), self.b)
         return torch.where(u < self.split, left, right).to(u.dtype)
 
     def extra_repr(self) -> str:
         return f"{self.a:g}, {self.b:g}"
+
+
+def _mass(log_density: Tensor) -> Tensor:
+    """What lies below each of the nodes, which are at equal steps."""
+    density = log_density.exp()
+    return torch.cat([density.new_zeros(1), torch.cumulative_trapezoid(density)])

@@ -7,8 +7,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from augment.bounds import Bounds, Range, number
+from augment.arguments import LARGEST, number
+from augment.bounds import Bounds, Range, rounded
 from augment.distributions.base import Distribution, Uniforms
+
+_LARGEST_EXPONENT = 40.0
+"""Of a factor in log scale, and of its centre: their sum's exponential is still a finite float32."""
 
 
 class Constant(Distribution):
@@ -18,7 +22,7 @@ class Constant(Distribution):
 
     def __init__(self, value: float, learnable: bool = False) -> None:
         super().__init__()
-        self.bounds = Bounds((value,), learnable)
+        self.bounds = Bounds((number(self, "value", value),), learnable)
 
     def support(self) -> Range:
         return self.bounds.initial[0], self.bounds.initial[0]
@@ -42,6 +46,7 @@ class Uniform(Distribution):
 
     def __init__(self, low: float, high: float, learnable: bool = False) -> None:
         super().__init__()
+        low, high = number(self, "low", low), number(self, "high", high)
         _check_order(self, low, high)
         self.bounds = Bounds((low, high), learnable)
 
@@ -84,9 +89,11 @@ class Spread(Distribution):
         self, width: float, cap: float, centre: float = 0.0, one_sided: bool = False, log_scale: bool = False
     ) -> None:
         super().__init__()
-        if not 0 < width < cap:
+        most = _LARGEST_EXPONENT if log_scale else LARGEST
+        self.cap, self.centre = number(self, "cap", cap, 0.0, most), number(self, "centre", centre, -most, most)
+        self.one_sided, self.log_scale = one_sided, log_scale
+        if not 0 < number(self, "width", width) < cap:
             raise ValueError(f"Spread: width={width} must lie within (0, {cap}), its cap.")
-        self.cap, self.centre, self.one_sided, self.log_scale = float(cap), float(centre), one_sided, log_scale
         self.rho = nn.Parameter(torch.tensor(math.log(width / (cap - width))))
 
     def width(self) -> Tensor:
@@ -107,7 +114,7 @@ class Spread(Distribution):
 
     def config(self) -> dict[str, Any]:
         """The fixed distribution that it has become."""
-        low, high = map(number, self(torch.tensor([0.0, 1.0], device=self.rho.device)))
+        low, high = map(rounded, self(torch.tensor([0.0, 1.0], device=self.rho.device)))
         return {"_target_": f"augment.{'LogUniform' if self.log_scale else 'Uniform'}", "low": low, "high": high}
 
     def extra_repr(self) -> str:
@@ -119,6 +126,7 @@ class LogUniform(Distribution):
 
     def __init__(self, low: float, high: float, learnable: bool = False) -> None:
         super().__init__()
+        low, high = number(self, "low", low), number(self, "high", high)
         _check_order(self, low, high)
         if low <= 0:
             raise ValueError(f"LogUniform: low={low} must be positive.")
@@ -147,10 +155,11 @@ class Normal(Distribution):
         self, mean: float, std: float, low: float = -math.inf, high: float = math.inf, learnable: bool = False
     ) -> None:
         super().__init__()
+        mean, std = number(self, "mean", mean), number(self, "std", std, high=LARGEST / 10)
         if std <= 0:
             raise ValueError(f"Normal: std={std} must be positive (a Constant has none).")
+        self.low, self.high = number(self, "low", low, low=-math.inf), number(self, "high", high, high=math.inf)
         _check_order(self, low, high)
-        self.low, self.high = low, high
         self.mean, self.std = Bounds((mean,), learnable), Bounds((std,), learnable)
         self.std.within((0.0, math.inf))
 

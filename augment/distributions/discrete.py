@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from augment.arguments import number, numbers
+from augment.arguments import weights as relative
 from augment.bounds import EDGE, Bounds, Range
 from augment.distributions.base import Distribution, Uniforms
 
@@ -16,8 +18,7 @@ class Bernoulli(Distribution):
 
     def __init__(self, p: float, learnable: bool = False) -> None:
         super().__init__()
-        if not 0 <= p <= 1:
-            raise ValueError(f"Bernoulli: p={p} must lie within [0, 1].")
+        p = number(self, "p", p, 0.0, 1.0)
         self.p = Bounds((p,), learnable)
         self.p.within((0.0, 1.0))
         self.draws = 1 if learnable or 0 < p < 1 else 0
@@ -61,12 +62,8 @@ class Choice(Distribution):
         self, values: Sequence[float], weights: Sequence[float] | None = None, learnable: bool = False
     ) -> None:
         super().__init__()
-        self.values = tuple(float(v) for v in values)
-        weights = tuple(float(w) for w in (weights if weights is not None else [1.0] * len(self.values)))
-        if not self.values or len(weights) != len(self.values):
-            raise ValueError(f"Choice: needs one weight per value, got {len(self.values)} values and {weights=}.")
-        if min(weights) < 0 or not 0 < sum(weights) < math.inf:
-            raise ValueError(f"Choice: weights={weights} must be non-negative, finite and not all 0.")
+        self.values = numbers(self, "values", values)
+        weights = relative(self, weights, len(self.values)) or (1.0,) * len(self.values)
         self.weights = tuple(w / sum(weights) for w in weights)
         if learnable:
             floor = EDGE / len(weights)

@@ -22,7 +22,7 @@ class RandomGaussianBlur(ImageOp):
     """Convolves with a Gaussian of a random width.
 
     Args:
-        kernel_size: odd number of taps, or (vertical, horizontal).
+        kernel_size: odd number of taps, or (vertical, horizontal); at most 1023.
         sigma: standard deviation in pixels, positive.
         border_type: what to assume outside of the image: "reflect", "replicate", "circular" or "constant" (0).
         p: probability that an image is blurred.
@@ -73,8 +73,8 @@ class RandomBoxBlur(ImageOp):
     """Replaces every value by the mean of the window around it.
 
     Args:
-        kernel_size: height and width of the window in pixels, or one number for both. An even window reaches one pixel
-            further down or right than up or left.
+        kernel_size: height and width of the window in pixels, at most 1023, or one number for both. An even window
+            reaches one pixel further down or right than up or left.
         border_type: what to assume outside of the image: "reflect", "replicate", "circular" or "constant" (0).
         normalized: without effect, for Kornia's recipes; there, too, it is the mean either way.
         p: probability that an image is blurred.
@@ -92,7 +92,7 @@ class RandomBoxBlur(ImageOp):
         same_on_batch: bool = False,
     ) -> None:
         super().__init__(p, same_on_batch)
-        self.kernel_size = checks.image_size(self, kernel_size, "kernel_size")
+        self.kernel_size = checks.image_size(self, kernel_size, "kernel_size", checks.MOST_TAPS)
         self.border_type = checks.one_of(self, "border_type", border_type, BORDERS)
 
     def image(self, image: Images, params: Params) -> Images:

@@ -81,7 +81,7 @@ class RandomClahe(PixelOp):
 
     Args:
         clip_limit: the most pixels in a level, in multiples of their mean over the levels; 0 is no limit.
-        grid_size: number of tiles (vertical, horizontal).
+        grid_size: number of tiles (vertical, horizontal), at most 128.
         slow_and_differentiable: without effect, for Kornia's recipes; the layer is differentiable either way.
         p: probability that an image is changed.
         same_on_batch: one draw for all samples of a batch.
@@ -98,7 +98,7 @@ class RandomClahe(PixelOp):
         same_on_batch: bool = False,
     ) -> None:
         super().__init__(p, same_on_batch)
-        self.grid_size = checks.image_size(self, grid_size, "grid_size")
+        self.grid_size = checks.image_size(self, grid_size, "grid_size", most=128)
         self.quantity("clip_limit", clip_limit, legal=(0.0, 1e3))
 
     def pixel(self, planes: Planes, params: Params) -> Planes:

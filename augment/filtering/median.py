@@ -24,8 +24,8 @@ class RandomMedianBlur(ImageOp):
     The gradient goes to the value that is the median; equal values share it.
 
     Args:
-        kernel_size: odd height and width of the window in pixels, or one number for both. The work grows faster than
-            the window: 20 passes over the image for 3x3, 158 for 5x5, 474 for 7x7; compiled they are one.
+        kernel_size: odd height and width of the window in pixels, at most 31, or one number for both. The work grows
+            faster than the window: 20 passes over the image for 3x3, 158 for 5x5, 474 for 7x7; compiled they are one.
         p: probability that an image is blurred.
         same_on_batch: one draw for all samples of a batch.
     """
@@ -39,7 +39,7 @@ class RandomMedianBlur(ImageOp):
         same_on_batch: bool = False,
     ) -> None:
         super().__init__(p, same_on_batch)
-        self.kernel_size = checks.odd_size(self, "kernel_size", kernel_size)
+        self.kernel_size = checks.odd_size(self, "kernel_size", kernel_size, most=31)
         self.columns = [(*c, True, True) for c in sorting_network(range(self.kernel_size[0]))]
         self.rest, self.middle = median_network(*self.kernel_size)
 

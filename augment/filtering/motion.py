@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from augment import checks
+from augment.arguments import is_whole, shown
 from augment.distributions import Bernoulli, Choice, Constant, Distribution, Uniform
 from augment.layer import ImageOp
 from augment.pixels import per_sample, written
@@ -17,6 +18,9 @@ from augment.windows import BORDERS, filtered, pad
 _SNAP = 2.0**10
 """Positions are rounded to this fraction of a pixel, so that ties fall alike on every device."""
 
+_LONGEST = 255
+"""The longest line, in pixels: the work grows with its square."""
+
 
 class RandomMotionBlur(ImageOp):
     """Averages along a line through every pixel, with Kornia's kernels, each sample with its own length and angle.
@@ -24,7 +28,7 @@ class RandomMotionBlur(ImageOp):
     Kornia draws one length for the whole batch.
 
     Args:
-        kernel_size: length of the line in pixels, at least 1. A whole number, which must be odd; a pair of whole
+        kernel_size: length of the line in pixels, from 1 to 255. A whole number, which must be odd; a pair of whole
             numbers, out of which every odd one is equally likely; or a distribution of real lengths, whose upper end
             sizes the kernel, so that a learnable length cannot grow beyond it.
         angle: of the line in degrees, counter-clockwise, within [-360, 360]; a number v means (-v, v).
@@ -68,16 +72,16 @@ class RandomMotionBlur(ImageOp):
 
 
 def _lengths(value: int | tuple[int, int] | list[int] | Distribution) -> Distribution:
-    if isinstance(value, Distribution) and math.isfinite(value.support()[1]):
+    if isinstance(value, Distribution) and value.support()[1] <= _LONGEST:
         return value
-    pair = (value, value) if isinstance(value, int) else value
-    if isinstance(pair, (tuple, list)) and len(pair) == 2 and all(isinstance(n, int) and n > 0 for n in pair):
+    pair = (value, value) if is_whole(value) else value
+    if isinstance(pair, (tuple, list)) and len(pair) == 2 and all(is_whole(n) and 0 < n <= _LONGEST for n in pair):
         odd = range(pair[0] | 1, pair[1] + 1, 2)
         if odd:
             return Choice(odd) if len(odd) > 1 else Constant(odd[0])
     raise ValueError(
-        f"RandomMotionBlur: kernel_size={value!r} must be an odd whole number, a pair (low, high) with an odd whole "
-        "number in it, or a distribution with an upper end."
+        f"RandomMotionBlur: kernel_size={shown(value)} must be an odd whole number, a pair (low, high) with an odd "
+        f"whole number in it, or a distribution with an upper end; at most {_LONGEST}."
     )
 
 

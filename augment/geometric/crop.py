@@ -7,9 +7,9 @@ from torch import Tensor
 
 from augment import checks
 from augment import matrix as mat
-from augment.distributions import Bernoulli, LogUniform
+from augment.distributions import Bernoulli
 from augment.layer import Warp
-from augment.shorthand import Quantity
+from augment.shorthand import Quantity, log_uniform
 from augment.step import Box
 from augment.types import Matrices, Params, PerSample, Size
 
@@ -146,9 +146,7 @@ class RandomResizedCrop(Warp):
         super().__init__(p, same_on_batch)
         self.size, self.resample = checks.image_size(self, size), checks.resample_mode(self, resample)
         self.quantity("scale", scale, legal=(1e-6, 1.0), count=10)
-        if isinstance(ratio, (tuple, list)) and len(ratio) == 2 and 0 < ratio[0] < ratio[1]:
-            ratio = LogUniform(*ratio)
-        self.quantity("ratio", ratio, legal=(1e-3, 1e3), count=10)
+        self.quantity("ratio", log_uniform(ratio), legal=(1e-3, 1e3), count=10)
         self.quantity("top", (0.0, 1.0))
         self.quantity("left", (0.0, 1.0))
 

@@ -7,6 +7,7 @@ from kornia.filters import get_gaussian_kernel1d
 from torch import Tensor
 
 from augment import checks
+from augment.arguments import whole
 from augment.constants import constant
 from augment.distributions import Bernoulli
 from augment.interpolation import Window
@@ -198,7 +199,7 @@ class RandomGridDistortion(DenseWarp):
     """Stretches and squeezes the columns and the rows of a grid of cells; the image's border stays where it is.
 
     Args:
-        num_steps: cells along each side, positive.
+        num_steps: cells along each side, from 1 to 100.
         distort_limit: change of a cell's extent as a fraction, before all are scaled to fit; a number d means (-d, d),
             within [-0.9, 0.9].
         resample: "nearest", "bilinear" or "bicubic".
@@ -220,9 +221,8 @@ class RandomGridDistortion(DenseWarp):
         same_on_batch: bool = False,
     ) -> None:
         super().__init__(p, same_on_batch)
-        if not isinstance(num_steps, int) or num_steps < 1:
-            raise ValueError(f"RandomGridDistortion: num_steps={num_steps!r} must be a positive whole number.")
-        self.num_steps, self.resample = num_steps, checks.resample_mode(self, resample)
+        self.num_steps = whole(self, "num_steps", num_steps, 1, 100)
+        self.resample = checks.resample_mode(self, resample)
         self.quantity("distort_limit", distort_limit, legal=(-0.9, 0.9), around=0.0, count=2 * num_steps)
 
     def resolve(self, params: Params, size: Size) -> Params:

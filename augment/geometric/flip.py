@@ -6,9 +6,12 @@ import torch
 from torch import Tensor
 
 from augment import matrix as mat
+from augment.arguments import is_whole, shown
 from augment.distributions import Bernoulli, Choice
 from augment.layer import Warp
 from augment.types import Matrices, Params, Size
+
+_MOST_TURNS = 100
 
 
 class RandomHorizontalFlip(Warp):
@@ -52,7 +55,8 @@ class RandomRotation90(Warp):
     height and width differ by an odd number, the turn is about a point half a pixel off the centre.
 
     Args:
-        times: (low, high), both inclusive: each number of quarter turns between them is equally likely.
+        times: (low, high), both inclusive: each number of quarter turns between them is equally likely;
+            within [-100, 100].
         p: probability that an image is turned.
         same_on_batch: one draw for all samples of a batch.
     """
@@ -64,9 +68,13 @@ class RandomRotation90(Warp):
 
     def __init__(self, times: Sequence[int] = (0, 3), p: float | Bernoulli = 0.5, same_on_batch: bool = False) -> None:
         super().__init__(p, same_on_batch)
-        if len(times) != 2 or any(int(t) != t for t in times) or times[0] > times[1]:
-            raise ValueError(f"RandomRotation90: times={times} must be two whole numbers (low, high), low <= high.")
-        self.quantity("times", Choice(range(int(times[0]), int(times[1]) + 1)))
+        low, high = times if isinstance(times, (list, tuple)) and len(times) == 2 else (None, None)
+        if not (is_whole(low) and is_whole(high) and -_MOST_TURNS <= low <= high <= _MOST_TURNS):
+            raise ValueError(
+                f"RandomRotation90: times={shown(times)} must be two whole numbers (low, high), low <= high, within "
+                f"[-{_MOST_TURNS}, {_MOST_TURNS}]."
+            )
+        self.quantity("times", Choice(range(low, high + 1)))
 
     def matrix(self, size: Size, params: Params, like: Tensor) -> Matrices:
         quarter = torch.remainder(params["times"], 4)

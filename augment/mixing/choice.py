@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from augment import checks
+from augment.arguments import weights as relative
 from augment.base import Layer
 from augment.batch import Batch
 from augment.distributions import Bernoulli, Choice
@@ -45,14 +46,8 @@ class RandomMix(Mix):
         same_on_batch: bool = False,
     ) -> None:
         super().__init__(p, same_on_batch, num_classes)
-        if not layers:
-            raise ValueError(f"RandomMix: layers={layers!r} must hold at least one.")
-        for layer in layers:
-            if not isinstance(layer, Mix):
-                raise TypeError(
-                    f"RandomMix: layers holds {checks.kind_of(layer)}, which is not a Mix layer of augment."
-                )
-        self.layers = nn.ModuleList(layers)
+        self.layers = nn.ModuleList(checks.some_layers(self, layers, Mix, "a Mix layer"))
+        weights = relative(self, weights, len(layers))
         self.quantity("choice", Choice(range(len(layers)), weights, learnable))
 
     @property

@@ -2,6 +2,7 @@
 
 import torch
 
+from augment.arguments import number
 from augment.batch import Batch
 from augment.distributions import Bernoulli, Beta
 from augment.mix import Mix
@@ -20,8 +21,8 @@ class RandomCutMix(Mix):
     share of each the other image leaves or the rectangle shows, and the other image's boxes are cut to it.
 
     Args:
-        lambda_val: the sample's own share of the area, within [0, 1]; the paper's is uniform. `beta` b is short for
-            Beta(b, b).
+        lambda_val: the sample's own share of the area, within [0, 1]; the paper's is uniform. `beta` b, from 0.001 to
+            10000, is short for Beta(b, b).
         beta: see there; give one of the two.
         num_classes: needed where labels are class indices.
         p: probability that a sample is mixed.
@@ -37,9 +38,12 @@ class RandomCutMix(Mix):
         same_on_batch: bool = False,
     ) -> None:
         super().__init__(p, same_on_batch, num_classes)
-        if beta is not None and lambda_val != (0.0, 1.0):
-            raise ValueError(f"RandomCutMix: give either lambda_val={lambda_val!r} or beta={beta}, not both.")
-        self.quantity("lambda_val", lambda_val if beta is None else Beta(beta, beta), legal=(0.0, 1.0))
+        if beta is not None:
+            if lambda_val != (0.0, 1.0):
+                raise ValueError(f"RandomCutMix: give either lambda_val={lambda_val!r} or beta={beta}, not both.")
+            beta = number(self, "beta", beta, *Beta.LEGAL)
+            lambda_val = Beta(beta, beta)
+        self.quantity("lambda_val", lambda_val, legal=(0.0, 1.0))
         self.quantity("top", (0.0, 1.0))
         self.quantity("left", (0.0, 1.0))
 

@@ -25,7 +25,7 @@ class RandomJigsaw(Layer):
     all its pieces. `inverse` puts the patches back, but cannot shrink boxes again.
 
     Args:
-        grid: (rows, columns) of patches.
+        grid: (rows, columns) of patches, at most 64.
         ensure_perm: never leave all patches in place; the reverse order stands in for the order as it was.
         p: probability that an image is changed.
         same_on_batch: one order for all samples of a batch.
@@ -39,7 +39,7 @@ class RandomJigsaw(Layer):
         same_on_batch: bool = False,
     ) -> None:
         super().__init__(p, same_on_batch)
-        self.grid, self.ensure_perm = checks.grid(self, "grid", grid), ensure_perm
+        self.grid, self.ensure_perm = checks.grid(self, "grid", grid, most=64), ensure_perm
         if ensure_perm and self.grid == (1, 1):
             raise ValueError(f"RandomJigsaw: grid={grid} has one patch only, which ensure_perm=True cannot move.")
         self.quantity("keys", (0.0, 1.0), count=self.grid[0] * self.grid[1])

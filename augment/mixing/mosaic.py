@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from augment import checks
+from augment.arguments import number
 from augment.batch import Batch
 from augment.distributions import Bernoulli
 from augment.mix import Mix, following
@@ -25,7 +26,8 @@ class RandomMosaic(Mix):
     Args:
         output_size: (height, width) of the window in pixels; the image's own if not given. Samples left out are cut or
             filled with 0 to it at the bottom and right.
-        mosaic_grid: how many images along the width and along the height, in Kornia's order.
+        mosaic_grid: how many images along the width and along the height, in Kornia's order; at
+            most 16.
         start_ratio_range: where the window starts, as a fraction within [0, 1] of the image's width and, drawn
             separately, height; rounded down to whole pixels.
         min_bbox_size: boxes of which less is left than this area, in square pixels, are marked as not visible.
@@ -49,10 +51,10 @@ class RandomMosaic(Mix):
     ) -> None:
         super().__init__(p, same_on_batch, num_classes)
         self.output_size = None if output_size is None else checks.image_size(self, output_size, "output_size")
-        self.mosaic_grid = checks.grid(self, "mosaic_grid", mosaic_grid)
+        self.mosaic_grid = checks.grid(self, "mosaic_grid", mosaic_grid, most=16)
         if min_bbox_size < 0:
             raise ValueError(f"RandomMosaic: min_bbox_size={min_bbox_size} must not be negative.")
-        self.min_bbox_size = float(min_bbox_size)
+        self.min_bbox_size = number(self, "min_bbox_size", min_bbox_size)
         self.quantity("start_ratio_range", start_ratio_range, legal=(0.0, 1.0), count=2)
 
     def out_size(self, size: Size) -> Size:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from augment.arguments import whole_numbers
 from augment.batch import Batch
 from augment.distributions import Bernoulli
 from augment.mix import Mix
@@ -42,9 +43,7 @@ class RandomTransplantation(Mix):
     ) -> None:
         super().__init__(p, same_on_batch, num_classes)
         labels = () if excluded_labels is None else excluded_labels
-        if not isinstance(labels, Sequence) or any(not isinstance(n, int) or isinstance(n, bool) for n in labels):
-            raise TypeError(f"RandomTransplantation: excluded_labels={excluded_labels!r} must be whole numbers.")
-        self.excluded_labels = tuple(labels)
+        self.excluded_labels = whole_numbers(self, "excluded_labels", labels, -(2**63), 2**63 - 1, fewest=0)
         self.quantity("key", (0.0, 1.0), count=2)
 
     def prepared(self, batch: Batch) -> Batch:

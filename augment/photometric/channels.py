@@ -6,6 +6,7 @@ import torch
 from kornia.augmentation._2d.intensity.planckian_jitter import get_planckian_coeffs
 
 from augment import checks
+from augment.arguments import is_whole, shown
 from augment.distributions import Bernoulli
 from augment.layer import PixelOp
 from augment.noise import uniform_field
@@ -70,10 +71,12 @@ class RandomPlanckianJitter(PixelOp):
         super().__init__(p, same_on_batch)
         table = get_planckian_coeffs(checks.one_of(self, "mode", mode, ("blackbody", "cied")))
         rows = range(len(table)) if select_from is None else select_from
-        rows = (rows,) if isinstance(rows, int) else tuple(rows)
-        if not rows or any(not isinstance(row, int) or not -len(table) <= row < len(table) for row in rows):
+        rows = tuple(rows[: len(table) + 1]) if isinstance(rows, (list, tuple, range)) else (rows,)
+        if not 0 < len(rows) <= len(table) or not all(
+            is_whole(row) and -len(table) <= row < len(table) for row in rows
+        ):
             raise ValueError(
-                f"RandomPlanckianJitter: select_from={select_from} must be whole numbers within "
+                f"RandomPlanckianJitter: select_from={shown(select_from)} must be whole numbers within "
                 f"[{-len(table)}, {len(table) - 1}]."
             )
         # whole numbers, because a module's conversion to half precision would round floats

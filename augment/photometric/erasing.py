@@ -2,15 +2,16 @@
 
 import torch
 
+from augment.arguments import number
 from augment.base import Layer
 from augment.batch import Batch
-from augment.distributions import Bernoulli, LogUniform
+from augment.distributions import Bernoulli
 from augment.layer import PixelOp, check_dense
 from augment.native import bytes as native
 from augment.noise import normal_field
 from augment.pixels import each, to_float
 from augment.rectangles import SIDES, rectangle
-from augment.shorthand import Quantity
+from augment.shorthand import Quantity, log_uniform
 from augment.tracing import for_gpu
 from augment.types import Params, Planes, Size
 
@@ -35,13 +36,13 @@ class RandomErasing(PixelOp):
         same_on_batch: bool = False,
     ) -> None:
         super().__init__(p, same_on_batch)
-        if not isinstance(value, (int, float)) and value != "random":
-            raise ValueError(f"RandomErasing: value={value!r} must be a number or 'random'.")
+        if value != "random":
+            if isinstance(value, str):
+                raise ValueError(f"RandomErasing: value={value!r} must be a number or 'random'.")
+            value = number(self, "value", value, kind="one number, for all channels, or 'random'")
         self.value = value
         self.quantity("scale", scale, legal=(0.0, 1.0))
-        if isinstance(ratio, (tuple, list)) and len(ratio) == 2 and 0 < ratio[0] < ratio[1]:
-            ratio = LogUniform(*ratio)
-        self.quantity("ratio", ratio, legal=(1e-3, 1e3))
+        self.quantity("ratio", log_uniform(ratio), legal=(1e-3, 1e3))
         self.quantity("top", (0.0, 1.0))
         self.quantity("left", (0.0, 1.0))
         if value == "random":

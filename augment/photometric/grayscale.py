@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from augment.arguments import numbers
 from augment.distributions import Bernoulli
 from augment.layer import PixelOp
 from augment.photometric.color import gray, weighted
@@ -24,7 +25,7 @@ class RandomGrayscale(PixelOp):
         same_on_batch: bool = False,
     ) -> None:
         super().__init__(p, same_on_batch)
-        self.rgb_weights = None if rgb_weights is None else tuple(float(w) for w in rgb_weights)
+        self.rgb_weights = None if rgb_weights is None else numbers(self, "rgb_weights", rgb_weights)
 
     def pixel(self, planes: Planes, params: Params) -> Planes:
         if self.rgb_weights is None and len(planes) in (1, 3):

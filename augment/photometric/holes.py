@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from augment import checks
+from augment.arguments import is_whole
 from augment.distributions import Bernoulli, Choice, Uniform
 from augment.layer import PixelOp
 from augment.pixels import per_sample
@@ -21,7 +23,7 @@ class CoarseDropout(PixelOp):
             draws are rounded; 0 changes nothing.
         hole_height_range, hole_width_range: size of each rectangle: as fractions of the image's height and width
             where no value is above 1, in pixels where all are whole numbers or above 1.
-        fill: what to fill with.
+        fill: what to fill with, within [0, 1].
         p: probability that an image is changed.
         same_on_batch: one draw for all samples of a batch.
     """
@@ -39,7 +41,7 @@ class CoarseDropout(PixelOp):
         same_on_batch: bool = False,
     ) -> None:
         super().__init__(p, same_on_batch)
-        self.fill = float(fill)
+        self.fill = checks.unit_value(self, "fill", fill)
         self.quantity("num_holes_range", num_holes_range, legal=(0.0, _MOST_HOLES))
         if _is_whole_pair(num_holes_range):
             self.quantity("num_holes_range", Choice(range(num_holes_range[0], num_holes_range[1] + 1)))
@@ -79,7 +81,7 @@ class GridMask(PixelOp):
         unit_range: side of a cell: as a fraction of the image's shorter side where no value is above 1, in pixels
             where all are whole numbers or above 1. The paper's 96 to 224 pixels on 224 are about 0.43 to 1.
         rotation: turn of the grid in degrees; a number v means (-v, v).
-        fill: what to fill with.
+        fill: what to fill with, within [0, 1].
         p: probability that an image is changed.
         same_on_batch: one draw for all samples of a batch.
     """
@@ -96,7 +98,7 @@ class GridMask(PixelOp):
         same_on_batch: bool = False,
     ) -> None:
         super().__init__(p, same_on_batch)
-        self.fill = float(fill)
+        self.fill = checks.unit_value(self, "fill", fill)
         self.quantity("ratio", ratio, legal=(0.0, 1.0))
         self.unit_in_pixels = _length(self, "unit_range", unit_range)
         self.quantity("rotation", rotation, legal=(-360.0, 360.0), around=0.0)
@@ -128,7 +130,7 @@ def _length(layer: PixelOp, name: str, value: Quantity, count: int | None = None
     layer.quantity(name, value, legal=(0.0, _MOST_PIXELS), count=count)
     low, high = getattr(layer, name).support()
     whole = _is_whole_pair(value)
-    in_pixels = whole or isinstance(value, int) or high > 1
+    in_pixels = whole or is_whole(value) or high > 1
     if in_pixels and low < 1:
         raise ValueError(
             f"{type(layer).__name__}: {name}={value!r} must be fractions up to 1 or whole numbers of pixels from 1 on."
@@ -141,7 +143,7 @@ def _length(layer: PixelOp, name: str, value: Quantity, count: int | None = None
 def _is_whole_pair(value: Quantity) -> bool:
     """A proper pair (low, high) of whole numbers; what else there is, `quantity` judges."""
     is_pair = isinstance(value, (tuple, list)) and len(value) == 2
-    return is_pair and all(isinstance(v, int) for v in value) and value[0] <= value[1]
+    return is_pair and all(map(is_whole, value)) and value[0] <= value[1]
 
 
 def _pixels(length: Tensor, side: int | Tensor, in_pixels: bool) -> Tensor:

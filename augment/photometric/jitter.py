@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from augment.arguments import is_whole, shown
 from augment.distributions import Bernoulli
 from augment.layer import PixelOp
 from augment.photometric.color import blend, clamped, gray, mean_gray, scale_saturation, shift_hue, with_rgb
@@ -67,9 +68,10 @@ class ColorJitter(PixelOp):
         same_on_batch: bool = False,
     ) -> None:
         super().__init__(p, same_on_batch)
-        if len(set(order)) != len(order) or not set(order) <= {0, 1, 2, 3}:
-            name = type(self).__name__
-            raise ValueError(f"{name}: order={tuple(order)} must hold numbers from 0 to 3, each at most once.")
+        listed = isinstance(order, (list, tuple))
+        if not listed or not all(is_whole(i) and 0 <= i <= 3 for i in order) or len(set(order)) != len(order):
+            label = f"{type(self).__name__}: order={shown(order)}"
+            raise (ValueError if listed else TypeError)(f"{label} must hold numbers from 0 to 3, each at most once.")
         for name, value in zip(_STEPS, (brightness, contrast, saturation), strict=False):
             self.quantity(name, value, legal=(0.0, 100.0), around=1.0, clip=True)
         self.quantity("hue", hue, legal=(-0.5, 0.5), around=0.0)

@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 
+from torch import nn
+
+from augment.arguments import LARGEST, number, numbers
 from augment.layer import PixelOp
 from augment.types import Params, Planes
 
@@ -21,9 +24,7 @@ class Normalize(PixelOp):
 
     def __init__(self, mean: Statistic, std: Statistic) -> None:
         super().__init__()
-        self.mean, self.std = _statistic(mean), _statistic(std)
-        if min(self.std) <= 0:
-            raise ValueError(f"{type(self).__name__}: std={std} must be positive.")
+        self.mean, self.std = statistics(self, mean, std)
 
     def pixel(self, planes: Planes, params: Params) -> Planes:
         means, stds = _matched(self, len(planes))
@@ -43,17 +44,26 @@ class Denormalize(PixelOp):
 
     def __init__(self, mean: Statistic, std: Statistic) -> None:
         super().__init__()
-        self.mean, self.std = _statistic(mean), _statistic(std)
-        if min(self.std) <= 0:
-            raise ValueError(f"{type(self).__name__}: std={std} must be positive.")
+        self.mean, self.std = statistics(self, mean, std)
 
     def pixel(self, planes: Planes, params: Params) -> Planes:
         means, stds = _matched(self, len(planes))
         return tuple(plane * s + m for plane, m, s in zip(planes, means, stds, strict=True))
 
 
-def _statistic(value: Statistic) -> tuple[float, ...]:
-    return (float(value),) if isinstance(value, (int, float)) else tuple(float(v) for v in value)
+def statistics(owner: nn.Module, mean: Statistic, std: Statistic) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and std as numbers, one or one a channel; std large enough to be divided by."""
+    means, stds = (
+        (number(owner, name, value, kind="a number or one a channel,"),)
+        if not isinstance(value, (list, tuple))
+        else numbers(owner, name, value)
+        for name, value in (("mean", mean), ("std", std))
+    )
+    if min(stds) <= 0:
+        raise ValueError(f"{type(owner).__name__}: std={std} must be positive.")
+    if min(stds) < 1 / LARGEST:
+        raise ValueError(f"{type(owner).__name__}: std={std} must be at least {1 / LARGEST:g}.")
+    return means, stds
 
 
 def _matched(layer: Normalize | Denormalize, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:

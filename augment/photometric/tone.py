@@ -2,6 +2,7 @@
 
 import torch
 
+from augment.arguments import is_number
 from augment.distributions import Bernoulli, Normal
 from augment.levels import LevelOp
 from augment.photometric.color import clamped
@@ -80,8 +81,7 @@ class RandomPosterize(LevelOp):
 
     def __init__(self, bits: Quantity = 3, p: float | Bernoulli = 0.5, same_on_batch: bool = False) -> None:
         super().__init__(p, same_on_batch)
-        is_number = isinstance(bits, (int, float)) and not isinstance(bits, bool)
-        self.quantity("bits", (bits, max(bits, 8)) if is_number else bits, legal=(0.0, 8.0))
+        self.quantity("bits", (bits, max(bits, 8)) if is_number(bits) else bits, legal=(0.0, 8.0))
 
     def resolve(self, params: Params, size: Size) -> Params:
         """`bits` as whole numbers."""

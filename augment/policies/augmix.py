@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from augment import checks
+from augment.arguments import number, whole
 from augment.base import Layer
 from augment.batch import Batch
 from augment.distributions import Bernoulli, Beta, Choice
@@ -16,6 +17,7 @@ from augment.types import Params, PerSample
 
 _LEVELS = 10
 _MAX_DEPTH = 3
+_MOST = 100  # chains, and operators in one
 _COLOUR = ("Brightness", "Color", "Contrast", "Sharpness")
 
 
@@ -28,9 +30,9 @@ class AugMix(Layer):
 
     Args:
         severity: the strongest magnitude that is drawn, from 1 to 10.
-        mixture_width: how many chains.
-        chain_depth: operators in a chain; -1 draws 1 to 3.
-        alpha: of the Dirichlet and the Beta distribution, positive.
+        mixture_width: how many chains, at most 100.
+        chain_depth: operators in a chain, at most 100; -1 draws 1 to 3.
+        alpha: of the Dirichlet and the Beta distribution, from 0.001 to 100.
         all_ops: False leaves out Brightness, Color, Contrast and Sharpness, which the corruptions of ImageNet-C hold.
         resample: "nearest", "bilinear" or "bicubic", for the geometric operators.
         fill: value shown outside of the image, in [0, 1].
@@ -53,10 +55,11 @@ class AugMix(Layer):
         same_on_batch: bool = False,
     ) -> None:
         super().__init__(p, same_on_batch)
-        if not 1 <= severity <= _LEVELS:
-            raise ValueError(f"AugMix: severity={severity} must lie within [1, {_LEVELS}].")
-        if mixture_width < 1 or chain_depth == 0:
-            raise ValueError(f"AugMix: mixture_width={mixture_width} must be positive, {chain_depth=} positive or -1.")
+        severity = whole(self, "severity", severity, 1, _LEVELS)
+        mixture_width = whole(self, "mixture_width", mixture_width, 1, _MOST)
+        if chain_depth != -1:
+            chain_depth = whole(self, "chain_depth", chain_depth, 1, _MOST)
+        alpha = number(self, "alpha", alpha, Beta.LEGAL[0], Beta.LEGAL[1] / _MOST)
         operators = space("augmix")
         if not all_ops:
             operators = tuple(operator for operator in operators if operator.name not in _COLOUR)

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from augment import checks
+from augment.arguments import is_whole, shown
+from augment.arguments import weights as relative
 from augment.base import Layer
 from augment.constants import constant
 from augment.distributions import Bernoulli, Choice
@@ -30,13 +32,7 @@ class Container(Layer):
 
     def __init__(self, layers: Sequence[Layer], p: float | Bernoulli = 1.0, same_on_batch: bool = False) -> None:
         super().__init__(p, same_on_batch)
-        name = type(self).__name__
-        if not layers:
-            raise ValueError(f"{name}: layers={layers!r} must hold at least one.")
-        for layer in layers:
-            if not isinstance(layer, Layer):
-                raise TypeError(f"{name}: layers holds {checks.kind_of(layer)}, which is not a layer of augment.")
-        self.layers = nn.ModuleList(layers)
+        self.layers = nn.ModuleList(checks.some_layers(self, layers, Layer, "a layer"))
 
     @property
     def draws(self) -> int:
@@ -127,6 +123,7 @@ class OneOf(Container):
         same_on_batch: bool = False,
     ) -> None:
         super().__init__(layers, p, same_on_batch)
+        weights = relative(self, weights, len(layers))
         self.quantity("choice", Choice(range(len(layers)), weights, learnable))
 
     @property
@@ -164,10 +161,13 @@ class SomeOf(Container):
         same_on_batch: bool = False,
     ) -> None:
         super().__init__(layers, p, same_on_batch)
-        fewest, most = (n, n) if isinstance(n, int) else tuple(n)
-        if not 0 <= fewest <= most <= len(layers):
-            raise ValueError(f"SomeOf: n={n} must lie within [0, {len(layers)}], the number of layers.")
-        self.weights = Choice(range(len(layers)), weights).weights
+        fewest, most = n if isinstance(n, (list, tuple)) and len(n) == 2 else (n, n)
+        if not (is_whole(fewest) and is_whole(most) and 0 <= fewest <= most <= len(layers)):
+            raise ValueError(
+                f"SomeOf: n={shown(n)} must be a whole number or a pair (fewest, most) and lie within "
+                f"[0, {len(layers)}], the number of layers."
+            )
+        self.weights = Choice(range(len(layers)), relative(self, weights, len(layers))).weights
         self.quantity("number", Choice(range(fewest, most + 1)))
         self.quantity("keys", (0.0, 1.0), count=len(layers))
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from augment.arguments import is_number, number, shown
 from augment.base import Layer
 from augment.config import write_yaml
 from augment.distributions import Bernoulli, Distribution, LogUniform, Spread, Uniform
@@ -82,9 +83,16 @@ class LearnedPolicy(Container):
         same_on_batch: bool = False,
     ) -> None:
         for name, value in (("width", width), ("probability", probability)):
-            if not 0 < value < 1:
+            if not 0 < number(self, name, value) < 1:
                 raise ValueError(f"LearnedPolicy: {name}={value} must lie within (0, 1), ends excluded.")
-        caps = dict(operators) if isinstance(operators, Mapping) else dict.fromkeys(operators)
+        if not isinstance(operators, (dict, list, tuple)) or not operators:
+            error = ValueError if isinstance(operators, (dict, list, tuple)) else TypeError
+            raise error(f"LearnedPolicy: operators={shown(operators)} must hold names of operators, at least one.")
+        for name in operators:
+            if not isinstance(name, str) or name not in (*OPERATORS, *GATES):
+                known = ", ".join((*OPERATORS, *GATES))
+                raise ValueError(f"LearnedPolicy: operators has {shown(name)}; known are {known}.")
+        caps = operators if isinstance(operators, dict) else dict.fromkeys(operators)
         layers = [_operator(name, cap, width, Bernoulli(probability, learnable=True)) for name, cap in caps.items()]
         super().__init__(layers, p, same_on_batch)
         self.names = tuple(caps)
@@ -153,10 +161,8 @@ def _operator(name: str, cap: float | None, width: float, gate: Bernoulli) -> La
         if cap is not None:
             raise ValueError(f"LearnedPolicy: operators[{name!r}]={cap} must be None, it has no width.")
         return GATES[name](gate)
-    if name not in OPERATORS:
-        raise ValueError(f"LearnedPolicy: operators has {name!r}; known are {', '.join((*OPERATORS, *GATES))}.")
     largest, centre, build = OPERATORS[name]
     cap = largest if cap is None else cap
-    if not 0 < cap <= largest:
+    if not is_number(cap) or not 0 < cap <= largest:
         raise ValueError(f"LearnedPolicy: operators[{name!r}]={cap} must lie within (0, {largest:.4g}].")
     return build(Spread(width * cap, cap, centre or 0.0, log_scale=centre is None), gate)

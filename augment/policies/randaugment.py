@@ -7,15 +7,18 @@ import re
 from collections.abc import Sequence
 
 from augment import checks
+from augment.arguments import number, whole
 from augment.base import Layer
 from augment.distributions import Bernoulli, Choice, Normal
 from augment.policies.containers import gated
-from augment.policies.operators import space
+from augment.policies.operators import SPACES, space
 from augment.policies.slot import Slot
 from augment.types import Noise, Params
 
 _TIMM_LEVELS = 10
 """timm counts magnitudes from 0 to 10, torchvision to `num_magnitude_bins` - 1."""
+_MOST_OPERATORS = 100
+_MOST_BINS = 1024
 
 
 class RandAugment(Layer):
@@ -25,12 +28,12 @@ class RandAugment(Layer):
     They act on bytes: floats are rounded to 256 levels, and the image gets no gradient through them.
 
     Args:
-        n: how many operators a sample gets.
+        n: how many operators a sample gets, at most 100.
         m: strength, from 0 to num_magnitude_bins - 1; with `increasing` from 0 to 10.
         increasing: timm's "inc1": all operators get stronger with m, SolarizeAdd and Invert are among them, and each
             is carried out with probability 0.5.
         mstd: standard deviation of m, cut to its range; infinity draws it uniformly from 0 to m.
-        num_magnitude_bins: torchvision's scale of m.
+        num_magnitude_bins: torchvision's scale of m, from 2 to 1024.
         operators: names of some of the operators to choose among; all if not given.
         resample: "nearest", "bilinear" or "bicubic", for the geometric operators.
         fill: value shown outside of the image, in [0, 1].
@@ -54,16 +57,14 @@ class RandAugment(Layer):
         same_on_batch: bool = False,
     ) -> None:
         super().__init__(p, same_on_batch)
-        largest = _TIMM_LEVELS if increasing else num_magnitude_bins - 1
-        if not isinstance(n, int) or n < 0:
-            raise ValueError(f"RandAugment: n={n!r} must be a whole number, not negative.")
-        if not 0 <= m <= largest:
-            raise ValueError(f"RandAugment: m={m} must lie within [0, {largest}].")
-        if mstd < 0:
-            raise ValueError(f"RandAugment: mstd={mstd} must not be negative.")
-        self.n = n
+        bins = whole(self, "num_magnitude_bins", num_magnitude_bins, 2, _MOST_BINS)
+        largest = _TIMM_LEVELS if increasing else bins - 1
+        self.n = whole(self, "n", n, 0, _MOST_OPERATORS)
+        m, mstd = number(self, "m", m, 0, largest), number(self, "mstd", mstd, 0.0, math.inf)
+        mstd = math.inf if mstd > 100 * largest else mstd  # uniform, as good as
+        name = "timm_increasing" if increasing else "randaugment"
         self.slot = Slot(
-            space("timm_increasing" if increasing else "randaugment", operators),
+            space(name, checks.names(self, "operators", operators, tuple(SPACES[name]))),
             level=_level(m / largest, mstd / largest),
             resample=checks.resample_mode(self, resample),
             fill=checks.unit_value(self, "fill", fill),
@@ -116,7 +117,7 @@ class TrivialAugmentWide(Slot):
     rounded to 256 levels, and the image gets no gradient through them.
 
     Args:
-        num_magnitude_bins: how many strengths there are.
+        num_magnitude_bins: how many strengths there are, from 2 to 1024.
         operators: names of some of the operators to choose among; all if not given.
         resample: "nearest", "bilinear" or "bicubic", for the geometric operators.
         fill: value shown outside of the image, in [0, 1].
@@ -135,11 +136,11 @@ class TrivialAugmentWide(Slot):
         p: float | Bernoulli = 1.0,
         same_on_batch: bool = False,
     ) -> None:
-        if not isinstance(num_magnitude_bins, int) or num_magnitude_bins < 2:
-            raise ValueError(f"TrivialAugmentWide: num_magnitude_bins={num_magnitude_bins!r} must be at least 2.")
+        bins = whole(self, "num_magnitude_bins", num_magnitude_bins, 2, _MOST_BINS)
+        name = "trivialaugment_wide"
         super().__init__(
-            space("trivialaugment_wide", operators),
-            level=Choice([i / (num_magnitude_bins - 1) for i in range(num_magnitude_bins)]),
+            space(name, checks.names(self, "operators", operators, tuple(SPACES[name]))),
+            level=Choice([i / (bins - 1) for i in range(bins)]),
             resample=checks.resample_mode(self, resample),
             fill=checks.unit_value(self, "fill", fill),
             p=p,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from augment.arguments import number
 from augment.distributions import Bernoulli
 from augment.filtering.blur import RandomGaussianBlur
 from augment.photometric.grayscale import RandomGrayscale
@@ -16,12 +17,13 @@ class ThreeAugment(RandomApply):
     The recipe's crop and flip are layers of their own.
 
     Args:
-        color_jitter: strength of brightness, contrast and saturation.
+        color_jitter: strength of brightness, contrast and saturation, within [0, 100].
         p: probability that a sample gets all of it.
         same_on_batch: one choice for all samples of a batch.
     """
 
     def __init__(self, color_jitter: float = 0.3, p: float | Bernoulli = 1.0, same_on_batch: bool = False) -> None:
+        color_jitter = number(self, "color_jitter", color_jitter, 0.0, 100.0)
         one = OneOf(
             [
                 RandomGrayscale(p=1.0),
