@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from augment.interpolation import INTERPOLATIONS
+from augment.interpolation import INTERPOLATIONS, RESIZE_INTERPOLATIONS
 from augment.step import PADDINGS
 
 
@@ -17,6 +17,10 @@ def one_of(owner: nn.Module, argument: str, value: str, allowed: Sequence[str]) 
 
 def resample_mode(owner: nn.Module, value: str) -> str:
     return one_of(owner, "resample", value, INTERPOLATIONS)
+
+
+def resize_mode(owner: nn.Module, value: str) -> str:
+    return one_of(owner, "resample", value, RESIZE_INTERPOLATIONS)
 
 
 def padding_mode(owner: nn.Module, value: str) -> str:
