@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from torch import nn
 
 from augment.interpolation import INTERPOLATIONS, RESIZE_INTERPOLATIONS
+from augment.plain import plain
+from augment.shorthand import as_numbers
 from augment.step import PADDINGS
 
 
@@ -51,6 +53,7 @@ def kind_of(value: object) -> str:
 
 def unit_value(owner: nn.Module, argument: str, value: float) -> float:
     """A pixel value in [0, 1]."""
+    value = plain(value)
     if not 0 <= value <= 1:
         raise ValueError(f"{type(owner).__name__}: {argument}={value} must lie within [0, 1].")
     return float(value)
@@ -66,6 +69,7 @@ def odd_size(owner: nn.Module, argument: str, value: int | Sequence[int]) -> tup
 
 def pair_of(owner: nn.Module, argument: str, value: Sequence) -> tuple:
     """Two quantities."""
+    value = as_numbers(value, f"{type(owner).__name__}: {argument}")
     if not isinstance(value, (tuple, list)) or len(value) != 2:
         name = type(owner).__name__
         raise TypeError(f"{name}: {argument}={value!r} must be a pair of numbers or distributions.")

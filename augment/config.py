@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from augment.plain import plain
+
 
 class Configured:
     """Remembers the arguments that it was built with."""
@@ -44,6 +46,8 @@ def _plain(value: Any, owner: str) -> Any:
         return value.config()
     if isinstance(value, torch.dtype):
         return str(value).removeprefix("torch.")
+    if isinstance(value, torch.Tensor):
+        value = plain(value)
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, (list, tuple, range)):

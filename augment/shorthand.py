@@ -4,9 +4,10 @@ import torch
 
 from augment.bounds import REAL_LINE, Range
 from augment.distributions import Constant, Distribution, Normal, Uniform
+from augment.plain import plain
 
-Quantity = float | tuple[float, float] | list[float] | Distribution
-"""What a layer accepts where it needs a random quantity: a number, a pair or a distribution."""
+Quantity = float | tuple[float, float] | list[float] | torch.Tensor | Distribution
+"""What a layer accepts where it needs a random quantity: a number, a pair or a distribution; a tensor of numbers, too."""
 
 
 def as_distribution(
@@ -22,6 +23,7 @@ def as_distribution(
         around: centre of the shorthand for a single number.
         clip: cut the range made out of a single number to `legal` instead of raising.
     """
+    value = as_numbers(value, name)
     if isinstance(value, Distribution):
         distribution = value
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -48,6 +50,21 @@ def as_distribution(
         raise ValueError(f"{name}={value!r} must lie within [{legal[0]:g}, {legal[1]:g}].")
     distribution.within(legal)
     return distribution
+
+
+def as_numbers(value: object, name: str) -> object:
+    """Tensors as plain numbers and tuples of them, see `plain`.
+
+    Raises:
+        ValueError: a tensor requires a gradient. A layer that kept its numbers would not learn them.
+    """
+    entries = value if isinstance(value, (tuple, list)) else (value,)
+    if any(isinstance(entry, torch.Tensor) and entry.requires_grad for entry in entries):
+        raise ValueError(
+            f"{name} must not be a tensor that requires a gradient: write Uniform(low, high, learnable=True) to learn "
+            "a range, or call from_kornia."
+        )
+    return plain(value)
 
 
 def check_reached(distribution: Distribution, name: str) -> None:

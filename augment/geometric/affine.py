@@ -9,7 +9,7 @@ from augment import checks
 from augment import matrix as mat
 from augment.distributions import Bernoulli, Distribution
 from augment.layer import Warp
-from augment.shorthand import Quantity
+from augment.shorthand import Quantity, as_numbers
 from augment.types import Matrices, Params, PerSample, Size
 
 Pair = Sequence[Quantity]
@@ -87,7 +87,7 @@ class RandomAffine(Warp):
         move_x, move_y = (0.0, 0.0) if translate is None else checks.pair_of(self, "translate", translate)
         self.quantity("translate_x", move_x, legal=(-1.0, 1.0), around=0.0)
         self.quantity("translate_y", move_y, legal=(-1.0, 1.0), around=0.0)
-        scale_x, scale_y = _two(1.0 if scale is None else scale)
+        scale_x, scale_y = _two(1.0 if scale is None else scale, "RandomAffine: scale")
         self.quantity("scale", scale_x, legal=(1e-3, 1e3))
         if scale_y is not None:
             self.quantity("scale_y", scale_y, legal=(1e-3, 1e3))
@@ -196,15 +196,19 @@ def centre(size: Size) -> tuple[float | PerSample, float | PerSample]:
 
 
 def _shear_quantities(layer: Warp, shear: Quantity | Sequence[Quantity]) -> None:
-    shear_x, shear_y = _two(shear)
+    shear_x, shear_y = _two(shear, f"{type(layer).__name__}: shear")
     layer.quantity("shear_x", shear_x, legal=(-89.0, 89.0), around=0.0)
     layer.quantity("shear_y", 0.0 if shear_y is None else shear_y, legal=(-89.0, 89.0), around=0.0)
 
 
-def _two(value: Quantity | Sequence[Quantity]) -> tuple[Quantity, Quantity | None]:
-    """x and y out of (low, high, low, high) or a pair with a distribution in it; anything else is for x alone."""
+def _two(value: Quantity | Sequence[Quantity], name: str) -> tuple[Quantity, Quantity | None]:
+    """x and y out of (low, high, low, high), ((low, high), (low, high)) or a pair with a distribution in it.
+
+    Anything else is for x alone.
+    """
+    value = as_numbers(value, name)
     if isinstance(value, (tuple, list)) and len(value) == 4:
         return tuple(value[:2]), tuple(value[2:])
-    if isinstance(value, (tuple, list)) and len(value) == 2 and any(isinstance(v, Distribution) for v in value):
+    if isinstance(value, (tuple, list)) and len(value) == 2 and any(not isinstance(v, (int, float)) for v in value):
         return tuple(value)
     return value, None

@@ -10,7 +10,7 @@ from augment import matrix as mat
 from augment.distributions import Bernoulli, LogUniform
 from augment.geometric.resize import copy_mode
 from augment.layer import Warp
-from augment.shorthand import Quantity
+from augment.shorthand import Quantity, as_numbers
 from augment.step import Box, Step, copying
 from augment.types import Matrices, Params, PerSample, Size
 
@@ -148,6 +148,7 @@ class RandomResizedCrop(Warp):
         self.size = checks.image_size(self, size)
         self.copies, self.resample = copy_mode(checks.resize_mode(self, resample))
         self.quantity("scale", scale, legal=(1e-6, 1.0), count=10)
+        ratio = as_numbers(ratio, "RandomResizedCrop: ratio")
         if isinstance(ratio, (tuple, list)) and len(ratio) == 2 and 0 < ratio[0] < ratio[1]:
             ratio = LogUniform(*ratio)
         self.quantity("ratio", ratio, legal=(1e-3, 1e3), count=10)

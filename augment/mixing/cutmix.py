@@ -8,7 +8,8 @@ from augment.mix import Mix
 from augment.mixing.annotations import pasted, with_room
 from augment.overlay import Overlay
 from augment.rectangles import SIDES, rectangle
-from augment.shorthand import Quantity
+from augment.plain import plain
+from augment.shorthand import Quantity, as_numbers
 from augment.types import Params, Size
 
 
@@ -31,12 +32,13 @@ class RandomCutMix(Mix):
     def __init__(
         self,
         lambda_val: Quantity = (0.0, 1.0),
-        beta: float | None = None,
+        beta: float | torch.Tensor | None = None,
         num_classes: int | None = None,
         p: float | Bernoulli = 1.0,
         same_on_batch: bool = False,
     ) -> None:
         super().__init__(p, same_on_batch, num_classes)
+        lambda_val, beta = as_numbers(lambda_val, "RandomCutMix: lambda_val"), plain(beta)
         if beta is not None and lambda_val != (0.0, 1.0):
             raise ValueError(f"RandomCutMix: give either lambda_val={lambda_val!r} or beta={beta}, not both.")
         self.quantity("lambda_val", lambda_val if beta is None else Beta(beta, beta), legal=(0.0, 1.0))

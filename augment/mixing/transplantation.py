@@ -9,6 +9,7 @@ from augment.batch import Batch
 from augment.distributions import Bernoulli
 from augment.mix import Mix
 from augment.noise import from_unit, mix32
+from augment.plain import plain
 from augment.types import Bool, Integer, Params, Shaped
 
 _WORD = 2**32
@@ -35,13 +36,13 @@ class RandomTransplantation(Mix):
 
     def __init__(
         self,
-        excluded_labels: Sequence[int] | None = None,
+        excluded_labels: Sequence[int] | Tensor | None = None,
         num_classes: int | None = None,
         p: float | Bernoulli = 0.5,
         same_on_batch: bool = False,
     ) -> None:
         super().__init__(p, same_on_batch, num_classes)
-        labels = () if excluded_labels is None else excluded_labels
+        labels = () if excluded_labels is None else plain(excluded_labels)
         if not isinstance(labels, Sequence) or any(not isinstance(n, int) or isinstance(n, bool) for n in labels):
             raise TypeError(f"RandomTransplantation: excluded_labels={excluded_labels!r} must be whole numbers.")
         self.excluded_labels = tuple(labels)

@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 
+from torch import Tensor
+
 from augment.distributions import Bernoulli
 from augment.layer import PixelOp
 from augment.photometric.color import gray, weighted
+from augment.plain import plain
 from augment.types import Params, Planes
 
 
@@ -19,12 +22,12 @@ class RandomGrayscale(PixelOp):
 
     def __init__(
         self,
-        rgb_weights: Sequence[float] | None = None,
+        rgb_weights: Sequence[float] | Tensor | None = None,
         p: float | Bernoulli = 0.1,
         same_on_batch: bool = False,
     ) -> None:
         super().__init__(p, same_on_batch)
-        self.rgb_weights = None if rgb_weights is None else tuple(float(w) for w in rgb_weights)
+        self.rgb_weights = None if rgb_weights is None else tuple(float(w) for w in plain(rgb_weights))
 
     def pixel(self, planes: Planes, params: Params) -> Planes:
         if self.rgb_weights is None and len(planes) in (1, 3):

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 
+from torch import Tensor
+
 from augment.layer import PixelOp
+from augment.plain import plain
 from augment.types import Params, Planes
 
-Statistic = float | Sequence[float]
+Statistic = float | Sequence[float] | Tensor
 
 
 class Normalize(PixelOp):
@@ -53,6 +56,7 @@ class Denormalize(PixelOp):
 
 
 def _statistic(value: Statistic) -> tuple[float, ...]:
+    value = plain(value)
     return (float(value),) if isinstance(value, (int, float)) else tuple(float(v) for v in value)
 
 
