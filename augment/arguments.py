@@ -88,7 +88,7 @@ def plain(value: Any, label: str) -> Any:
             f"{label} is a tensor with a gradient; what is to be learned is a distribution, learnable=True."
         )
     if callable(getattr(value, "tolist", None)):
-        return value.tolist()
+        return _shortened(value.tolist()) if str(value.dtype).endswith("float32") else value.tolist()
     if isinstance(value, tuple):
         return tuple(plain(item, label) for item in value)
     if isinstance(value, Sequence):
@@ -96,6 +96,11 @@ def plain(value: Any, label: str) -> Any:
     if isinstance(value, Mapping):
         return {key: plain(item, label) for key, item in value.items()}
     return value
+
+
+def _shortened(value: Any) -> Any:
+    """Numbers of float32 to the digits that it holds: 0.3 instead of 0.30000001192."""
+    return [_shortened(item) for item in value] if isinstance(value, list) else float(f"{value:.7g}")
 
 
 def shown(value: object) -> str:

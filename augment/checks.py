@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from augment.arguments import is_whole, number, plain, shown, whole
-from augment.interpolation import INTERPOLATIONS
+from augment.interpolation import INTERPOLATIONS, RESIZE_INTERPOLATIONS
 from augment.pages import has_memory
 from augment.step import PADDINGS
 
@@ -37,6 +37,10 @@ def names(owner: nn.Module, argument: str, value: Sequence[str] | None, allowed:
 
 def resample_mode(owner: nn.Module, value: str) -> str:
     return one_of(owner, "resample", value, INTERPOLATIONS)
+
+
+def resize_mode(owner: nn.Module, value: str) -> str:
+    return one_of(owner, "resample", value, RESIZE_INTERPOLATIONS)
 
 
 def padding_mode(owner: nn.Module, value: str) -> str:

@@ -1,11 +1,13 @@
 """Which pixels make up a value between them, and with what weights, along one axis.
 
 The filter is Pillow's: weights kernel((pixel - position) / radius), normalised over the pixels that may be read, with a
-radius of the local minification where the image shrinks (antialiasing) and 1 otherwise (plain interpolation).
+radius of the local minification where the image shrinks (antialiasing) and 1 otherwise. Bicubic interpolation without
+antialiasing is another kernel, see `kernel_name`.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -19,22 +21,42 @@ Grid = Float[Tensor, "b #oh #ow"]
 
 @dataclass(frozen=True)
 class Kernel:
-    """An interpolation kernel: its half width in taps and its weight at a distance."""
+    """An interpolation kernel.
+
+    Attributes:
+        support: its half width in taps.
+        weight: its weight at a distance.
+        repeats: a tap outside of the window reads the pixel at its border; otherwise it has no weight.
+    """
 
     support: float
     weight: Callable[[Tensor], Tensor]
+    repeats: bool = False
 
 
-def _cubic(t: Tensor) -> Tensor:
-    """The cubic convolution kernel with a = -1/2 (Keys 1981, eq. 15), Pillow's and torch's antialiased bicubic."""
+def _cubic(t: Tensor, a: float) -> Tensor:
+    """The cubic convolution kernel of slope `a` at a distance of 1 (Keys 1981, eq. 7)."""
     t = t.abs()
-    near = (1.5 * t - 2.5) * t * t + 1
-    far = ((-0.5 * t + 2.5) * t - 4) * t + 2
+    near = ((a + 2) * t - (a + 3)) * t * t + 1
+    far = ((a * t - 5 * a) * t + 8 * a) * t - 4 * a
     return torch.where(t < 1, near, torch.where(t < 2, far, torch.zeros_like(t)))
 
 
-KERNELS = {"bilinear": Kernel(1.0, lambda t: (1 - t.abs()).clamp(min=0)), "bicubic": Kernel(2.0, _cubic)}
-INTERPOLATIONS = ("nearest", *KERNELS)
+PLAIN_BICUBIC = "bicubic without antialiasing"
+
+KERNELS = {
+    "bilinear": Kernel(1.0, lambda t: (1 - t.abs()).clamp(min=0)),
+    "bicubic": Kernel(2.0, partial(_cubic, a=-0.5)),  # Pillow's, and torch's with antialias=True
+    PLAIN_BICUBIC: Kernel(2.0, partial(_cubic, a=-0.75), repeats=True),  # OpenCV's, and torch's with antialias=False
+}
+INTERPOLATIONS = ("nearest", "bilinear", "bicubic")
+RESIZE_INTERPOLATIONS = ("nearest", "nearest-exact", "bilinear", "bicubic")
+"""What layers that change the size offer: torch's names for its two ways of copying pixels, see `Step.copied`."""
+
+
+def kernel_name(interpolation: str, antialias: bool) -> str:
+    """The entry of `KERNELS` that torch means by an interpolation, or "nearest"."""
+    return PLAIN_BICUBIC if interpolation == "bicubic" and not antialias else interpolation
 
 
 Span = tuple[float | Tensor, float | Tensor]
@@ -95,7 +117,9 @@ def taps_of(position: Tensor, span: Span, radius: float | Tensor, taps: int, ker
     position = clamp(position, span, margin=0.5)
     first = torch.floor(position - kernel.support * radius) + 1
     pixels = [first + k for k in range(taps)]
-    weights = [kernel.weight((position - p) / radius) * inside(p, span) for p in pixels]
+    weights = [kernel.weight((position - p) / radius) for p in pixels]
+    if not kernel.repeats:
+        weights = [w * inside(p, span) for p, w in zip(pixels, weights, strict=True)]
     total = sum(weights[1:], weights[0])
     return [(clamp(p, span), w / total) for p, w in zip(pixels, weights, strict=True)]
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from augment import matrix as mat
 from augment.base import Layer, steps_of
 from augment.batch import Batch, PackedImages
-from augment.pixels import planes, stacked, to_float
+from augment.pixels import dtype_of, each, planes, stacked, to_float
 from augment.rows import Parts, on_chosen, takes_rows
 from augment.step import Box, Positions, Step
 from augment.types import Bool, Float, Images, Matrices, Params, Planes, Size
@@ -176,8 +176,17 @@ def _joins(layer: Warp | DenseWarp, run: list[Layer]) -> bool:
 
 
 def _apply_warps(batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
-    """Moves the samples that any warp of a run moves."""
+    """Moves the samples that any warp of a run moves. What bicubic makes of bytes is cut to [0, 1]."""
     interpolation = _interpolation(run)
+    out = _warped(batch, params, run, interpolation)
+    bytes_came = isinstance(batch.image, PackedImages) or dtype_of(batch.image) == torch.uint8
+    if not bytes_came or interpolation != "bicubic":
+        return out
+    dense = isinstance(out.image, Tensor)
+    return out.replace(image=out.image.clamp(0, 1) if dense else each(out.image, lambda plane: plane.clamp(0, 1)))
+
+
+def _warped(batch: Batch, params: list[Params], run: list[Layer], interpolation: str) -> Batch:
 
     def moved(image: Parts, params: list[Params]) -> Parts:
         some = Batch(image[0])

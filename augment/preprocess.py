@@ -21,7 +21,7 @@ class Preprocess(Pipeline):
         mean, std: for Normalize, one number or one a channel; None for neither.
         crop: share of the resized image that the crop keeps along the shorter side, in (0, 1]; None squeezes the whole
             image into `size` whatever its aspect.
-        resample: "nearest", "bilinear" or "bicubic".
+        resample: "nearest", "nearest-exact", "bilinear" or "bicubic", see `Resize`.
         dtype, compile: see Pipeline.
     """
 

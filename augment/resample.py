@@ -39,7 +39,8 @@ def sample(
         image: the source, uint8 or float.
         x, y: (B, H, W), or with extents of 1 where they do not vary.
         window: the part of the source to read.
-        interpolation: one of INTERPOLATIONS; "nearest" keeps the image's dtype, the others give float in [0, 1].
+        interpolation: "nearest" or one of KERNELS; "nearest" keeps the image's dtype, the others give float, in [0, 1]
+            but for what bicubic overshoots.
         footprint: for antialiasing.
         moved: (B,) bool, samples of which no pixel moves are False; they stay exact to the bit.
     """
@@ -53,7 +54,7 @@ def sample(
     taps = [math.ceil(2 * kernel.support * bound) for bound in footprint.bound]
     if not torch.compiler.is_compiling():
         on_cpu = (image.device if isinstance(image, PackedImages) else x.device).type == "cpu"
-        if footprint.separable and max(taps) > 2 and on_cpu:
+        if footprint.separable and max(taps) > 2 and on_cpu and not kernel.repeats:
             return resized(image, x, y, window, footprint, kernel)
         if interpolation == "bilinear" and (max(taps) <= 4 or on_cpu):
             return grid_samples(image, x, y, window, footprint, moved)

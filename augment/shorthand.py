@@ -6,8 +6,8 @@ from augment.arguments import LARGEST, is_number, plain, shown, within
 from augment.bounds import REAL_LINE, Range
 from augment.distributions import Bernoulli, Constant, Distribution, LogUniform, Normal, Uniform
 
-Quantity = float | tuple[float, float] | list[float] | Distribution
-"""What a layer accepts where it needs a random quantity: a number, a pair or a distribution."""
+Quantity = float | tuple[float, float] | list[float] | torch.Tensor | Distribution
+"""What a layer accepts where it needs a random quantity: a number, a pair or a distribution; a tensor of numbers, too."""
 
 
 def as_distribution(

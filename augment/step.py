@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -39,6 +40,8 @@ class Step:
         window: the box of the input, (top, left, height, width) in whole pixels, that the step cuts out first: nothing
             outside of it bleeds into the result.
         gate: (B,) bool, which samples are moved at all; None for all of them.
+        copied: input position -> centre of the pixel that a resize by copying shows there. Images and masks are read
+            at it; boxes and keypoints move by the matrix alone.
     """
 
     matrix: Matrices
@@ -55,6 +58,7 @@ class Step:
     undisplace: Map | None = None
     window: Box | None = None
     gate: PerSample | None = field(default=None, repr=False)
+    copied: Map | None = None
 
 
 def project(steps: Sequence[Step], x: Positions, y: Positions) -> tuple[Positions, Positions]:
@@ -84,6 +88,26 @@ def look(step: Step, x: Positions, y: Positions) -> tuple[Positions, Positions]:
         return moved
     gate = step.gate[:, None, None]
     return torch.where(gate, moved[0], x), torch.where(gate, moved[1], y)
+
+
+def copying(step: Step, offset: float) -> Step:
+    """A resize of a box that copies pixels as torch does: output pixel i shows pixel floor((i + offset) * scale) of it.
+
+    Args:
+        step: a resize, with or without a crop.
+        offset: 0 for torch's "nearest", 0.5 for its "nearest-exact".
+    """
+    return replace(step, copied=partial(_copied, step.matrix, offset))
+
+
+def _copied(matrix: Matrices, offset: float, x: Positions, y: Positions) -> tuple[Positions, Positions]:
+    found = []
+    for axis, position in enumerate((x, y)):
+        scale, shift = matrix[:, axis, axis, None, None], matrix[:, axis, 2, None, None]
+        first = torch.round(shift - (scale - 1) / 2)  # pixel of the box
+        pixel = torch.round((position - shift) / scale)  # of the output
+        found.append(first + torch.floor((pixel + offset) * scale))
+    return found[0], found[1]
 
 
 def shrinks(steps: Sequence[Step]) -> tuple[tuple[float | Tensor, float | Tensor], tuple[float, float]]:
@@ -141,4 +165,4 @@ def inverted(step: Step) -> Step:
             separable=False,
         )
     sizes = {"in_size": step.out_size, "out_size": step.in_size}
-    return replace(back, **sizes, padding="zeros", fill=0.0, window=None, shrink=(1.0, 1.0), bound=(1.0, 1.0))
+    return replace(back, **sizes, padding="zeros", fill=0.0, window=None, shrink=(1.0, 1.0), bound=(1.0, 1.0), copied=None)

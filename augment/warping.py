@@ -13,7 +13,7 @@ from augment import matrix as mat
 from augment.annotations import warp_boxes, warp_keypoints, warp_mask
 from augment.batch import Batch, PackedImages
 from augment.gpu import warping as gpu
-from augment.interpolation import Footprint, Grid, Span, Window, clamp
+from augment.interpolation import Footprint, Grid, Span, Window, clamp, kernel_name
 from augment.native import warping as native
 from augment.pixels import dtype_of, each, per_sample
 from augment.resample import sample
@@ -43,7 +43,8 @@ def warp(batch: Batch, steps: Sequence[Step], interpolation: str = "bilinear") -
     elif on_gpu:
         image = gpu.warped(batch.image, steps, _window(steps), interpolation, batch.between)
     else:
-        image = sample(batch.image, x, y, _window(steps), interpolation, _footprint(steps), _moved(steps))
+        kernel = kernel_name(interpolation, interpolation == "bicubic" and _antialiased(steps))
+        image = sample(batch.image, x, y, _window(steps), kernel, _footprint(steps), _moved(steps))
         image = _fill_outside(image, outside, sharp=interpolation == "nearest")
     changes = {"image": image}
     if batch.mask is not None:
@@ -76,13 +77,15 @@ def _trace(steps: Sequence[Step], size: tuple[int, int]) -> tuple[Grid, Grid, Ou
     outside: Outside = []
     for step in reversed(steps):
         pending.insert(0, step)
-        if step.padding == "none" and step.displace is None:
+        if step.padding == "none" and step.displace is None and step.copied is None:
             continue
         if step.displace is None:
             x, y = project(pending, x, y)
         else:
             x, y = look(step, *(project(pending[1:], x, y) if pending[1:] else (x, y)))
         pending = []
+        if step.copied is not None:
+            x, y = step.copied(x, y)
         if step.padding == "zeros":
             outside.insert(0, (x, y, step))
         else:
@@ -148,6 +151,11 @@ def _meet(span: Span, first: float | Tensor, last: float | Tensor) -> Span:
         torch.minimum(torch.maximum(low, torch.minimum(first, last).round()), high),
         torch.maximum(torch.minimum(high, torch.maximum(first, last).round()), low),
     )
+
+
+def _antialiased(steps: Sequence[Step]) -> bool:
+    """Whether any step changes the size with antialiasing."""
+    return any(isinstance(shrink, Tensor) or shrink != 1 for step in steps for shrink in step.shrink)
 
 
 def _footprint(steps: Sequence[Step]) -> Footprint:

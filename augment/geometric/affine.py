@@ -7,7 +7,7 @@ from torch import Tensor
 
 from augment import checks
 from augment import matrix as mat
-from augment.distributions import Bernoulli, Distribution
+from augment.distributions import Bernoulli
 from augment.layer import Warp
 from augment.shorthand import Quantity
 from augment.types import Matrices, Params, PerSample, Size
@@ -202,9 +202,12 @@ def _shear_quantities(layer: Warp, shear: Quantity | Sequence[Quantity]) -> None
 
 
 def _two(value: Quantity | Sequence[Quantity]) -> tuple[Quantity, Quantity | None]:
-    """x and y out of (low, high, low, high) or a pair with a distribution in it; anything else is for x alone."""
+    """x and y out of (low, high, low, high), ((low, high), (low, high)) or a pair with a distribution in it.
+
+    Anything else is for x alone.
+    """
     if isinstance(value, (tuple, list)) and len(value) == 4:
         return tuple(value[:2]), tuple(value[2:])
-    if isinstance(value, (tuple, list)) and len(value) == 2 and any(isinstance(v, Distribution) for v in value):
+    if isinstance(value, (tuple, list)) and len(value) == 2 and any(not isinstance(v, (int, float)) for v in value):
         return tuple(value)
     return value, None

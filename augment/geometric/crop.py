@@ -8,9 +8,10 @@ from torch import Tensor
 from augment import checks
 from augment import matrix as mat
 from augment.distributions import Bernoulli
+from augment.geometric.resize import copy_mode
 from augment.layer import Warp
 from augment.shorthand import Quantity, log_uniform
-from augment.step import Box
+from augment.step import Box, Step, copying
 from augment.types import Matrices, Params, PerSample, Size
 
 PADDING_MODES = {
@@ -126,7 +127,7 @@ class RandomResizedCrop(Warp):
         size: (height, width) or one number for both, in pixels.
         scale: area of the crop as a fraction of the image's, in (0, 1].
         ratio: width / height of the crop; a pair is uniform in the logarithm.
-        resample: "nearest", "bilinear" or "bicubic".
+        resample: "nearest", "nearest-exact", "bilinear" or "bicubic", see `Resize`.
         p: probability of a random crop; of the others the whole image is resized.
         same_on_batch: one draw for all samples of a batch.
     """
@@ -144,7 +145,8 @@ class RandomResizedCrop(Warp):
         same_on_batch: bool = False,
     ) -> None:
         super().__init__(p, same_on_batch)
-        self.size, self.resample = checks.image_size(self, size), checks.resample_mode(self, resample)
+        self.size = checks.image_size(self, size)
+        self.copies, self.resample = copy_mode(checks.resize_mode(self, resample))
         self.quantity("scale", scale, legal=(1e-6, 1.0), count=10)
         self.quantity("ratio", log_uniform(ratio), legal=(1e-3, 1e3), count=10)
         self.quantity("top", (0.0, 1.0))
@@ -180,6 +182,10 @@ class RandomResizedCrop(Warp):
 
     def window(self, size: Size, params: Params) -> Box:
         return params["top"], params["left"], params["height"], params["width"]
+
+    def step(self, size: Size, max_size: tuple[int, int], params: Params, like: Tensor) -> Step:
+        step = super().step(size, max_size, params, like)
+        return step if self.copies is None else copying(step, self.copies)
 
     def shrink(self, size: Size) -> tuple[float | Tensor, float | Tensor]:
         return size[0] / self.size[0], size[1] / self.size[1]

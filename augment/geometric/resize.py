@@ -8,6 +8,7 @@ from torch import Tensor
 from augment import checks
 from augment import matrix as mat
 from augment.layer import Warp
+from augment.step import Step, copying
 from augment.types import Matrices, Params, Size
 
 _SIDES = ("short", "long", "vert", "horz")
@@ -19,8 +20,9 @@ class Resize(Warp):
     Args:
         size: (height, width) in pixels; or one number for the side named by `side`, the other keeping the aspect.
         side: "short", "long", "vert" or "horz"; used with one number only.
-        resample: "nearest", "bilinear" or "bicubic".
-        antialias: False for plain interpolation whatever the factor, as OpenCV's INTER_LINEAR.
+        resample: as torch names them: "nearest" (pixel floor(i * scale) of the input at i), "nearest-exact" (the pixel at
+            its centre, floor((i + 1/2) * scale)), "bilinear" or "bicubic".
+        antialias: False for plain interpolation whatever the factor, as OpenCV's INTER_LINEAR and INTER_CUBIC.
     """
 
     deterministic = separable = True
@@ -33,13 +35,17 @@ class Resize(Warp):
         pair = checks.image_size(self, size)
         self.size = pair[0] if isinstance(size, int) else pair
         self.side, self.antialias = checks.one_of(self, "side", side, _SIDES), antialias
-        self.resample = checks.resample_mode(self, resample)
+        self.copies, self.resample = copy_mode(checks.resize_mode(self, resample))
 
     def out_size(self, size: Size) -> Size:
         return self.size if isinstance(self.size, tuple) else keeping_aspect(size, self.size, self.side)
 
     def matrix(self, size: Size, params: Params, like: Tensor) -> Matrices:
         return mat.crop_resize(0.0, 0.0, size, self.out_size(size), like)
+
+    def step(self, size: Size, max_size: tuple[int, int], params: Params, like: Tensor) -> Step:
+        step = super().step(size, max_size, params, like)
+        return step if self.copies is None else copying(step, self.copies)
 
     def shrink(self, size: Size) -> tuple[float | Tensor, float | Tensor]:
         return _ratio(size, self.out_size(size)) if self.antialias else (1.0, 1.0)
@@ -50,7 +56,7 @@ class LongestMaxSize(Resize):
 
     Args:
         max_size: pixels, positive.
-        resample: "nearest", "bilinear" or "bicubic".
+        resample: "nearest", "nearest-exact", "bilinear" or "bicubic", see `Resize`.
     """
 
     example = {"max_size": 20}
@@ -64,13 +70,19 @@ class SmallestMaxSize(Resize):
 
     Args:
         max_size: pixels, positive.
-        resample: "nearest", "bilinear" or "bicubic".
+        resample: "nearest", "nearest-exact", "bilinear" or "bicubic", see `Resize`.
     """
 
     example = {"max_size": 20}
 
     def __init__(self, max_size: int, resample: str = "bilinear") -> None:
         super().__init__(checks.image_size(self, max_size, "max_size")[0], "short", resample)
+
+
+def copy_mode(resample: str) -> tuple[float | None, str]:
+    """The offset of `copying` for torch's two ways to copy pixels, None for others; and what to sample with."""
+    offset = {"nearest": 0.0, "nearest-exact": 0.5}.get(resample)
+    return offset, resample if offset is None else "nearest"
 
 
 def keeping_aspect(size: Size, target: int, side: str) -> Size:

@@ -31,7 +31,7 @@ def serves(image: Source, steps: Sequence[Step], interpolation: str) -> bool:
     parts = (image.data,) if isinstance(image, PackedImages) else image if isinstance(image, tuple) else (image,)
     if not library.serves(*matrices, *parts) or matrices[0].dtype != torch.float32:
         return False
-    if interpolation == "bicubic" or any(step.displace is not None for step in steps):
+    if interpolation == "bicubic" or any(step.displace is not None or step.copied is not None for step in steps):
         return False
     if any(step.padding not in ("zeros", "none") for step in steps):
         return False

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from numbers import Number
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from augment.arguments import plain
 from augment.base import Layer
 from augment.distributions import Uniform
 from augment.pipeline import Pipeline
@@ -35,7 +37,7 @@ class Conversion:
 
     Args:
         find: gives the function that converts a transform, None if there is none.
-        stage: makes a stage of a transform as it is; None if it cannot be one.
+        stage: makes a stage of a transform as it is; raises NoEquivalentError if it cannot be one.
         strict: whether everything has to convert.
         num_classes: for layers that mix labels.
 
@@ -46,7 +48,7 @@ class Conversion:
     def __init__(
         self,
         find: Callable[[Any], Callable[[Any, Conversion], Converted] | None],
-        stage: Callable[[Any], Layer | None],
+        stage: Callable[[Any], Layer],
         strict: bool,
         num_classes: int | None = None,
     ) -> None:
@@ -64,13 +66,20 @@ class Conversion:
                 raise NoEquivalentError("there is no equivalent")
             found = convert(transform, self)
         except (NoEquivalentError, ValueError, TypeError) as problem:  # the latter two from arguments of our layers
-            runs = not self.strict and getattr(problem, "runs", True)
-            found = self.stage(transform) if runs else None
-            if found is None:
-                name = getattr(transform, "__name__", type(transform).__name__)
-                self.failures.append(f"{name} ({str(problem).rstrip('.')})")
-                return []
+            found = self._as_it_is(transform, problem)
         return found if isinstance(found, list) else [found]
+
+    def _as_it_is(self, transform: Any, problem: Exception) -> Converted:
+        """The transform as a stage; nothing, and one more failure, if it cannot be one."""
+        reason = str(problem).rstrip(".")
+        if not self.strict and getattr(problem, "runs", True):
+            try:
+                return self.stage(transform)
+            except NoEquivalentError as other:
+                reason += f"; {other}"
+        name = getattr(transform, "__name__", type(transform).__name__)
+        self.failures.append(f"{name} ({reason})")
+        return []
 
     def sequence(self, transforms: Iterable[Any]) -> list[Layer]:
         """What stands for several, one after another."""
@@ -91,11 +100,11 @@ def single(layers: list[Layer]) -> Layer:
 
 
 def numbers(value: float | Sequence[float] | Tensor) -> list[float]:
-    """The numbers in whatever a library keeps them in; 0.3 also where it has become 0.30000001192 in float32."""
+    """The numbers in whatever a library keeps them in."""
     if isinstance(value, Tensor):
-        found = value.detach().reshape(-1).tolist()
-        return [float(f"{n:.7g}") for n in found] if value.dtype == torch.float32 else found
-    return [value] if isinstance(value, (int, float)) else list(value)
+        value = value.detach().reshape(-1)
+    value = plain(value, "a quantity")
+    return [value] if isinstance(value, Number) else list(value)
 
 
 def quantity(value: float | Sequence[float] | Tensor) -> Quantity | tuple[float, ...]:

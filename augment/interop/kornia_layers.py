@@ -65,7 +65,8 @@ def _quarter_turns(k: Any, _: Conversion) -> Converted:
 
 def _crop(k: Any, _: Conversion) -> Converted:
     names = ("size", "padding", "pad_if_needed", "padding_mode")
-    fill = number(k.flags["fill"], "fill")
+    seen = k.flags["padding_mode"] == "constant" and (k.flags["pad_if_needed"] or k.flags["padding"] is not None)
+    fill = number(k.flags["fill"], "fill") if seen else 0.0
     return A.RandomCrop(**{name: k.flags[name] for name in names}, fill=fill, **gate(k))
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
 import kornia
 import kornia.augmentation as K
+import torch
 from torch import nn
 
 import augment as A  # its names are read when a table entry is called: this module is part of it
@@ -44,10 +46,13 @@ def _find(module: nn.Module) -> Callable[[Any, Conversion], Converted] | None:
     return TABLE.get(type(module))
 
 
-def _stage(module: nn.Module) -> Layer | None:
+def _stage(module: nn.Module) -> Layer:
     """A module as it is."""
-    if isinstance(module, _NO_STAGE) or type(module).__name__.endswith("3D"):
-        return None
+    parts = list(module.modules())
+    if any(isinstance(part, _NO_STAGE) or type(part).__name__.endswith("3D") for part in parts):
+        raise NoEquivalentError("it needs more than images (B, C, H, W), so it cannot run as it is")
+    if any(isinstance(part, _RESHAPING) for part in parts) or _reshapes(module):
+        raise NoEquivalentError("it changes the shape of the images, so it cannot run as it is")
     drawn = not type(module).__module__.startswith(_WITHOUT_DRAWS)
     return A.Opaque(module, random=drawn, same_on_batch=bool(getattr(module, "same_on_batch", False)))
 
@@ -60,6 +65,25 @@ _NO_STAGE = (
     K.ManyToOneAugmentationDispather,
 )
 """They need labels or masks, several inputs, or images of another shape."""
+
+_RESHAPING = (
+    *(K.CenterCrop, K.LongestMaxSize, K.PadTo, K.RandomCrop, K.RandomResizedCrop, K.Resize, K.SmallestMaxSize),
+)
+
+_PROBE = (1, 3, 37, 41)
+"""A shape that nothing keeps by chance."""
+
+
+def _reshapes(module: nn.Module) -> bool:
+    """Whether a module without draws, or one of torch, gives images of another shape; False where it cannot tell."""
+    if not type(module).__module__.startswith((*_WITHOUT_DRAWS, "torch.nn")):
+        return False
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            out = copy.deepcopy(module)(torch.full(_PROBE, 0.5))
+    except Exception:  # it takes other images, which only a call can show
+        return False
+    return not isinstance(out, torch.Tensor) or out.shape != _PROBE
 
 
 def _cutmix(k: Any, conversion: Conversion) -> Converted:

@@ -11,9 +11,10 @@ import augment as A  # its names are read when a table entry is called: this mod
 from augment.base import Layer
 from augment.distributions import Distribution
 from augment.interop.conversion import Conversion, Converted, NoEquivalentError, number, single
+from augment.interop.torchvision_stage import for_images, stage, unit
 
 _PACKAGE = "torchvision.transforms.v2"
-_INTERPOLATIONS = {0: "nearest", 2: "bilinear", 3: "bicubic", "nearest-exact": "nearest"}
+_INTERPOLATIONS = {0: "nearest", 2: "bilinear", 3: "bicubic"}
 
 
 def from_torchvision(transform: Any, strict: bool = False) -> Layer:
@@ -30,7 +31,7 @@ def from_torchvision(transform: Any, strict: bool = False) -> Layer:
         ValueError: one for everything that cannot convert, each with its reason; without `strict` only for what cannot
             be a stage either.
     """
-    conversion = Conversion(_find, _stage, strict)
+    conversion = Conversion(_find, stage, strict)
     layers = conversion.layers(transform)
     conversion.finished("from_torchvision")
     if type(transform).__name__ == "Compose" or conversion.dtype is not None:
@@ -41,10 +42,6 @@ def from_torchvision(transform: Any, strict: bool = False) -> Layer:
 def _find(transform: Any) -> Callable[[Any, Conversion], Converted] | None:
     cls = type(transform)
     return TABLE.get(cls.__name__) if cls.__module__.startswith(_PACKAGE) else None
-
-
-def _stage(transform: Any) -> Layer | None:
-    return A.Opaque(transform, random=type(transform).__name__ != "LinearTransformation")
 
 
 def _refused(reason: str) -> Callable[[Any, Conversion], Converted]:
@@ -65,17 +62,22 @@ def _nothing(t: Any, _: Conversion) -> Converted:
     return []
 
 
-def _resample(t: Any) -> str:
+def _resize_mode(t: Any) -> str:
+    """Of what changes the size, where our layers have torch's names."""
     value = getattr(t.interpolation, "value", t.interpolation)
     return _INTERPOLATIONS.get(value, value)
 
 
+def _resample(t: Any) -> str:
+    """Of what moves pixels otherwise: "nearest" is the pixel at the centre, there is no other one."""
+    mode = _resize_mode(t)
+    return "nearest" if mode == "nearest-exact" else mode
+
+
 def _fill(t: Any) -> float:
-    """In [0, 1]; torchvision's fill is in units of the image, so that more than 1 means a byte."""
-    if isinstance(t.fill, dict):
-        raise NoEquivalentError("fill differs between types")
-    value = 0.0 if t.fill is None else number(t.fill, "fill")
-    return value / 255 if value > 1 else value
+    """One number in [0, 1] for all channels."""
+    fill = for_images(t.fill)
+    return 0.0 if fill is None else number(unit(fill), "fill")
 
 
 def _centred(t: Any) -> None:
@@ -122,24 +124,31 @@ def _perspective(t: Any, _: Conversion) -> Converted:
 
 def _resize(t: Any, _: Conversion) -> Converted:
     if t.size is None:
-        return A.LongestMaxSize(t.max_size, _resample(t))
+        return A.LongestMaxSize(t.max_size, _resize_mode(t))
     if t.max_size is not None:
         raise NoEquivalentError("size and max_size together", runs=False)
     size = tuple(t.size) if len(t.size) == 2 else t.size[0]
-    return A.Resize(size, resample=_resample(t), antialias=bool(t.antialias))
+    return A.Resize(size, resample=_resize_mode(t), antialias=bool(t.antialias))
 
 
 def _crop(t: Any, _: Conversion) -> Converted:
     left, right, top, bottom = t.padding or (0, 0, 0, 0)
-    return A.RandomCrop(tuple(t.size), (left, top, right, bottom), t.pad_if_needed, _fill(t), t.padding_mode)
+    seen = t.padding_mode == "constant" and (t.pad_if_needed or t.padding is not None)
+    fill = for_images(t.fill) if seen else None
+    fill = (0.0,) if fill is None else unit(fill)
+    shift = len(set(fill)) > 1  # a fill per channel: a shift takes it to 0, which all channels share, and back
+    crop = A.RandomCrop(
+        tuple(t.size), (left, top, right, bottom), t.pad_if_needed, 0.0 if shift else fill[0], t.padding_mode
+    )
+    return [A.Normalize(fill, 1.0), crop, A.Denormalize(fill, 1.0)] if shift else crop
 
 
 def _resized_crop(t: Any, _: Conversion) -> Converted:
-    return A.RandomResizedCrop(tuple(t.size), tuple(t.scale), tuple(t.ratio), _resample(t))
+    return A.RandomResizedCrop(tuple(t.size), tuple(t.scale), tuple(t.ratio), _resize_mode(t))
 
 
 def _pad(t: Any, _: Conversion) -> Converted:
-    return A.Pad(t.padding, _fill(t), t.padding_mode)
+    return A.Pad(t.padding, _fill(t) if t.padding_mode == "constant" else 0.0, t.padding_mode)
 
 
 def _jitter(t: Any, _: Conversion) -> Converted:
@@ -175,7 +184,7 @@ def _noise(t: Any, _: Conversion) -> Converted:
 
 
 def _erasing(t: Any, _: Conversion) -> Converted:
-    value = "random" if t.value is None else number(t.value, "value")
+    value = "random" if t.value is None else number(unit(t.value), "value")
     return A.RandomErasing(tuple(t.scale), tuple(t.ratio), value, p=t.p)
 
 
@@ -199,9 +208,7 @@ def _augmix(t: Any, _: Conversion) -> Converted:
 
 def _to_dtype(t: Any, conversion: Conversion) -> Converted:
     dtype, scale = t.dtype, getattr(t, "scale", True)
-    if isinstance(dtype, dict):
-        by_name = {getattr(key, "__name__", key): value for key, value in dtype.items()}
-        dtype = next((by_name[name] for name in ("Image", "Tensor", "others") if name in by_name), None)
+    dtype = for_images(dtype)
     if dtype is None:
         return []
     known = conversion.dtype is not None and conversion.dtype.is_floating_point and dtype.is_floating_point

@@ -32,7 +32,7 @@ class RandomCutMix(Mix):
     def __init__(
         self,
         lambda_val: Quantity = (0.0, 1.0),
-        beta: float | None = None,
+        beta: float | torch.Tensor | None = None,
         num_classes: int | None = None,
         p: float | Bernoulli = 1.0,
         same_on_batch: bool = False,

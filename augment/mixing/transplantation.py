@@ -36,7 +36,7 @@ class RandomTransplantation(Mix):
 
     def __init__(
         self,
-        excluded_labels: Sequence[int] | None = None,
+        excluded_labels: Sequence[int] | Tensor | None = None,
         num_classes: int | None = None,
         p: float | Bernoulli = 0.5,
         same_on_batch: bool = False,

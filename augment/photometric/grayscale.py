@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from torch import Tensor
+
 from augment.arguments import numbers
 from augment.distributions import Bernoulli
 from augment.layer import PixelOp
@@ -20,7 +22,7 @@ class RandomGrayscale(PixelOp):
 
     def __init__(
         self,
-        rgb_weights: Sequence[float] | None = None,
+        rgb_weights: Sequence[float] | Tensor | None = None,
         p: float | Bernoulli = 0.1,
         same_on_batch: bool = False,
     ) -> None:

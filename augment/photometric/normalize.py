@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from torch import nn
+from torch import Tensor, nn
 
 from augment.arguments import LARGEST, number, numbers
 from augment.layer import PixelOp
 from augment.types import Params, Planes
 
-Statistic = float | Sequence[float]
+Statistic = float | Sequence[float] | Tensor
 
 
 class Normalize(PixelOp):
