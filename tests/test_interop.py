@@ -1,6 +1,5 @@
 """Conversion from Kornia and torchvision: the layer that one would write by hand, and the picture that one had."""
 
-import copy
 import inspect
 import re
 from collections.abc import Callable
