@@ -25,13 +25,8 @@ Outside = list[tuple[Grid, Grid, Step]]
 
 
 def warp(batch: Batch, steps: Sequence[Step], interpolation: str = "bilinear") -> Batch:
-    """Applies a run of steps to the image and to every annotation of a batch."""
+    """Applies a run of steps, the last of which fixes the size, to the image and to every annotation of a batch."""
     size = steps[-1].out_size
-    if not all(isinstance(extent, int) for extent in size):
-        raise ValueError(
-            "the images of this batch still differ in size after the last warp: end it with a layer that fixes the "
-            "size, such as CenterCrop, RandomResizedCrop or Resize with (height, width)."
-        )
     if all(step.lattice for step in steps):
         interpolation = "nearest"  # and exact
     on_cpu = native.serves(batch.image, steps, interpolation)
