@@ -10,7 +10,6 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -99,7 +98,7 @@ def _with_variable_length(part: Any) -> Any:
     if isinstance(part, PackedImages):
         _with_variable_length(part.data)
         _with_variable_length(part.sizes)
-        return replace(part, max_size=(_rounded_up(max(part.max_size)),) * 2)
+        return part.unchecked(max_size=(_rounded_up(max(part.max_size)),) * 2)
     torch._dynamo.maybe_mark_dynamic(part, 0)
     return part
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from augment.batch import PackedImages
 from augment.interpolation import KERNELS, Footprint, Grid, Kernel, Window, clamp, inside, paired, taps_of
-from augment.pixels import per_sample, stacked, to_float
+from augment.pixels import dtype_of, per_sample, stacked, to_float
 from augment.rows import rows_of
 from augment.types import Images, Num, PerSample, Planes
 
@@ -33,8 +33,8 @@ def resized(
     value = _dense(image).contiguous()
     products = partial(_matrix_products, kernel=kernel)
     if kernel.support > 1:
-        return products(value, x, y, window, footprint)
-    return _by_need(value, x, y, window, footprint, products)
+        return _within_bytes(products(value, x, y, window, footprint), image)
+    return _no_brighter(_by_need(value, x, y, window, footprint, products), value)
 
 
 def grid_samples(
@@ -50,7 +50,20 @@ def grid_samples(
     out = _by_need(value, x, y, window, footprint, _fetched)
     if moved is not None and out.shape == value.shape:  # grid_sample's normalised coordinates round
         out = torch.where(moved[:, None, None, None], out, value)
-    return out
+    return _no_brighter(out, value)
+
+
+def _within_bytes(out: SampledImages, image: Images | PackedImages | Planes) -> SampledImages:
+    """Cut to [0, 1] what bicubic interpolation takes beyond the range of bytes; floats have none."""
+    bytes = isinstance(image, PackedImages) or dtype_of(image) == torch.uint8
+    return out.clamp(0, 1) if bytes else out
+
+
+def _no_brighter(out: SampledImages, value: Images) -> SampledImages:
+    """Takes back what rounding adds to a mean of equal values, such as white; gradients are those of the mean."""
+    with torch.no_grad():
+        most = value.amax((1, 2, 3), keepdim=True)
+        return out.clamp_(max=most.nan_to_num(nan=math.inf, posinf=math.inf))
 
 
 Sampler = Callable[[Images, Grid, Grid, Window, Footprint], SampledImages]

@@ -121,6 +121,8 @@ def taps_of(position: Tensor, span: Span, radius: float | Tensor, taps: int, ker
     if not kernel.repeats:
         weights = [w * inside(p, span) for p, w in zip(pixels, weights, strict=True)]
     total = sum(weights[1:], weights[0])
+    if kernel.support == 1:  # together a little less than 1, or rounding would make white brighter than 1
+        total = total * (1 + taps * torch.finfo(total.dtype).eps)
     return [(clamp(p, span), w / total) for p, w in zip(pixels, weights, strict=True)]
 
 

@@ -178,6 +178,7 @@ def _joins(layer: Warp | DenseWarp, run: list[Layer]) -> bool:
 def _apply_warps(batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
     """Moves the samples that any warp of a run moves. What bicubic makes of bytes is cut to [0, 1]."""
     interpolation = _interpolation(run)
+    _check_fixes_size(batch, run)
     out = _warped(batch, params, run, interpolation)
     bytes_came = isinstance(batch.image, PackedImages) or dtype_of(batch.image) == torch.uint8
     if not bytes_came or interpolation != "bicubic":
@@ -198,6 +199,21 @@ def _warped(batch: Batch, params: list[Params], run: list[Layer], interpolation:
     before = stacked(batch.image) if interpolation == "nearest" else to_float(stacked(batch.image))
     (image,) = on_chosen(chosen, moved, (before,), params)
     return batch.replace(image=image)
+
+
+def _check_fixes_size(batch: Batch, run: list[Layer]) -> None:
+    """Refuses packed images whose sizes differ after a run of warps, for what comes out is one tensor."""
+    size = batch.size
+    for layer in run:
+        size = layer.out_size(size)
+    if not any(isinstance(extent, Tensor) for extent in size):
+        return
+    alike = "" if all(layer.lattice for layer in run) else f" and resample with {_interpolation(run)!r} as they do"
+    raise ValueError(
+        f"{', '.join(type(layer).__name__ for layer in run)}: the images of this batch still differ in size after the "
+        f"last warp of one interpolation. The layer that follows must fix the size{alike}: CenterCrop, "
+        "RandomResizedCrop or Resize with (height, width)."
+    )
 
 
 def _moved_alone(batch: Batch, params: list[Params], run: list[Layer]) -> Bool[Tensor, " b"] | None:

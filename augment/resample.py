@@ -14,6 +14,7 @@ from torch import Tensor
 
 from augment.batch import PackedImages
 from augment.dense_samplers import grid_samples, resized
+from augment.gpu.lowering import saturated
 from augment.interpolation import KERNELS, Footprint, Grid, Tap, Window, clamp, taps_of
 from augment.native import sampling as native
 from augment.pixels import BYTE, compute_dtype, stacked
@@ -58,6 +59,7 @@ def sample(
             return resized(image, x, y, window, footprint, kernel)
         if interpolation == "bilinear" and (max(taps) <= 4 or on_cpu):
             return grid_samples(image, x, y, window, footprint, moved)
+    x, y = torch.nan_to_num(x), torch.nan_to_num(y)  # what is no number would be read from anywhere
     rows = taps_of(y, window.rows, footprint.radius[0], taps[0], kernel)
     columns = taps_of(x, window.columns, footprint.radius[1], taps[1], kernel)
     at_once = _PLAIN if footprint.separable and x.device.type == "cpu" else _UNROLLED
@@ -111,7 +113,8 @@ def _storage(image: Images | PackedImages | Planes) -> _Storage:
 
 
 def _nearest(image: Images | PackedImages | Planes, x: Grid, y: Grid, window: Window) -> SampledImages | SampledPlanes:
-    row, column = clamp(torch.round(y), window.rows), clamp(torch.round(x), window.columns)
+    row = clamp(torch.nan_to_num(torch.round(y)), window.rows)
+    column = clamp(torch.nan_to_num(torch.round(x)), window.columns)
     if not isinstance(image, PackedImages) and not torch.compiler.is_compiling():
         # gather is twice as fast as index_select, and all channels share an index
         image = stacked(image)
@@ -130,21 +133,28 @@ def _fetched(storage: _Storage, index: Tensor, channel: int) -> Tensor:
 
 
 def _gather(image: Images | PackedImages | Planes, rows: list[Tap], columns: list[Tap]) -> SampledPlanes:
-    """The weighted sum over the product of row taps and column taps."""
+    """The weighted sum over row taps of those over column taps, so that no sum is more than its largest value."""
     storage = _storage(image)
     integer, flat = storage.base.dtype, storage.flat
+    dtype = compute_dtype(flat.dtype)
     planes: list[Tensor] = []
-    starts = [(storage.base + row.to(integer) * storage.row, weight) for row, weight in rows]
-    for row, row_weight in starts:
-        for column, column_weight in columns:
-            index, weight = row + column.to(integer) * storage.column, _joint(row_weight, column_weight)
-            for c in range(storage.channels):
-                value = _fetched(storage, index, c).to(compute_dtype(flat.dtype)) * weight
-                if len(planes) == storage.channels:
-                    planes[c] = planes[c] + value
-                else:
-                    planes.append(value)
+    for row, row_weight in rows:
+        start = storage.base + row.to(integer) * storage.row
+        lines: list[Tensor] = []
+        for column, weight in columns:
+            index = start + column.to(integer) * storage.column
+            fetched = (_fetched(storage, index, c).to(dtype) for c in range(storage.channels))
+            lines = _added(lines, [_weighed(value, weight) for value in fetched])
+        planes = _added(planes, [_weighed(line, row_weight) for line in lines])
     return _scaled(planes, flat.dtype)
+
+
+def _weighed(value: Tensor, weight: Tensor | None) -> Tensor:
+    return value if weight is None else value * weight
+
+
+def _added(sums: list[Tensor], values: list[Tensor]) -> list[Tensor]:
+    return [total + value for total, value in zip(sums, values, strict=True)] if sums else values
 
 
 def _looped(image: Images | PackedImages | Planes, rows: list[Tap], columns: list[Tap]) -> SampledPlanes:
@@ -174,4 +184,5 @@ def _joint(first: Tensor | None, second: Tensor | None) -> Tensor | float:
 
 
 def _scaled(planes: Sequence[Tensor], source: torch.dtype) -> SampledPlanes:
-    return tuple(plane * BYTE for plane in planes) if source == torch.uint8 else tuple(planes)
+    """Floats in [0, 1] from sums of bytes, which rounding and bicubic interpolation take a little beyond it."""
+    return tuple(saturated(plane * BYTE) for plane in planes) if source == torch.uint8 else tuple(planes)

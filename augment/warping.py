@@ -25,13 +25,8 @@ Outside = list[tuple[Grid, Grid, Step]]
 
 
 def warp(batch: Batch, steps: Sequence[Step], interpolation: str = "bilinear") -> Batch:
-    """Applies a run of steps to the image and to every annotation of a batch."""
+    """Applies a run of steps, the last of which fixes the size, to the image and to every annotation of a batch."""
     size = steps[-1].out_size
-    if not all(isinstance(extent, int) for extent in size):
-        raise ValueError(
-            "the images of this batch still differ in size after the last warp: end it with a layer that fixes the "
-            "size, such as CenterCrop, RandomResizedCrop or Resize with (height, width)."
-        )
     if all(step.lattice for step in steps):
         interpolation = "nearest"  # and exact
     on_cpu = native.serves(batch.image, steps, interpolation)
@@ -106,6 +101,9 @@ def _fold(position: Tensor, extent: int | Tensor, padding: str) -> Tensor:
     low, span = (-0.5, n) if padding == "reflection" else (0.0, n - 1)
     if isinstance(span, int) and span == 0:
         return torch.zeros_like(position)
+    if isinstance(span, Tensor):  # the mirror image of a single pixel is that pixel
+        around = torch.remainder(position - low, 2 * span.clamp(min=1))
+        return low + torch.minimum(around, 2 * span - around).clamp(min=0)
     around = torch.remainder(position - low, 2 * span)
     return low + torch.minimum(around, 2 * span - around)
 
@@ -133,11 +131,16 @@ def _window(steps: Sequence[Step]) -> Window:
 
 
 def _with_mirror_image(
-    first: Tensor, last: Tensor, extent: int | Tensor, padding: str
+    first: float | Tensor, last: float | Tensor, extent: int | Tensor, padding: str
 ) -> tuple[float | Tensor, float | Tensor]:
     """The span with the pixels that it shows mirrored, where it reaches beyond an axis."""
     repeated = 1 if padding == "reflection" else 0
-    return torch.minimum(first, 2 * (extent - 1) + repeated - last), torch.maximum(last, -repeated - first)
+    mirrored = -repeated - first, 2 * (extent - 1) + repeated - last
+    if not any(isinstance(end, Tensor) for end in (first, last, extent)):
+        return min(first, mirrored[1]), max(last, mirrored[0])
+    like = next(end for end in (first, last, extent) if isinstance(end, Tensor))
+    first, last, beyond, before = (torch.zeros_like(like) + end for end in (first, last, mirrored[1], mirrored[0]))
+    return torch.minimum(first, beyond), torch.maximum(last, before)
 
 
 def _meet(span: Span, first: float | Tensor, last: float | Tensor) -> Span:

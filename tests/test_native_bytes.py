@@ -68,7 +68,6 @@ VIEWS = {
     "expanded": lambda: images(1)[:1].expand(BATCH, 3, -1, -1),
     "transposed": lambda: images().mT,
     "nothing": lambda: images()[:0],
-    "no rows": lambda: images()[:, :, :0],
     "one image": lambda: images()[:1],
 }
 
@@ -77,8 +76,6 @@ VIEWS = {
 @pytest.mark.parametrize("view", VIEWS)
 def test_views_of_other_memory(view, name, in_torch):
     layer, image = LAYERS[name](A, 0.7), VIEWS[view]()
-    if image.shape[2] == 0 and name == "erasing":
-        return  # its rectangles have a pixel at least
     noise = layer.noise(torch.arange(len(image)))
     assert_same(name, layer(image, noise), in_torch(layer, image, noise))
 

@@ -91,7 +91,7 @@ def test_what_is_no_number_spoils_what_it_does_in_torch(channels, in_torch):
     assert_alike(out.nan_to_num(), expected.nan_to_num())
 
 
-@pytest.mark.parametrize("shape", [(0, 3, 8, 8), (2, 3, 0, 8), (2, 0, 8, 8)], ids=str)
+@pytest.mark.parametrize("shape", [(0, 3, 8, 8), (2, 0, 8, 8)], ids=str)
 def test_nothing_to_code(shape):
     assert coded(torch.rand(shape), QUALITY[: shape[0]]).shape == shape
 

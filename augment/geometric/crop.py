@@ -105,7 +105,7 @@ class RandomCrop(Warp):
                 f"RandomCrop: size={self.size} does not fit into an image whose side is {extent} pixels"
                 f" ({padded} with padding); give a smaller size, more padding or pad_if_needed=True."
             )
-        return torch.floor(u * (padded - crop + 1)) - before
+        return _placed(u, padded - crop) - before
 
     def matrix(self, size: Size, params: Params, like: Tensor) -> Matrices:
         return mat.translation(params["left"], params["top"], like)
@@ -121,7 +121,7 @@ class RandomResizedCrop(Warp):
     """A part of random area, aspect ratio and position, resized to a fixed size, antialiased ("Inception crop").
 
     As in torchvision, up to ten pairs of area and ratio are tried and the first that fits is taken; if none does,
-    the largest crop within the ratios. Source: Szegedy et al. 2015, section 6.
+    the largest crop within the ratios, at least one pixel. Source: Szegedy et al. 2015, section 6.
 
     Args:
         size: (height, width) or one number for both, in pixels.
@@ -164,13 +164,13 @@ class RandomResizedCrop(Warp):
         fits = (w >= 1) & (w <= wide) & (h >= 1) & (h <= tall)
         first = fits & (fits.cumsum(1) == 1)
         low, high = self.ratio.support()
-        fallback_w = torch.round(_like(height, params["top"]) * high).minimum(_like(width, params["top"]))
-        fallback_h = torch.round(_like(width, params["top"]) / low).minimum(_like(height, params["top"]))
+        whole_h, whole_w = _like(height, params["top"]), _like(width, params["top"])
+        fallback_w = torch.round(whole_h * high).clamp(min=1).minimum(whole_w)
+        fallback_h = torch.round(whole_w / low).clamp(min=1).minimum(whole_h)
         found = fits.any(1)
-        w = torch.where(found, (w * first).sum(1), fallback_w)
-        h = torch.where(found, (h * first).sum(1), fallback_h)
-        top = torch.floor(params["top"] * (height - h + 1))
-        left = torch.floor(params["left"] * (width - w + 1))
+        w = torch.where(found, torch.where(first, w, 0).sum(1), fallback_w)
+        h = torch.where(found, torch.where(first, h, 0).sum(1), fallback_h)
+        top, left = _placed(params["top"], height - h), _placed(params["left"], width - w)
         rest = {"gate": params["gate"]} if "gate" in params else {}
         return {"top": top, "left": left, "height": h, "width": w} | rest
 
@@ -201,6 +201,13 @@ def _central(crop: tuple[int, int], size: Size) -> tuple[float | Tensor, float |
     """Top and left of a crop in the middle; half pixels are rounded to even, as torchvision does."""
     offsets = ((n - c) / 2 for n, c in zip(size, crop, strict=True))
     return tuple(torch.round(o) if isinstance(o, Tensor) else float(round(o)) for o in offsets)
+
+
+def _placed(u: PerSample, room: int | PerSample) -> PerSample:
+    """A whole number of pixels from 0 to `room` for a uniform; 0 for what is no number."""
+    start = torch.floor(u * (room + 1))
+    start = torch.where(start > 0, start, 0.0)
+    return start.minimum(room.to(start.dtype)) if isinstance(room, Tensor) else start.clamp(max=room)
 
 
 def _like(value: int | Tensor, like: PerSample) -> PerSample:

@@ -58,31 +58,34 @@ def _between(at, right, below, across, down):
 
 
 @triton.jit
-def _put(target, value, kept):
-    """A value in [0, 1] in the type of the output, of which bytes are the nearest levels."""
+def _put(target, value, kept, BYTES: tl.constexpr):
+    """A value in the type of the output, of which bytes are the nearest levels; of bytes it is at most 1."""
+    if BYTES:
+        value = tl.minimum(value, 1.0)
     if target.dtype.element_ty == tl.uint8:
         value = clamp((value * 255 + TO_EVEN) - TO_EVEN, 0.0, 255.0).to(tl.int32)
     tl.store(target, value.to(target.dtype.element_ty), kept)
 
 
 @triton.jit
-def _store(target, plane, c: tl.constexpr, one, two, three, kept, CHANNELS: tl.constexpr):
+def _store(target, plane, c: tl.constexpr, one, two, three, kept, CHANNELS: tl.constexpr, BYTES: tl.constexpr):
     """Three channels from c on, as many of them as there are."""
-    _put(target + c * plane, one, kept)
+    _put(target + c * plane, one, kept, BYTES)
     if c + 1 < CHANNELS:
-        _put(target + (c + 1) * plane, two, kept)
+        _put(target + (c + 1) * plane, two, kept, BYTES)
     if c + 2 < CHANNELS:
-        _put(target + (c + 2) * plane, three, kept)
+        _put(target + (c + 2) * plane, three, kept, BYTES)
 
 
 @triton.jit
-def interpolate(target, plane, pixels, x, y, window, blend, CHANNELS: tl.constexpr):
+def interpolate(target, plane, pixels, x, y, window, blend, CHANNELS: tl.constexpr, BYTES: tl.constexpr):
     """Two taps along each axis.
 
     Arguments:
         pixels: where they start, and the strides of channels, rows and columns.
         window: first and last row and column that may be read.
         blend: the share of what is read, what is added to it, and which values are kept.
+        BYTES: whether bytes are read, which are to be floats in [0, 1].
     """
     source, channel_stride, row_stride, column_stride = pixels
     top, bottom, left, right = window
@@ -98,11 +101,11 @@ def interpolate(target, plane, pixels, x, y, window, blend, CHANNELS: tl.constex
             two = _between(first + channel_stride, beside, below, across, down)
         if c + 2 < CHANNELS:
             three = _between(first + 2 * channel_stride, beside, below, across, down)
-        _store(target, plane, c, one * share + rest, two * share + rest, three * share + rest, kept, CHANNELS)
+        _store(target, plane, c, one * share + rest, two * share + rest, three * share + rest, kept, CHANNELS, BYTES)
 
 
 @triton.jit
-def weigh(target, plane, pixels, x, y, radius_y, radius_x, window, blend, CHANNELS: tl.constexpr):
+def weigh(target, plane, pixels, x, y, radius_y, radius_x, window, blend, CHANNELS: tl.constexpr, BYTES: tl.constexpr):
     """As many taps as the radii ask for, with the arguments of `interpolate`."""
     source, channel_stride, row_stride, column_stride = pixels
     top, bottom, left, right = window
@@ -127,4 +130,5 @@ def weigh(target, plane, pixels, x, y, radius_y, radius_x, window, blend, CHANNE
                 if c + 2 < CHANNELS:
                     three += weight * _level(at + 2 * channel_stride + (row + column))
         scaled = share / total
-        _store(target, plane, c, one * scaled + rest, two * scaled + rest, three * scaled + rest, kept, CHANNELS)
+        one, two, three = one * scaled + rest, two * scaled + rest, three * scaled + rest
+        _store(target, plane, c, one, two, three, kept, CHANNELS, BYTES)

@@ -13,7 +13,7 @@ from augment import matrix as mat
 from augment.batch import PackedImages
 from augment.gpu import library
 from augment.interpolation import Window
-from augment.native.sampling import Source, extent, unchanged
+from augment.native.sampling import Source, can_be_counted, unchanged
 from augment.step import Step, shrinks
 from augment.types import Num
 
@@ -35,7 +35,7 @@ def serves(image: Source, steps: Sequence[Step], interpolation: str) -> bool:
         return False
     if any(step.padding not in ("zeros", "none") for step in steps):
         return False
-    return parts[0].dtype != torch.float64 and extent(image) < 2**31
+    return parts[0].dtype != torch.float64 and can_be_counted(image)
 
 
 def warped(

@@ -119,6 +119,6 @@ def warp(
         pixels = source, channel_stride, row_stride, column_stride
         sides, blend = (top, bottom, left, right), (share, rest, kept)
         if radius_y + radius_x <= 2:
-            interpolate(target, plane, pixels, x, y, sides, blend, CHANNELS)
+            interpolate(target, plane, pixels, x, y, sides, blend, CHANNELS, BYTES)
         else:
-            weigh(target, plane, pixels, x, y, radius_y, radius_x, sides, blend, CHANNELS)
+            weigh(target, plane, pixels, x, y, radius_y, radius_x, sides, blend, CHANNELS, BYTES)

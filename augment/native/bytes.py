@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from augment.native import library
+from augment.native.boundary import require, require_images
 from augment.native.library import address, floats_like, in_order, interleaved, kernels, operator
 from augment.types import Float, Integer, PerSample, UInt8
 
@@ -37,6 +38,7 @@ def erased(image: Bytes, boxes: Float[Tensor, "b 4"], value: float) -> Float[Ten
 
 @operator("count", lambda image, together: image.new_empty(*image.shape[:2], 256, dtype=torch.int32))
 def _counted(image: Tensor, together: bool) -> Tensor:
+    require_images("count", image, torch.uint8)
     image = image.contiguous(memory_format=in_order(together))
     batch, channels, height, width = image.shape
     counts = image.new_empty(batch, channels, 256, dtype=torch.int32)
@@ -48,6 +50,8 @@ def _counted(image: Tensor, together: bool) -> Tensor:
 
 @operator("look_up", lambda image, tables, together: floats_like(image, together))
 def _looked_up(image: Tensor, tables: Tensor, together: bool) -> Tensor:
+    require_images("look_up", image, torch.uint8)
+    require("look_up", tables=(tables, torch.float32, (*image.shape[:2], 256)))
     out = floats_like(image, together)
     # named, so that they live until the kernel returns
     image, tables = image.contiguous(memory_format=in_order(together)), tables.contiguous()
@@ -61,6 +65,8 @@ def _looked_up(image: Tensor, tables: Tensor, together: bool) -> Tensor:
 
 @operator("sharpen", lambda image, change, together: floats_like(image, together))
 def _sharpened(image: Tensor, change: Tensor, together: bool) -> Tensor:
+    require_images("sharpen", image, torch.uint8)
+    require("sharpen", change=(change, torch.float32, image.shape[:1]))
     out = floats_like(image, together)
     image, change = image.contiguous(memory_format=in_order(together)), change.contiguous()
     kernels().augment_sharpen(
@@ -71,6 +77,8 @@ def _sharpened(image: Tensor, change: Tensor, together: bool) -> Tensor:
 
 @operator("erase", lambda image, boxes, value, together: floats_like(image, together))
 def _erased(image: Tensor, boxes: Tensor, value: float, together: bool) -> Tensor:
+    require_images("erase", image, torch.uint8)
+    require("erase", boxes=(boxes, torch.float32, (len(image), 4)))
     out = floats_like(image, together)
     image, boxes = image.contiguous(memory_format=in_order(together)), boxes.contiguous()
     kernels().augment_erase(

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from augment.native import library
+from augment.native.boundary import require, require_images, require_within
 from augment.native.library import address, kernels, operator
 from augment.types import Bool, Float, Integer
 
@@ -36,6 +37,13 @@ def filtered(
 
 @operator("filter", lambda image, *_: torch.empty_like(image, memory_format=torch.contiguous_format))
 def _filtered(image: Tensor, chosen: Tensor, down: Tensor, across: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    require_images("filter", image, torch.float32)
+    require("filter", chosen=(chosen, torch.bool, image.shape[:1]))
+    for weights, index, extent in ((down, rows, image.shape[2]), (across, columns, image.shape[3])):
+        taps = max(weights.shape[-1], 1)
+        require("filter", weights=(weights, torch.float32, (len(image), taps)))
+        require("filter", index=(index, index.dtype, (extent + taps - 1,)))
+        require_within("filter", "index", index, -1, extent)
     image, out = image.contiguous(), torch.empty(image.shape, dtype=torch.float32)
     # named, so that they live until the kernel returns
     chosen, down, across = chosen.contiguous(), down.contiguous(), across.contiguous()

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from augment.native import library
+from augment.native.boundary import require, require_images
 from augment.native.library import address, floats_like, in_order, interleaved, kernels, operator
 from augment.types import Bool, Float
 
@@ -29,6 +30,9 @@ def coded(
 
 @operator("jpeg", lambda image, chosen, tables, together: floats_like(image, together))
 def _coded(image: Tensor, chosen: Tensor, tables: Tensor, together: bool) -> Tensor:
+    require_images("jpeg", image, torch.float32)
+    require("jpeg", chosen=(chosen, torch.bool, image.shape[:1]))
+    require("jpeg", tables=(tables, torch.float32, (1 if len(tables) == 1 else len(image), 2, 8, 8)))
     out = floats_like(image, together)
     # named, so that they live until the kernel returns
     image = image.contiguous(memory_format=in_order(together))

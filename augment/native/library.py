@@ -19,7 +19,10 @@ AVAILABLE = bool(_FILES)
 
 _POINTER, _LONG, _INT, _FLOAT = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int, ctypes.c_float
 
-_SOURCE = [_POINTER, _INT, _POINTER, _POINTER, _LONG, _LONG, _LONG, _LONG]
+_INTERFACE = 2
+"""Changes with the arguments of any kernel, together with machine.h's: an older library would read them wrongly."""
+
+_SOURCE = [_POINTER, _INT, _POINTER, _POINTER, _POINTER, _LONG, _LONG, _LONG, _LONG]
 
 _ARGUMENTS = {
     "augment_sample": [
@@ -59,8 +62,14 @@ _ARGUMENTS = {
 
 @functools.cache
 def kernels() -> ctypes.CDLL:
-    """The library, loaded at the first call; only where it is AVAILABLE."""
+    """The library, loaded at the first call; only where it is AVAILABLE.
+
+    Raises:
+        RuntimeError: it was compiled from other sources than these.
+    """
     library = ctypes.CDLL(str(_FILES[0]))
+    if not hasattr(library, "augment_interface") or library.augment_interface() != _INTERFACE:
+        raise RuntimeError(f"{_FILES[0]} was compiled from an older version: install again with pip install -e .")
     for name, types in _ARGUMENTS.items():
         function = getattr(library, name)
         function.argtypes, function.restype = types, None

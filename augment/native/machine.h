@@ -14,6 +14,9 @@
 #endif
 #define INLINE static inline __attribute__((always_inline))
 
+// Changes with the arguments of any kernel, together with library.py's.
+constexpr int INTERFACE = 2;
+
 typedef float Four __attribute__((vector_size(16)));
 
 // A value brought into [low, high]; what is not a number becomes low.

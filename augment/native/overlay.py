@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from augment.native import library
+from augment.native.boundary import require, require_images, require_within
 from augment.native.library import address, floats_like, in_order, interleaved, kernels, operator
 from augment.pages import in_large_pages
 from augment.types import Float, Images, Integer, PerSample
@@ -31,6 +32,11 @@ def overlaid(
 def _overlaid(
     images: Tensor, others: Tensor, partner: Tensor, share: Tensor, rectangles: Tensor, together: bool
 ) -> Tensor:
+    require_images("overlay", images, torch.float32)
+    require("overlay", others=(others, torch.float32, (len(others), *images.shape[1:])))
+    require("overlay", partner=(partner, torch.int64, images.shape[:1]), share=(share, torch.float32, images.shape[:1]))
+    require("overlay", rectangles=(rectangles, torch.float32, (len(images), 4)))
+    require_within("overlay", "partner", partner, 0, len(others))
     out = in_large_pages(floats_like(images, together))
     # named, so that they live until the kernel returns
     images, others = (part.contiguous(memory_format=in_order(together)) for part in (images, others))

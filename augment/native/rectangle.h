@@ -3,14 +3,20 @@
 
 #include "machine.h"
 
+#include <algorithm>
+
 struct Rectangle {
     int64_t top, left, bottom, right;
 
-    // `sides` are top, left, height and width.
+    // `sides` are top, left, height and width; what is not a number is 0.
     Rectangle(const float *sides, int64_t height, int64_t width)
-        : top((int64_t)clamped(sides[0], 0, (float)height)), left((int64_t)clamped(sides[1], 0, (float)width)),
-          bottom((int64_t)clamped(sides[0] + sides[2], 0, (float)height)),
-          right((int64_t)clamped(sides[1] + sides[3], 0, (float)width)) {}
+        : top(within(sides[0], height)), left(within(sides[1], width)), bottom(within(sides[0] + sides[2], height)),
+          right(within(sides[1] + sides[3], width)) {}
+
+    // A float may round an extent up.
+    static int64_t within(float edge, int64_t extent) {
+        return std::min((int64_t)clamped(edge, 0, (float)extent), extent);
+    }
 
     bool empty() const { return top >= bottom || left >= right; }
 };

@@ -46,7 +46,7 @@ INLINE void sample_straight(const Job &job, int64_t b, int64_t from, int64_t to)
     const Source &s = job.source;
     const T *base = (const T *)s.data + s.offset[b];
     const float *window = job.window + 4 * b, *radius = job.radius + 2 * b;
-    const Axis rows(window, radius[0], 1), columns(window + 2, radius[1], 1);
+    const Axis rows(Span(window, s.size[2 * b]), radius[0], 1), columns(Span(window + 2, s.size[2 * b + 1]), radius[1], 1);
     Taps down(rows.taps, 1), across(columns.taps, job.width);
     find_taps(job.x.at(b, 0, 0), job.x.column, job.width, columns, across);
     const auto used = std::minmax_element(across.offset.begin(), across.offset.end());
@@ -98,17 +98,17 @@ template <typename T>
 INLINE void sample_nearest(const Job &job, T *out, bool straight, int64_t b, int64_t from, int64_t to) {
     const Source &s = job.source;
     const T *base = (const T *)s.data + s.offset[b];
-    const float *window = job.window + 4 * b;
+    const Span rows(job.window + 4 * b, s.size[2 * b]), across(job.window + 4 * b + 2, s.size[2 * b + 1]);
     const int32_t row_stride = (int32_t)s.row_stride[b], column_stride = (int32_t)s.column_stride;
     std::vector<int32_t> columns(job.width), pixels(job.width);
     int32_t *column = columns.data(), *pixel = pixels.data();
     for (int64_t i = from; i < to; i++) {
         const float *x = job.x.at(b, i, 0), *y = job.y.at(b, i, 0);
         for (int64_t j = 0; (!straight || i == from) && j < job.width; j++)
-            column[j] = (int32_t)std::nearbyint(clamped(x[j * job.x.column], window[2], window[3])) * column_stride;
+            column[j] = (int32_t)std::nearbyint(clamped(x[j * job.x.column], across.low, across.high)) * column_stride;
         for (int64_t j = 0; j < job.width; j++)
             pixel[j] = column[j] +
-                       (int32_t)std::nearbyint(clamped(y[j * job.y.column], window[0], window[1])) * row_stride;
+                       (int32_t)std::nearbyint(clamped(y[j * job.y.column], rows.low, rows.high)) * row_stride;
         for (int64_t k = 0; k < s.channels; k++) {
             const T *channel = base + k * s.channel_stride;
             T *to_row = out + ((b * s.channels + k) * job.height + i) * job.width;
@@ -139,11 +139,12 @@ FOR_EVERY_PROCESSOR void straight_floats(const Job &job, int64_t b, int64_t from
 }  // namespace
 
 extern "C" void augment_sample(int nearest, const void *data, int is_float, const int64_t *offset,
-                               const int64_t *row_stride, int64_t column_stride, int64_t channel_stride,
-                               int64_t channels, int64_t elements, const float *x, const int64_t *x_strides,
-                               const float *y, const int64_t *y_strides, const float *window, const float *radius,
-                               int straight, int64_t batch, int64_t height, int64_t width, void *out, int threads) {
-    const Job job = {{data, offset, row_stride, column_stride, channel_stride, channels, elements},
+                               const int64_t *row_stride, const int64_t *source_size, int64_t column_stride,
+                               int64_t channel_stride, int64_t channels, int64_t elements, const float *x,
+                               const int64_t *x_strides, const float *y, const int64_t *y_strides,
+                               const float *window, const float *radius, int straight, int64_t batch,
+                               int64_t height, int64_t width, void *out, int threads) {
+    const Job job = {{data, offset, row_stride, source_size, column_stride, channel_stride, channels, elements},
                      {x, x_strides[0], x_strides[1], x_strides[2]},
                      {y, y_strides[0], y_strides[1], y_strides[2]},
                      window,
@@ -162,3 +163,5 @@ extern "C" void augment_sample(int nearest, const void *data, int is_float, cons
         else blend(job, b, from, to);
     }
 }
+
+extern "C" int augment_interface() { return INTERFACE; }

@@ -6,6 +6,7 @@ from torch import Tensor
 from augment.batch import PackedImages
 from augment.interpolation import Footprint, Grid, Window
 from augment.native import library
+from augment.native.boundary import require, require_images, require_within
 from augment.native.library import address, kernels, longs, operator
 from augment.pixels import compute_dtype, dtype_of, stacked, to_float
 from augment.types import Float, Images, Planes, UInt8
@@ -28,9 +29,21 @@ def reads(image: Source, *where: Tensor) -> bool:
     parts = (image.data,) if isinstance(image, PackedImages) else image if isinstance(image, tuple) else (image,)
     if {compute_dtype(parts[0].dtype), *(tensor.dtype for tensor in where)} != {torch.float32}:
         return False
-    if extent(image) >= 2**31:  # they count in 32 bits within an image
-        return False
-    return library.serves(*parts, *where)
+    return can_be_counted(image) and library.serves(*parts, *where)
+
+
+LARGEST_SIDE = 2**24
+"""Pixels of an image along an axis: float32 counts no further in steps of one."""
+
+_COUNTED = 2**31
+"""Numbers in memory: the kernels count in 32 bits within an image."""
+
+
+def can_be_counted(image: Source) -> bool:
+    """Whether kernels count right within an image: along its sides as float32, in memory with 32 bits."""
+    plane = image[0] if isinstance(image, tuple) else image
+    size = image.max_size if isinstance(image, PackedImages) else plane.shape[-2:]
+    return max(size) <= LARGEST_SIDE and extent(image) < _COUNTED
 
 
 def extent(image: Images | PackedImages | Planes) -> int:
@@ -106,11 +119,13 @@ def _sample(
 ) -> Tensor:
     out = _output(nearest, image, channels, x, y)
     batch, _, height, width = out.shape
+    require("sample", x=(x, torch.float32, x.shape), y=(y, torch.float32, y.shape))
+    require("sample", spans=(spans, torch.float32, (batch, 4)), radii=(radii, torch.float32, (batch, 2)))
     straight = x.shape[1] == 1 and y.shape[2] == 1
     x, y = x.expand(batch, height, width), y.expand(batch, height, width)
     spans, radii = spans.contiguous(), radii.contiguous()
     kernels().augment_sample(
-        *(nearest, *source(image, offsets, sizes, channels)),
+        *(nearest, *source("sample", batch, image, offsets, sizes, channels)),
         *(address(x), longs(*x.stride()), address(y), longs(*y.stride())),
         *(address(spans), address(radii), straight),
         *(batch, height, width, address(out), torch.get_num_threads()),
@@ -118,16 +133,34 @@ def _sample(
     return out
 
 
-def source(image: Tensor, offsets: Tensor | None, sizes: Tensor | None, channels: int) -> tuple:
-    """What a kernel is told about the images that it reads: see `Source` in taps.h."""
+def source(
+    kernel: str, batch: int, image: Tensor, offsets: Tensor | None, sizes: Tensor | None, channels: int
+) -> tuple:
+    """What a kernel is told about the images that it reads, one a sample: see `Source` in taps.h.
+
+    Raises:
+        TypeError, ValueError: it would read beyond them.
+    """
     if offsets is None:
+        require_images(kernel, image, torch.uint8, torch.float32)
+        require(kernel, images=(image, image.dtype, (batch, channels, *image.shape[2:])))
         sample, channel_stride, row, column_stride = image.stride()
-        starts, rows = [b * sample for b in range(len(image))], [row] * len(image)
+        sides, counted = [*image.shape[2:]] * batch, can_be_counted(image)
+        starts, rows = [b * sample for b in range(batch)], [row] * batch
     else:
+        require(kernel, data=(image, torch.uint8, (image.numel(),)))
+        require(kernel, offsets=(offsets, torch.int64, (batch,)), sizes=(sizes, torch.int64, (batch, 2)))
+        require_within(kernel, "sizes", sizes, 1, LARGEST_SIDE + 1)
+        require_within(kernel, "offsets", offsets, 0, image.numel())
+        lengths = sizes.prod(1) * channels
+        require_within(kernel, "the ends of images", offsets + lengths, 0, image.numel() + 1)
+        sides, counted = sizes.flatten().tolist(), max(lengths.tolist(), default=0) < _COUNTED
         channel_stride, column_stride = 1, channels
-        starts, rows = offsets.tolist(), [width * channels for width in sizes[:, 1].tolist()]
+        starts, rows = offsets.tolist(), [width * channels for width in sides[1::2]]
+    if not counted:
+        raise ValueError(f"kernel {kernel}: an image is too large, it must have less than {_COUNTED} numbers.")
     elements = image.untyped_storage().nbytes() // image.element_size() - image.storage_offset()
     return (
-        *(address(image), image.dtype == torch.float32, longs(*starts), longs(*rows)),
+        *(address(image), image.dtype == torch.float32, longs(*starts), longs(*rows), longs(*sides)),
         *(column_stride, channel_stride, channels, elements),
     )

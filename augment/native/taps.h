@@ -12,8 +12,17 @@ constexpr int BLOCK = 32;  // output rows of a task
 struct Source {
     const void *data;
     const int64_t *offset, *row_stride;  // (B,) elements
+    const int64_t *size;                 // (B, 2): height and width
     int64_t column_stride, channel_stride, channels;
     int64_t elements;  // of the whole buffer
+};
+
+// The part of an axis that may be read, never beyond the image whatever is asked for: NaN becomes 0.
+struct Span {
+    float low, high;
+
+    Span(const float *ends, int64_t extent)
+        : low(clamped(ends[0], 0, (float)(extent - 1))), high(clamped(ends[1], 0, (float)(extent - 1))) {}
 };
 
 struct Axis {
@@ -21,9 +30,11 @@ struct Axis {
     int taps;
     int32_t stride;
 
-    Axis(const float *span, float radius, int64_t stride)
-        : low(span[0]), high(span[1]), radius(radius), taps(radius > 1 ? (int)std::ceil(2 * radius) : 2),
-          stride((int32_t)stride) {}
+    Axis(Span span, float radius, int64_t stride)
+        : low(span.low), high(span.high), radius(radius), taps(2), stride((int32_t)stride) {
+        // of more taps than the span has pixels the rest has no weight; two would be read as plain interpolation
+        if (radius > 1) taps = (int)std::min(std::ceil(2 * radius), std::max(high - low + 1, 3.0f));
+    }
 };
 
 struct Taps {  // tap t of position i stands at t * count + i
@@ -46,7 +57,8 @@ INLINE void find_chunk(const float *position, int n, const Axis &axis, int64_t n
         weight[next + i] = at - first;
     }
     for (int i = 0; fixed != 2 && i < n; i++) {
-        const float at = clamped(position[i], low - 0.5f, high + 0.5f), first = std::floor(at - radius) + 1;
+        const float at = clamped(position[i], low - 0.5f, high + 0.5f);
+        const float first = clamped(std::floor(at - radius) + 1, low, high - (float)(taps - 1));
         float total = 0;
         for (int t = 0; t < taps; t++) {
             const float p = first + t, distance = std::fabs((at - p) * inverse);
@@ -55,8 +67,14 @@ INLINE void find_chunk(const float *position, int n, const Axis &axis, int64_t n
             weight[t * next + i] = w;
             total += w;
         }
+        // together at most 1 in the order in which they are added, or white would become brighter than 1
         const float share = 1 / total;
-        for (int t = 0; t < taps; t++) weight[t * next + i] *= share;
+        float sum = 0;
+        for (int t = 0; t < taps; t++) {
+            const float w = weight[t * next + i] * share, rest = 1 - sum;
+            weight[t * next + i] = w < rest ? w : rest;
+            sum += weight[t * next + i];
+        }
     }
 }
 
@@ -134,8 +152,10 @@ struct Reader {
     Taps down, across;
 
     Reader(const Source &source, int64_t sample, const float *window, const float *radius)
-        : source(source), sample(sample), rows(window, radius[0], source.row_stride[sample]),
-          columns(window + 2, radius[1], source.column_stride), down(rows.taps, CHUNK), across(columns.taps, CHUNK) {}
+        : source(source), sample(sample),
+          rows(Span(window, source.size[2 * sample]), radius[0], source.row_stride[sample]),
+          columns(Span(window + 2, source.size[2 * sample + 1]), radius[1], source.column_stride),
+          down(rows.taps, CHUNK), across(columns.taps, CHUNK) {}
 };
 
 // The values at positions that stand `x_step` and `y_step` apart, at most CHUNK; channels go `plane` apart.

@@ -140,11 +140,11 @@ FOR_EVERY_PROCESSOR void warp_floats(const Run &run, int64_t b, int64_t from, in
 }  // namespace
 
 extern "C" void augment_warp(const void *data, int is_float, const int64_t *offset, const int64_t *row_stride,
-                             int64_t column_stride, int64_t channel_stride, int64_t channels, int64_t elements,
-                             const float *window, const float *radius, int64_t steps, const float *matrix,
-                             const float *size, const float *fill, int64_t batch, int64_t height, int64_t width,
-                             float *out, int threads) {
-    const Run run = {{data, offset, row_stride, column_stride, channel_stride, channels, elements},
+                             const int64_t *source_size, int64_t column_stride, int64_t channel_stride,
+                             int64_t channels, int64_t elements, const float *window, const float *radius,
+                             int64_t steps, const float *matrix, const float *size, const float *fill, int64_t batch,
+                             int64_t height, int64_t width, float *out, int threads) {
+    const Run run = {{data, offset, row_stride, source_size, column_stride, channel_stride, channels, elements},
                      window,
                      radius,
                      steps,

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from augment.interpolation import Footprint, Window
 from augment.native import sampling
+from augment.native.boundary import require
 from augment.native.library import address, floats, kernels, operator
 from augment.native.sampling import Source
 from augment.step import Step
@@ -61,12 +62,16 @@ def _warp(
 ) -> Tensor:
     """`fills` are negative for frames that do not show their outside."""
     out = _output(channels, matrices, height, width)
+    batch, steps = len(matrices), len(fills)
+    require("warp", matrices=(matrices, torch.float32, (batch, max(steps, 1), 3, 3)))
+    require("warp", frames=(frames, torch.float32, (batch, 2 * steps)))
+    require("warp", spans=(spans, torch.float32, (batch, 4)), radii=(radii, torch.float32, (batch, 2)))
     matrices, frames = matrices.contiguous(), frames.contiguous()
     spans, radii = spans.contiguous(), radii.contiguous()
     kernels().augment_warp(
-        *sampling.source(image, offsets, sizes, channels),
+        *sampling.source("warp", batch, image, offsets, sizes, channels),
         *(address(spans), address(radii)),
-        *(len(fills), address(matrices), address(frames), floats(*fills)),
-        *(len(matrices), height, width, address(out), torch.get_num_threads()),
+        *(steps, address(matrices), address(frames), floats(*fills)),
+        *(batch, height, width, address(out), torch.get_num_threads()),
     )
     return out

@@ -9,6 +9,12 @@ from augment.pixels import amount
 from augment.shorthand import Quantity
 from augment.types import Params, Planes
 
+_DARKEST = 2.0**-126
+"""The smallest float32 of full precision; below it the slope of a power may be infinite."""
+
+_BRIGHTEST = 80.0
+"""Natural logarithm of the largest power: short of float32's largest, 88, by what gain and gradient multiply."""
+
 
 class RandomBrightness(PixelOp):
     """Adds factor - 1 to every pixel (Szeliski, Computer Vision, section 3.1.1). ColorJitter multiplies instead.
@@ -144,9 +150,11 @@ class RandomGamma(PixelOp):
     def pixel(self, planes: Planes, params: Params) -> Planes:
         gamma, gain = amount(params, "gamma", planes), amount(params, "gain", planes)
 
+        # the slope of the power is infinite at 0 below gamma 1, and so is the power itself of what becomes white
+        # anyway: keep both out of it, also in the backward pass
+        least, most = torch.full_like(gamma, _DARKEST), torch.exp(_BRIGHTEST / gamma.detach())
+
         def curve(plane: torch.Tensor) -> torch.Tensor:
-            # at 0 the slope of the power is infinite below gamma 1: keep 0 out of it, also in the backward pass
-            positive = plane > 0
-            return gain * torch.where(positive, torch.where(positive, plane, 1.0) ** gamma, 0.0)
+            return gain * torch.where(plane > 0, plane.clamp(least, most) ** gamma, 0.0)
 
         return clamped(tuple(curve(plane) for plane in planes))

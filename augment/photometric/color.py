@@ -17,6 +17,9 @@ LUMA = (0.299, 0.587, 0.114)
 
 Factor = float | Shaped[Tensor, "b 1 1"]
 
+_COLOURLESS = 1e-30
+"""A distance between channels up to which there is no colour: gradients divide by its square, which must not be 0."""
+
 
 def with_rgb(planes: Planes, function: Callable[[Planes], Planes]) -> Planes:
     """Applies a function to red, green and blue, where there are such."""
@@ -55,13 +58,15 @@ def blend(planes: Planes, other: Tensor | float, factor: Factor) -> Planes:
 
 
 def scale_saturation(planes: Planes, factor: Factor) -> Planes:
-    """Scales the saturation of HSV, keeping hue and value: every channel's distance from the largest is scaled."""
+    """Scales the saturation of HSV, keeping hue and value: every channel's distance from the largest is scaled.
+
+    Saturation, the largest distance over the value, ends at 1.
+    """
 
     def rgb(colour: Planes) -> Planes:
         value, chroma = _value_and_chroma(colour)
-        saturation = chroma / torch.where(value == 0, 1.0, value)
-        target = value * saturated(saturation * factor)
-        ratio = target / torch.where(chroma == 0, 1.0, chroma)
+        full = (chroma * factor > value) & (chroma > _COLOURLESS)
+        ratio = torch.where(full, value / torch.where(full, chroma, 1.0), factor)
         return tuple(value - (value - plane) * ratio for plane in colour)
 
     return with_rgb(planes, rgb)
@@ -87,7 +92,7 @@ def shift_hue(planes: Planes, turns: Factor) -> Planes:
         # one division: compiled code has little else that takes as long
         rise = torch.where(red_most, green - blue, torch.where(green_more, blue - red, red - green))
         start = torch.where(red_most, 0.0, torch.where(green_more, 2.0, 4.0)).to(red.dtype)
-        hue = rise / torch.where(chroma == 0, 1.0, chroma) + start + 6 * turns
+        hue = rise / torch.where(chroma > _COLOURLESS, chroma, 1.0) + start + 6 * turns
         hue = hue - 6 * torch.floor(hue * (1 / 6))
         shares = ((hue - 3).abs() - 1, 2 - (hue - 2).abs(), 2 - (hue - 4).abs())
         return tuple(value - chroma * (1 - saturated(share)) for share in shares)
