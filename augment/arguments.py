@@ -69,7 +69,7 @@ def check_type(owner: object, argument: str, value: object, allowed: tuple[type,
     elif int in allowed:
         right, wanted = is_whole(value), "a whole number"
     else:
-        right, wanted = is_number(value), "a number"
+        right, wanted = is_number(value), "one number"
     if not right:
         optional = " or None" if types.NoneType in allowed else ""
         raise TypeError(f"{type(owner).__name__}: {argument}={shown(value)} must be {wanted}{optional}.")

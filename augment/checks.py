@@ -93,7 +93,7 @@ def some_layers(owner: nn.Module, value: Sequence[nn.Module], wanted: type, what
 
 def unit_value(owner: nn.Module, argument: str, value: float) -> float:
     """A pixel value in [0, 1], one for all channels."""
-    return number(owner, argument, value, 0.0, 1.0, "one number, for all channels,")
+    return number(owner, argument, value, 0.0, 1.0)
 
 
 def odd_size(owner: nn.Module, argument: str, value: int | Sequence[int], most: int = MOST_TAPS) -> tuple[int, int]:
