@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from queue import Empty, Queue
 
 import torch
@@ -16,13 +16,18 @@ MEMORY = 12 << 30
 """Bytes that a worker may ask for."""
 
 
-def answers(numbers: Iterable[int]) -> Iterator[tuple[int, str]]:
+COMMAND = (sys.executable, "-m", "tests.fuzz.worker")
+
+
+def answers(
+    numbers: Iterable[int], command: Sequence[str] = COMMAND, limit: float = LIMIT
+) -> Iterator[tuple[int, str]]:
     """Each number with what went wrong, or an empty text."""
     worker = None
     for number in numbers:
         if worker is None or worker.process.poll() is not None:
-            worker = Worker()
-        yield number, worker.answer(number)
+            worker = Worker(command)
+        yield number, worker.answer(number, limit)
     if worker is not None:
         worker.process.kill()
 
@@ -30,8 +35,7 @@ def answers(numbers: Iterable[int]) -> Iterator[tuple[int, str]]:
 class Worker:
     """A process that runs case after case until one ends it."""
 
-    def __init__(self) -> None:
-        command = [sys.executable, "-m", "tests.fuzz.worker"]
+    def __init__(self, command: Sequence[str]) -> None:
         pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
         self.process = subprocess.Popen(command, text=True, bufsize=1, **pipes)
         self.lines: Queue[str] = Queue()
@@ -42,14 +46,14 @@ class Worker:
         threading.Thread(target=lambda: self.errors.extend(self.process.stderr), daemon=True).start()
         self.lines.get()  # it has imported torch
 
-    def answer(self, number: int) -> str:
+    def answer(self, number: int, limit: float) -> str:
         self.process.stdin.write(f"{number}\n")
         try:
-            line = self.lines.get(timeout=LIMIT)
+            line = self.lines.get(timeout=limit)
         except Empty:
             self.process.kill()
             self.process.wait()
-            return f"took more than {LIMIT:g} s"
+            return f"took more than {limit:g} s"
         if not line:
             code = self.process.wait()
             return f"ended the process ({code}): " + "".join(self.errors[-40:])
