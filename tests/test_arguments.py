@@ -105,6 +105,8 @@ CALLS = [
     (lambda: A.uniform(1, 0.5, torch.arange(2), 3), TypeError, "uniform: epoch=0.5 must be a whole number from"),
     (lambda: A.uniform(1, 0, [0, 1], 3), TypeError, r"uniform: index=\[0, 1\] must be a \(B,\) tensor"),
     (lambda: A.uniform(1, 0, torch.arange(2), -1), ValueError, "uniform: columns=-1 must be a whole number from 0"),
+    (lambda: A.OneOf([A.RandomHue(), A.Resize((4, 5))])(IMAGES), ValueError, "OneOf: Resize changes the size"),
+    (lambda: A.Pipeline(A.SomeOf([A.Pad(1), A.RandomHue()]))(IMAGES), ValueError, "SomeOf: Pad changes the size"),
     (lambda: LAYER.noise(batch_size=2.0), TypeError, "RandomRotation: batch_size=2.0 must be a whole number"),
     (lambda: LAYER(IMAGES, index=[0, 1]), TypeError, r"RandomRotation: index=\[0, 1\] must be a \(B,\) tensor"),
     (lambda: LAYER(IMAGES, index=torch.tensor([True, False])), ValueError, "index must be .* got .* torch.bool"),

@@ -39,7 +39,7 @@ def required(rng: Random, name: str, depth: int = 0) -> dict:
     if "layers" in inspect.signature(LAYERS[name]).parameters:
         names = list(MIXES) if name == "RandomMix" else [n for n in ALONE if n not in ("Resize", "CenterCrop")]
         inner = [n for n in names if "layers" not in inspect.signature(LAYERS[n]).parameters or depth < 1]
-        arguments["layers"] = [layer(rng, rng.choice(inner), depth + 1)[0] for _ in range(rng.randint(1, 3))]
+        arguments["layers"] = [layer(rng, rng.choice(inner), depth + 1)[0] for _ in range(rng.randint(2, 3))]
     return arguments
 
 
@@ -48,7 +48,8 @@ def _some(rng: Random, name: str, depth: int, share: float) -> dict:
     arguments, hints = required(rng, name, depth), typing.get_type_hints(LAYERS[name].__init__)
     words = re.findall(r'"(\w+)"', LAYERS[name].__doc__)
     for parameter in inspect.signature(LAYERS[name]).parameters.values():
-        if parameter.name in ("layers", "module") or rng.random() > share:
+        fixed = parameter.name in ("layers", "module", "random")  # what Opaque calls draws
+        if fixed or rng.random() > share:
             continue
         default = None if parameter.default is parameter.empty else parameter.default
         base = arguments.get(parameter.name, default)

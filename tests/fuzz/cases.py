@@ -214,7 +214,9 @@ def _gradient(augment: A.Layer, batch: A.Batch, noise: Tensor) -> None:
     if not batch.image.is_floating_point() or augment.dtype == torch.uint8:
         return
     image = batch.image.float().requires_grad_()
-    augment(batch.replace(image=image), noise).image.float().sum().backward()
+    out = augment(batch.replace(image=image), noise).image.float()
+    if out.requires_grad:
+        out.sum().backward()
     for tensor in (image, *augment.parameters()):
         assert tensor.grad is None or torch.isfinite(tensor.grad).all(), "a gradient is not finite"
 
