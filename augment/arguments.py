@@ -69,10 +69,10 @@ def check_type(owner: object, argument: str, value: object, allowed: tuple[type,
     elif int in allowed:
         right, wanted = is_whole(value), "a whole number"
     else:
-        right, wanted = is_number(value), "a number"
+        right, wanted = is_number(value), "one number"
     if not right:
         optional = " or None" if types.NoneType in allowed else ""
-        raise TypeError(f"{type(owner).__name__}: {argument}={shown(value)} must be {wanted}{optional}.")
+        raise TypeError(f"{name_of(owner)}: {argument}={shown(value)} must be {wanted}{optional}.")
 
 
 def plain(value: Any, label: str) -> Any:
@@ -103,6 +103,11 @@ def _shortened(value: Any) -> Any:
     return [_shortened(item) for item in value] if isinstance(value, list) else float(f"{value:.7g}")
 
 
+def name_of(owner: object) -> str:
+    """What an error calls it: the class, or a name that stands for itself."""
+    return owner if isinstance(owner, str) else type(owner).__name__
+
+
 def shown(value: object) -> str:
     """What was given, in one line."""
     text = " ".join(repr(value).split())
@@ -126,7 +131,7 @@ def number(
     kind: str = "a number",
 ) -> float:
     """A number of a range, ends included; neither NaN nor, unless an end is, infinite."""
-    label = f"{type(owner).__name__}: {argument}={shown(value)}"
+    label = f"{name_of(owner)}: {argument}={shown(value)}"
     if not is_number(value):
         raise TypeError(f"{label} must be {kind}{within(low, high)}.")
     if not low <= value <= high or LARGEST < abs(value) < math.inf:
@@ -138,7 +143,7 @@ def whole(owner: object, argument: str, value: object, low: int, high: int) -> i
     """A whole number from `low` to `high`."""
     if not is_whole(value) or not low <= value <= high:
         error = ValueError if is_whole(value) else TypeError
-        raise error(f"{type(owner).__name__}: {argument}={shown(value)} must be a whole number from {low} to {high}.")
+        raise error(f"{name_of(owner)}: {argument}={shown(value)} must be a whole number from {low} to {high}.")
     return value
 
 
@@ -147,7 +152,7 @@ def items(owner: object, argument: str, value: object, what: str, fewest: int = 
     listed = isinstance(value, (list, tuple, range))
     held = list(itertools.islice(value, _MOST_ITEMS + 1)) if listed else []
     if not listed or not fewest <= len(held) <= _MOST_ITEMS:
-        label, error = f"{type(owner).__name__}: {argument}={shown(value)}", ValueError if listed else TypeError
+        label, error = f"{name_of(owner)}: {argument}={shown(value)}", ValueError if listed else TypeError
         raise error(f"{label} must be {what} in a list, {fewest} to {_MOST_ITEMS} of them.")
     return held
 
@@ -171,7 +176,7 @@ def weights(owner: object, value: object, count: int) -> tuple[float, ...] | Non
         return None
     given = numbers(owner, "weights", value, 0.0)
     if len(given) != count or not sum(given):
-        name = type(owner).__name__
+        name = name_of(owner)
         raise ValueError(f"{name}: weights={shown(value)} must be {count} numbers, none negative and not all 0.")
     return given
 

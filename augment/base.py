@@ -280,6 +280,8 @@ class Layer(Configured, nn.Module):
 
     def run(self, batch: Batch, noise: Noise | None) -> Batch:
         """The pure function: a batch and its noise, or no noise for what is not random, to the finished batch."""
+        if noise is not None and not isinstance(batch.image, PackedImages):
+            self.out_size(batch.size)  # containers refuse layers that change it
         dtype = result_dtype(batch.image, self.dtype)
         leaves, params = self._active(batch, noise)
         for run in _runs(leaves):

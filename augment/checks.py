@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from augment.arguments import is_whole, number, plain, shown, whole
+from augment.arguments import is_whole, name_of, number, plain, shown, whole
 from augment.interpolation import INTERPOLATIONS, RESIZE_INTERPOLATIONS
 from augment.pages import has_memory
 from augment.step import PADDINGS
@@ -20,7 +20,7 @@ MOST_TAPS = 1023
 def one_of(owner: nn.Module, argument: str, value: str, allowed: Sequence[str]) -> str:
     """The value if it is allowed; capitals do not matter."""
     if not isinstance(value, str) or value.lower() not in allowed:
-        raise ValueError(f"{type(owner).__name__}: {argument}={shown(value)} must be one of {', '.join(allowed)}.")
+        raise ValueError(f"{name_of(owner)}: {argument}={shown(value)} must be one of {', '.join(allowed)}.")
     return value.lower()
 
 
@@ -30,7 +30,7 @@ def names(owner: nn.Module, argument: str, value: Sequence[str] | None, allowed:
         return tuple(allowed)
     listed = isinstance(value, (list, tuple))
     if not listed or not value or any(not isinstance(item, str) or item not in allowed for item in value):
-        label = f"{type(owner).__name__}: {argument}={shown(value)}"
+        label = f"{name_of(owner)}: {argument}={shown(value)}"
         raise (ValueError if listed else TypeError)(f"{label} must be a list of some of {', '.join(allowed)}.")
     return tuple(value)
 
@@ -51,11 +51,11 @@ def image_size(
     owner: nn.Module, value: int | Sequence[int], argument: str = "size", most: int = _MOST_PIXELS
 ) -> tuple[int, int]:
     """(height, width), from 1 to `most`, out of a pair or one number for both."""
-    value = plain(value, f"{type(owner).__name__}: {argument}")
+    value = plain(value, f"{name_of(owner)}: {argument}")
     pair = tuple(value) if isinstance(value, (list, tuple)) else (value, value)
     if len(pair) != 2 or not all(is_whole(n) and 1 <= n <= most for n in pair):
         raise ValueError(
-            f"{type(owner).__name__}: {argument}={shown(value)} must be a positive whole number of pixels or "
+            f"{name_of(owner)}: {argument}={shown(value)} must be a positive whole number of pixels or "
             f"(height, width), at most {most}."
         )
     return pair
@@ -65,7 +65,7 @@ def grid(owner: nn.Module, argument: str, value: Sequence[int], most: int) -> tu
     """How many cells along each of two axes, from 1 to `most`."""
     pair = tuple(value) if isinstance(value, (list, tuple)) else ()
     if len(pair) != 2 or not all(is_whole(n) and 1 <= n <= most for n in pair):
-        label = f"{type(owner).__name__}: {argument}={shown(value)}"
+        label = f"{name_of(owner)}: {argument}={shown(value)}"
         raise ValueError(f"{label} must be two positive whole numbers, at most {most}.")
     return pair
 
@@ -78,12 +78,10 @@ def kind_of(value: object) -> str:
 def layers(owner: nn.Module, value: Sequence[nn.Module], wanted: type, what: str, hint: str = "") -> list[nn.Module]:
     """A list of layers of a kind, maybe empty."""
     if not isinstance(value, (list, tuple, nn.ModuleList, nn.Sequential)):
-        raise TypeError(f"{type(owner).__name__}: layers is {kind_of(value)}; it must be a list of layers.")
+        raise TypeError(f"{name_of(owner)}: layers is {kind_of(value)}; it must be a list of layers.")
     for layer in value:
         if not isinstance(layer, wanted):
-            raise TypeError(
-                f"{type(owner).__name__}: layers holds {kind_of(layer)}, which is not {what} of augment{hint}."
-            )
+            raise TypeError(f"{name_of(owner)}: layers holds {kind_of(layer)}, which is not {what} of augment{hint}.")
     return list(value)
 
 
@@ -91,27 +89,27 @@ def some_layers(owner: nn.Module, value: Sequence[nn.Module], wanted: type, what
     """A list of layers of a kind, at least one."""
     found = layers(owner, value, wanted, what)
     if not found:
-        raise ValueError(f"{type(owner).__name__}: layers={value!r} must hold at least one.")
+        raise ValueError(f"{name_of(owner)}: layers={value!r} must hold at least one.")
     return found
 
 
 def unit_value(owner: nn.Module, argument: str, value: float) -> float:
     """A pixel value in [0, 1], one for all channels."""
-    return number(owner, argument, value, 0.0, 1.0, "one number, for all channels,")
+    return number(owner, argument, value, 0.0, 1.0)
 
 
 def odd_size(owner: nn.Module, argument: str, value: int | Sequence[int], most: int = MOST_TAPS) -> tuple[int, int]:
     """(vertical, horizontal) taps of a kernel, odd, out of a pair or one number for both."""
     pair = image_size(owner, value, argument, most)
     if any(n % 2 == 0 for n in pair):
-        raise ValueError(f"{type(owner).__name__}: {argument}={value!r} must be odd.")
+        raise ValueError(f"{name_of(owner)}: {argument}={value!r} must be odd.")
     return pair
 
 
 def pair_of(owner: nn.Module, argument: str, value: Sequence) -> tuple:
     """Two quantities."""
     if not isinstance(value, (tuple, list)) or len(value) != 2:
-        name = type(owner).__name__
+        name = name_of(owner)
         raise TypeError(f"{name}: {argument}={shown(value)} must be a pair of numbers or distributions.")
     return tuple(value)
 
@@ -121,25 +119,30 @@ def margins(owner: nn.Module, padding: int | Sequence[int] | None) -> tuple[int,
     sides = (0,) if padding is None else tuple(padding) if isinstance(padding, (list, tuple)) else (padding,)
     if len(sides) not in (1, 2, 4) or not all(is_whole(s) and 0 <= s <= _MOST_PIXELS for s in sides):
         raise ValueError(
-            f"{type(owner).__name__}: padding={shown(padding)} must be 1, 2 or 4 numbers of pixels, none negative or "
+            f"{name_of(owner)}: padding={shown(padding)} must be 1, 2 or 4 numbers of pixels, none negative or "
             f"above {_MOST_PIXELS}."
         )
     return (sides * (4 // len(sides)))[:4]
 
 
-def epoch(owner: nn.Module, value: int | Tensor) -> int | Tensor:
+def seed(owner: object, value: int) -> int:
+    """A whole number of 64 bits, with a sign or without."""
+    return whole(owner, "seed", plain(value, f"{name_of(owner)}: seed"), -(2**63), 2**64 - 1)
+
+
+def epoch(owner: object, value: int | Tensor) -> int | Tensor:
     """A whole number of 32 bits, or a tensor that holds one: what the draws are keyed by."""
     if isinstance(value, Tensor):
         if value.ndim or value.is_floating_point() or value.is_complex() or value.dtype == torch.bool:
-            label = f"{type(owner).__name__}: epoch={tuple(value.shape)} {value.dtype}"
+            label = f"{name_of(owner)}: epoch={tuple(value.shape)} {value.dtype}"
             raise TypeError(f"{label} must be a whole number or a 0-dimensional integer tensor.")
         return value
-    return whole(owner, "epoch", plain(value, f"{type(owner).__name__}: epoch"), 0, 2**32 - 1)
+    return whole(owner, "epoch", plain(value, f"{name_of(owner)}: epoch"), 0, 2**32 - 1)
 
 
-def index(owner: nn.Module, value: Tensor) -> None:
+def index(owner: object, value: Tensor) -> None:
     """The numbers of the samples, one an image."""
-    name = type(owner).__name__
+    name = name_of(owner)
     if not isinstance(value, Tensor):
         raise TypeError(f"{name}: index={shown(value)} must be a (B,) tensor of integers: torch.tensor(index).")
     if value.ndim != 1 or value.is_floating_point() or value.is_complex() or value.dtype == torch.bool:
@@ -152,19 +155,19 @@ def given_noise(owner: nn.Module, noise: Tensor | None, device: torch.device) ->
         return
     _uniforms(owner, noise)
     if noise.device != device:
-        raise ValueError(f"{type(owner).__name__}: noise is on {noise.device}, the images are on {device}.")
+        raise ValueError(f"{name_of(owner)}: noise is on {noise.device}, the images are on {device}.")
 
 
 def noise_of_one(owner: nn.Module, noise: Tensor, draws: int) -> None:
     """The noise of one sample."""
     _uniforms(owner, noise)
     if noise.shape != (draws,):
-        name = type(owner).__name__
+        name = name_of(owner)
         raise ValueError(f"{name}: noise must be ({draws},), one row of `noise(...)`, got {tuple(noise.shape)}.")
 
 
 def _uniforms(owner: nn.Module, noise: Tensor) -> None:
-    name = type(owner).__name__
+    name = name_of(owner)
     if not isinstance(noise, Tensor) or not noise.is_floating_point():
         what = noise.dtype if isinstance(noise, Tensor) else kind_of(noise)
         raise TypeError(

@@ -17,6 +17,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from augment import checks
+from augment.arguments import whole
 from augment.tracing import replayed
 from augment.types import Float, Integer, Noise
 
@@ -66,7 +68,9 @@ def uniform(seed: int, epoch: int | Tensor, index: Integer[Tensor, " b"], column
         index: (B,) integers, the samples' numbers in their data set.
         columns: how many draws each sample gets.
     """
-    first, second = sample_key(seed, epoch, index)
+    checks.index("uniform", index)
+    seed, columns = checks.seed("uniform", seed), whole("uniform", "columns", columns, 0, 2**31 - 1)
+    first, second = sample_key(seed, checks.epoch("uniform", epoch), index)
     column = _counter(columns, index.device)
     return to_unit(mix32(first[:, None] ^ mix32((second[:, None] + column) & _MASK)))
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from augment import checks
-from augment.arguments import shown, whole
+from augment.arguments import shown
 from augment.base import Layer
 from augment.batch import Batch
 from augment.compiled import MODES, CompiledNoise, CompiledPass
@@ -42,7 +42,7 @@ class Pipeline(Layer):
         super().__init__()
         hint = "; put a module of another library in Opaque(...)"
         self.layers = nn.ModuleList(checks.layers(self, layers, Layer, "a layer", hint))
-        self.seed = whole(self, "seed", seed, -(2**63), 2**64 - 1)
+        self.seed = checks.seed(self, seed)
         self.dtype = _dtype(self, dtype)
         if not isinstance(compile, bool) and not (isinstance(compile, str) and compile in ("auto", *MODES)):
             allowed = f"True, False, 'auto' or one of {', '.join(MODES)}"

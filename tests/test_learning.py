@@ -48,7 +48,7 @@ def test_estimator_is_unbiased_against_enumerated_gates_and_quadrature():
     for gates in itertools.product((True, False), repeat=2):
         p = [layer.p.probability() for layer in pipeline.layers[0].layers]
         weight = math.prod(q if on else 1 - q for q, on in zip(p, gates, strict=True))
-        columns = [torch.full((len(grid),), 0.0 if on else 1 - 1e-9).double() for on in gates]
+        columns = [torch.full((len(grid),), 0.0 if on else 1 - 1e-9, dtype=torch.float64) for on in gates]
         noise = torch.stack([columns[0], grid[:, 0], columns[1], grid[:, 1]], dim=1)
         expected = expected + weight * losses_of(pipeline, noise).mean()
     exact = torch.cat([g.flatten() for g in torch.autograd.grad(expected, parameters)])

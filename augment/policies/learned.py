@@ -87,7 +87,7 @@ class LearnedPolicy(Container):
                 raise ValueError(f"LearnedPolicy: {name}={value} must lie within (0, 1), ends excluded.")
         if not isinstance(operators, (dict, list, tuple)) or not operators:
             error = ValueError if isinstance(operators, (dict, list, tuple)) else TypeError
-            raise error(f"LearnedPolicy: operators={shown(operators)} must hold names of operators, at least one.")
+            raise error(f"LearnedPolicy: operators={shown(operators)} must hold at least one name of an operator.")
         for name in operators:
             if not isinstance(name, str) or name not in (*OPERATORS, *GATES):
                 known = ", ".join((*OPERATORS, *GATES))

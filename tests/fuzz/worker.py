@@ -1,0 +1,83 @@
+"""Cases in a process of their own: `python -m tests.fuzz.worker` reads numbers, and answers each with a line."""
+
+import faulthandler
+import subprocess
+import sys
+import threading
+import traceback
+from collections.abc import Iterable, Iterator, Sequence
+from queue import Empty, Queue
+
+import torch
+
+LIMIT = 60.0
+"""Seconds that a case may take."""
+MEMORY = 12 << 30
+"""Bytes that a worker may ask for."""
+
+
+COMMAND = (sys.executable, "-m", "tests.fuzz.worker")
+
+
+def answers(
+    numbers: Iterable[int], command: Sequence[str] = COMMAND, limit: float = LIMIT
+) -> Iterator[tuple[int, str]]:
+    """Each number with what went wrong, or an empty text."""
+    worker = None
+    for number in numbers:
+        if worker is None or worker.process.poll() is not None:
+            worker = Worker(command)
+        yield number, worker.answer(number, limit)
+    if worker is not None:
+        worker.process.kill()
+
+
+class Worker:
+    """A process that runs case after case until one ends it."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+        self.process = subprocess.Popen(command, text=True, bufsize=1, **pipes)
+        self.lines: Queue[str] = Queue()
+        self.errors: list[str] = []
+        threading.Thread(
+            target=lambda: [*map(self.lines.put, self.process.stdout), self.lines.put("")], daemon=True
+        ).start()
+        threading.Thread(target=lambda: self.errors.extend(self.process.stderr), daemon=True).start()
+        self.lines.get()  # it has imported torch
+
+    def answer(self, number: int, limit: float) -> str:
+        self.process.stdin.write(f"{number}\n")
+        try:
+            line = self.lines.get(timeout=limit)
+        except Empty:
+            self.process.kill()
+            self.process.wait()
+            return f"took more than {limit:g} s"
+        if not line:
+            code = self.process.wait()
+            return f"ended the process ({code}): " + "".join(self.errors[-40:])
+        return line.strip().removeprefix("ok").replace("\\n", "\n")
+
+
+def main() -> None:
+    import resource  # not on every system
+
+    from tests.fuzz.cases import run
+
+    faulthandler.enable()
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    torch.set_num_threads(1)
+    print("ready", flush=True)
+    for line in sys.stdin:
+        try:
+            run(int(line))
+            print("ok", flush=True)
+        except Exception as error:
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            text = f"{type(error).__name__}: {error} [{where.filename}:{where.lineno}] {' '.join(error.__notes__)}"
+            print(text.replace("\n", "\\n"), flush=True)
+
+
+if __name__ == "__main__":
+    main()
