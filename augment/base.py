@@ -11,11 +11,13 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from augment.batch import Batch, PackedImages, opened
+from augment.batch import Batch, PackedImages
 from augment.bounds import REAL_LINE, Range
 from augment.config import Configured
 from augment.distributions import Bernoulli
+from augment.inputs import check_noise
 from augment.noise import Numbering, uniform
+from augment.opening import opened
 from augment.pieces import cuts, in_order, in_pieces, looks_at_batch, may_be_cut
 from augment.pixels import compute_dtype, dtype_of, finished, kept_dtype, result_dtype
 from augment.shorthand import Quantity, as_distribution, check_reached
@@ -233,6 +235,8 @@ class Layer(Configured, nn.Module):
             only what is not random is applied.
         """
         batch, frames, close = opened(images)
+        if noise is not None:
+            check_noise(self, noise, len(batch) // frames, self.draws)
         noise = self._noise_for(batch, len(batch) // frames, noise, index, epoch) if self.training else None
         if noise is not None and frames > 1:
             noise = noise.repeat_interleave(frames, dim=0)
@@ -302,15 +306,25 @@ class Layer(Configured, nn.Module):
             Maps (interpolated), masks (nearest), boxes and keypoints on the original images; 0 where the augmented
             images did not show them.
         """
-        batch, _, close = opened(batch)
+        batch, _, close = opened(batch, maps=True)
+        if noise is not None:
+            check_noise(self, noise, len(batch), self.draws)
         noise = self._noise_for(batch, len(batch), noise, index, epoch) if self.training else None
         with torch.autocast(batch.device.type, enabled=False):
             steps = steps_of(*self._active(batch, noise), batch, size)
             if steps:
+                self._check_size(batch.size, steps[-1].out_size, size)
                 dtype = result_dtype(batch.image, None)
                 batch = warp(batch, [inverted(step) for step in reversed(steps)])
                 batch = batch.replace(image=finished(batch.image, dtype))
         return close(batch)
+
+    def _check_size(self, given: Size, out: Size, size: Size) -> None:
+        if given != out:
+            raise ValueError(
+                f"{type(self).__name__}.inverse: images must be {tuple(out)}, as what the layer makes of "
+                f"size={tuple(size)}, got {tuple(given)}."
+            )
 
     def explain(self, noise: Tensor, size: tuple[int, int]) -> dict[str, Any]:
         """What one sample gets, as plain data that survives JSON and replays: noise = tensor([explained["noise"]]).
