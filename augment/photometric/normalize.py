@@ -18,6 +18,7 @@ class Normalize(PixelOp):
     deterministic = True
     example = {"mean": 0.4, "std": 0.3}
     identity = {"mean": 0.0, "std": 1.0}
+    alpha_stays = False
 
     def __init__(self, mean: Statistic, std: Statistic) -> None:
         super().__init__()
@@ -40,6 +41,7 @@ class Denormalize(PixelOp):
     deterministic = True
     example = {"mean": 0.4, "std": 0.3}
     identity = {"mean": 0.0, "std": 1.0}
+    alpha_stays = False
 
     def __init__(self, mean: Statistic, std: Statistic) -> None:
         super().__init__()
