@@ -87,7 +87,8 @@ def _with_visible(batch: Batch) -> Batch:
 def _visible_boxes(batch: Batch) -> Tensor:
     """(B, N) float32: the share given, or 1; 0 for boxes that have no area or are not finite."""
     boxes, share = batch.boxes, batch.boxes_visible
-    there = ((boxes[..., 2:] > boxes[..., :2]) & torch.isfinite(boxes[..., 2:] - boxes[..., :2])).all(-1)
+    extent = boxes[..., 2:] - boxes[..., :2]
+    there = ((extent > 0) & (extent < torch.inf)).all(-1)
     return there.to(torch.float32) if share is None else torch.where(there, share.to(torch.float32), 0.0)
 
 
