@@ -73,13 +73,13 @@ def _hull(steps: Sequence[Step], boxes: Float[Tensor, "b n 4"]) -> Float[Tensor,
 
 
 def _clipped(boxes: Float[Tensor, "b n 4"], size: Size) -> tuple[Float[Tensor, "b n 4"], Float[Tensor, "b n"]]:
-    """Boxes cut to the frame, and the share of each one's area that lies in it (0 for boxes without area)."""
+    """Boxes cut to the frame, and the share of each one's area that lies in it (0 for boxes without area or of NaN)."""
     height, width = (extent[:, None] if isinstance(extent, Tensor) else extent for extent in size)
     x1, y1, x2, y2 = boxes.unbind(-1)
     inside = [_within(edge, limit) for edge, limit in ((x1, width), (y1, height), (x2, width), (y2, height))]
     area = (x2 - x1) * (y2 - y1)
     left = (inside[2] - inside[0]) * (inside[3] - inside[1])
-    return torch.stack(inside, dim=-1), left / torch.where(area > 0, area, torch.ones_like(area))
+    return torch.stack(inside, dim=-1), torch.where(area > 0, left / torch.where(area > 0, area, 1.0), 0.0)
 
 
 def _within(edge: Tensor, limit: int | Tensor) -> Tensor:

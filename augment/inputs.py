@@ -42,10 +42,7 @@ def check_images(images: object) -> None:
 
 
 def check_layout(images: Tensor | PackedImages) -> None:
-    """Refuses images whose channels come last: more than 4 channels, more than 4 high, and 1, 3 or 4 wide.
-
-    Warns of floats that reach beyond [0, 1] as far as bytes do.
-    """
+    """Refuses images whose channels come last: more than 4 channels, more than 4 high, and 1, 3 or 4 wide."""
     packed = isinstance(images, PackedImages)
     channels, height, width = (images.channels, *images.max_size) if packed else images.shape[-3:]
     if channels > 4 and height > 4 and width in (1, 3, 4):
@@ -58,13 +55,18 @@ def check_layout(images: Tensor | PackedImages) -> None:
             f"images must be (B, C, H, W), got {tuple(images.shape)}, whose channels seem to come last: call "
             f"images.{_TO_CHANNELS_FIRST[images.ndim]}."
         )
-    if not packed and images.is_floating_point() and has_memory(images) and images.numel():
-        if _some_of(images).amax().item() > _BRIGHTEST:
-            warnings.warn(
-                "images: floats must lie in [0, 1], and these reach as far as bytes do; many layers cut them to white. "
-                "Give uint8, or divide by 255.",
-                stacklevel=6,  # opened, forward and two calls of nn.Module lie between this and the caller
-            )
+
+
+def check_range(images: Tensor | PackedImages) -> None:
+    """Warns of floats that reach as far as bytes do, from a few values."""
+    if isinstance(images, PackedImages) or not (images.is_floating_point() and has_memory(images) and images.numel()):
+        return
+    if _some_of(images).amax().item() > _BRIGHTEST:
+        warnings.warn(
+            "images: floats must lie in [0, 1], and these reach as far as bytes do; many layers cut them to white. "
+            "Give uint8, or divide by 255.",
+            stacklevel=6,  # opened, forward and two calls of nn.Module lie between this and the caller
+        )
 
 
 def _some_of(images: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from augment.annotations import in_frame
 from augment.batch import Batch, PackedImages
-from augment.inputs import check_annotations, check_finite, check_images, check_layout
+from augment.inputs import check_annotations, check_finite, check_images, check_layout, check_range
 from augment.pixels import compute_dtype
 
 
@@ -29,6 +29,7 @@ def opened(
     check_images(batch.image)
     if not maps:
         check_layout(batch.image)
+        check_range(batch.image)
     image, frames = _flattened(batch.image)
     if not isinstance(images, Batch):
         return Batch(image), frames or 1, lambda out: _unflattened(out.image, images, frames)

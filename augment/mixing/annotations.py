@@ -107,9 +107,10 @@ def _cut(boxes: Boxes, frame: Frame) -> Boxes:
 
 
 def _overlap(boxes: Boxes, frame: Frame) -> Shares:
-    """The share of each box that lies in a frame; 0 for boxes without area."""
+    """The share of each box that lies in a frame; 0 for boxes without area or of NaN."""
     area = area_of(boxes)
-    return (area_of(_cut(boxes, frame)) / torch.where(area > 0, area, 1)).to(torch.float32)
+    share = area_of(_cut(boxes, frame)) / torch.where(area > 0, area, 1.0)
+    return torch.where(area > 0, share, 0.0).to(torch.float32)
 
 
 def _within(points: Points, frame: Frame) -> Seen:
