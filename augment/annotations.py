@@ -28,19 +28,28 @@ def warp_mask(mask: Tensor, x: Grid, y: Grid, inside: Sequence[Bool[Tensor, "b #
 
 def warp_keypoints(steps: Sequence[Step], batch: Batch) -> dict[str, Tensor]:
     """Positions, and which of them the output still shows."""
-    points, reached = _forward(steps, batch.keypoints.to(steps[0].matrix.dtype))
-    height, width = steps[-1].out_size
+    given = batch.keypoints
+    points, reached = _forward(steps, given[..., :2].to(steps[0].matrix.dtype))
+    visible = reached & in_frame(points, steps[-1].out_size) & batch.keypoints_visible
+    return {"keypoints": moved_to(points.to(given.dtype), given), "keypoints_visible": visible}
+
+
+def moved_to(points: Points, given: Float[Tensor, "b n k"]) -> Float[Tensor, "b n k"]:
+    """Keypoints at other positions, with the visibility that they came with, if there is one."""
+    return torch.cat([points, given[..., 2:]], -1) if given.shape[2] > 2 else points
+
+
+def in_frame(points: Points, size: Size) -> Bool[Tensor, "b n"]:
+    """Which points lie in a frame of a size; what is not a number does not."""
+    height, width = (extent[:, None] if isinstance(extent, Tensor) else extent for extent in size)
     x, y = points.unbind(-1)
-    visible = reached & (x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)
-    if batch.keypoints_visible is not None:
-        visible = visible & batch.keypoints_visible
-    return {"keypoints": points.to(batch.keypoints.dtype), "keypoints_visible": visible}
+    return (x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)
 
 
 def warp_boxes(steps: Sequence[Step], batch: Batch) -> dict[str, Tensor]:
     """The upright boxes around what the warps make of them, clipped to the frame, and the share left of each."""
     boxes = batch.boxes.to(steps[0].matrix.dtype)
-    share = torch.ones_like(boxes[..., 0]) if batch.boxes_visible is None else batch.boxes_visible.to(boxes.dtype)
+    share = batch.boxes_visible.to(boxes.dtype)
     run: list[Step] = []
     for step in steps:
         run.append(step)
@@ -64,13 +73,13 @@ def _hull(steps: Sequence[Step], boxes: Float[Tensor, "b n 4"]) -> Float[Tensor,
 
 
 def _clipped(boxes: Float[Tensor, "b n 4"], size: Size) -> tuple[Float[Tensor, "b n 4"], Float[Tensor, "b n"]]:
-    """Boxes cut to the frame, and the share of each one's area that lies in it (0 for boxes without area)."""
+    """Boxes cut to the frame, and the share of each one's area that lies in it (0 for boxes without area or of NaN)."""
     height, width = (extent[:, None] if isinstance(extent, Tensor) else extent for extent in size)
     x1, y1, x2, y2 = boxes.unbind(-1)
     inside = [_within(edge, limit) for edge, limit in ((x1, width), (y1, height), (x2, width), (y2, height))]
     area = (x2 - x1) * (y2 - y1)
     left = (inside[2] - inside[0]) * (inside[3] - inside[1])
-    return torch.stack(inside, dim=-1), left / torch.where(area > 0, area, torch.ones_like(area))
+    return torch.stack(inside, dim=-1), torch.where(area > 0, left / torch.where(area > 0, area, 1.0), 0.0)
 
 
 def _within(edge: Tensor, limit: int | Tensor) -> Tensor:

@@ -13,11 +13,12 @@ from torch import Tensor, nn
 
 from augment import checks
 from augment.arguments import number, whole
-from augment.batch import Batch, PackedImages, opened
+from augment.batch import Batch, PackedImages
 from augment.bounds import REAL_LINE, Range
 from augment.config import Configured
 from augment.distributions import Bernoulli
 from augment.noise import fresh_index, uniform
+from augment.opening import opened
 from augment.pieces import cuts, in_order, in_pieces, looks_at_batch, may_be_cut
 from augment.pixels import compute_dtype, dtype_of, finished, kept_dtype, result_dtype
 from augment.shorthand import Quantity, as_distribution, check_reached
@@ -238,7 +239,8 @@ class Layer(Configured, nn.Module):
             only what is not random is applied.
         """
         batch, frames, close = opened(images)
-        checks.given_noise(self, noise, batch.device)
+        if noise is not None:
+            checks.given_noise(self, noise, batch.device, len(batch) // frames, self.draws)
         epoch = checks.epoch(self, epoch)
         noise = self._noise_for(batch, len(batch) // frames, noise, index, epoch) if self.training else None
         if noise is not None and frames > 1:
@@ -253,11 +255,9 @@ class Layer(Configured, nn.Module):
         if noise is None:
             index = batch.index if index is None else index
             noise = self.noise(index, epoch, batch_size=size, device=batch.device)
-        if noise.shape != (size, self.draws):
-            raise ValueError(
-                f"{type(self).__name__}: noise and index must have one row per image, noise {self.draws} columns "
-                f"(`draws`): expected ({size}, {self.draws}), got {tuple(noise.shape)}."
-            )
+            if len(noise) != size:
+                name = type(self).__name__
+                raise ValueError(f"{name}: index must have one number per image: expected {size}, got {len(noise)}.")
         return noise
 
     def _active(self, batch: Batch, noise: Noise | None) -> tuple[list[Layer], list[Params]]:
@@ -311,18 +311,27 @@ class Layer(Configured, nn.Module):
             Maps (interpolated), masks (nearest), boxes and keypoints on the original images; 0 where the augmented
             images did not show them.
         """
-        batch, _, close = opened(batch)
-        checks.given_noise(self, noise, batch.device)
+        batch, _, close = opened(batch, maps=True)
+        if noise is not None:
+            checks.given_noise(self, noise, batch.device, len(batch), self.draws)
         epoch = checks.epoch(self, epoch)
         size = checks.image_size(self, size)
         noise = self._noise_for(batch, len(batch), noise, index, epoch) if self.training else None
         with torch.autocast(batch.device.type, enabled=False):
             steps = steps_of(*self._active(batch, noise), batch, size)
             if steps:
+                self._check_size(batch.size, steps[-1].out_size, size)
                 dtype = result_dtype(batch.image, None)
                 batch = warp(batch, [inverted(step) for step in reversed(steps)])
                 batch = batch.replace(image=finished(batch.image, dtype))
         return close(batch)
+
+    def _check_size(self, given: Size, out: Size, size: Size) -> None:
+        if given != out:
+            raise ValueError(
+                f"{type(self).__name__}.inverse: images must be {tuple(out)}, as what the layer makes of "
+                f"size={tuple(size)}, got {tuple(given)}."
+            )
 
     def explain(self, noise: Tensor, size: tuple[int, int]) -> dict[str, Any]:
         """What one sample gets, as plain data that survives JSON and replays: noise = tensor([explained["noise"]]).

@@ -153,14 +153,16 @@ class Batch:
     Attributes:
         image: (B, C, H, W) uint8 or float in [0, 1], or PackedImages. Clips are (B, T, C, H, W). Between the layers of
             a pipeline also a tuple of channel planes (B, H, W).
-        label: (B,) class indices or (B, classes) probabilities.
-        mask: (B, H, W) or (B, M, H, W), any dtype; resampled with the nearest neighbour, 0 outside the image.
-        boxes: (B, N, 4) float in pixels measured from the image's corner (0 to width, 0 to height), in `box_format`.
-            Rows stay where they are; a batch with fewer boxes is filled up with zeros.
-        boxes_visible: (B, N) float32, the share of each box's area that crops have left; 0 for a box that is gone or
-            was never there. Comes out with boxes; `boxes_visible > 0.1` drops what is cut to a tenth.
-        keypoints: (B, N, 2) float, x y in pixels where (0, 0) is the centre of the top-left pixel.
-        keypoints_visible: (B, N) bool, whether a point is in the image. Comes out with keypoints.
+        label: (B,) class numbers or targets, or (B, classes) probabilities or a multi-hot.
+        mask: (B, H, W) or (B, M, H, W), any dtype, of the images' height and width; resampled with the nearest
+            neighbour, 0 outside the image. Packed images carry none.
+        boxes: (B, N, 4) in pixels measured from the image's corner (0 to width, 0 to height), in `box_format`; integers
+            become float32. Rows stay where they are; a batch with fewer boxes is filled up with zeros.
+        boxes_visible: (B, N) float32, the share of each box's area that crops have left; 0 for a box that is gone, has
+            no area or was never there. Always comes out with boxes; `boxes_visible > 0.1` drops what is cut to a tenth.
+        keypoints: (B, N, 2), x y in pixels where (0, 0) is the centre of the top-left pixel; integers become float32.
+            (B, N, 3) with COCO's visibility (0 not labelled, 1 hidden, 2 visible), which becomes 0 outside the image.
+        keypoints_visible: (B, N) bool, whether a point is labelled and in the image. Always comes out with keypoints.
         index: (B,) int64, the samples' numbers in their data set; keys the random draws.
         box_format: "xyxy" for x1 y1 x2 y2, or "xywh" for x1 y1 width height.
         between: set by a pipeline: the type in which kernels of a GPU are to hand interpolated images on.
@@ -224,53 +226,3 @@ class Batch:
 
     def pin_memory(self) -> Batch:
         return self.map(lambda part: part.pin_memory())
-
-
-def opened(images: Tensor | PackedImages | Batch) -> tuple[Batch, int, Callable[[Batch], Tensor | Batch]]:
-    """Brings any accepted input into the shape of a batch of (B, C, H, W) with boxes as xyxy.
-
-    Returns:
-        The batch, how many consecutive images of it are frames of one clip, and the way back to what came in.
-    """
-    batch = images if isinstance(images, Batch) else Batch(images)
-    _check(batch)
-    if not isinstance(images, Batch):
-        image, frames = _flattened(images)
-        return Batch(image), frames or 1, lambda out: _unflattened(out.image, images, frames)
-    image, frames = _flattened(batch.image)
-    if frames and len(batch.parts()) > 1 + (batch.index is not None):
-        raise ValueError("a Batch of clips carries no annotations: give image=(B, T, C, H, W) and index only.")
-
-    def close(out: Batch) -> Batch:
-        return out.with_box_format(batch.box_format).replace(image=_unflattened(out.image, batch.image, frames))
-
-    return batch.with_box_format("xyxy").replace(image=image), frames or 1, close
-
-
-def _flattened(image: Tensor | PackedImages) -> tuple[Tensor | PackedImages, int]:
-    """(B, C, H, W), and the number of frames if they were clips."""
-    if isinstance(image, PackedImages) or image.ndim == 4:
-        return image, 0
-    return (image[None], 0) if image.ndim == 3 else (image.flatten(0, 1), image.shape[1])
-
-
-def _unflattened(image: Tensor, source: Tensor | PackedImages, frames: int) -> Tensor:
-    if frames:
-        return image.unflatten(0, (-1, frames))
-    return image[0] if isinstance(source, Tensor) and source.ndim == 3 else image
-
-
-def _check(batch: Batch) -> None:
-    images = batch.image
-    if batch.box_format not in ("xyxy", "xywh"):
-        raise ValueError(f"Batch: box_format={batch.box_format!r} must be 'xyxy' or 'xywh'.")
-    if isinstance(images, PackedImages):
-        return
-    if not isinstance(images, Tensor):
-        raise TypeError(f"images must be a tensor, PackedImages or a Batch, got {type(images).__name__}.")
-    if images.ndim not in (3, 4, 5) or (images.ndim == 3 and len(batch.parts()) > 1):
-        raise ValueError(f"images must be (B, C, H, W), (C, H, W) or (B, T, C, H, W), got {tuple(images.shape)}.")
-    if images.dtype != torch.uint8 and not images.is_floating_point():
-        raise TypeError(f"images must be uint8 or float in [0, 1], got {images.dtype}.")
-    if 0 in images.shape[-3:]:  # an empty batch is fine
-        raise ValueError(f"images must have at least one channel and one pixel, got {tuple(images.shape)}.")

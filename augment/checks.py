@@ -13,6 +13,8 @@ from augment.step import PADDINGS
 _MOST_PIXELS = 2**16
 """The largest side of an image and the widest margin, in pixels."""
 
+_WITH_IMAGES = "masks, boxes and labels travel in a Batch"
+
 MOST_TAPS = 1023
 """The largest side of a kernel."""
 
@@ -149,13 +151,17 @@ def index(owner: object, value: Tensor) -> None:
         raise ValueError(f"{name}: index must be (B,) integers, got {tuple(value.shape)} {value.dtype}.")
 
 
-def given_noise(owner: nn.Module, noise: Tensor | None, device: torch.device) -> None:
-    """Uniforms on the images' device, or none; their shape is checked with what is drawn."""
-    if noise is None:
-        return
+def given_noise(owner: nn.Module, noise: Tensor, device: torch.device, samples: int, draws: int) -> None:
+    """Uniforms (samples, draws) on the images' device."""
+    name = name_of(owner)
     _uniforms(owner, noise)
+    if noise.shape != (samples, draws):
+        raise ValueError(
+            f"{name}: noise must have one row per image and {draws} columns (`draws`): expected ({samples}, {draws}), "
+            f"got {tuple(noise.shape)}; {_WITH_IMAGES}."
+        )
     if noise.device != device:
-        raise ValueError(f"{name_of(owner)}: noise is on {noise.device}, the images are on {device}.")
+        raise ValueError(f"{name}: noise is on {noise.device}, the images are on {device}.")
 
 
 def noise_of_one(owner: nn.Module, noise: Tensor, draws: int) -> None:
@@ -168,11 +174,11 @@ def noise_of_one(owner: nn.Module, noise: Tensor, draws: int) -> None:
 
 def _uniforms(owner: nn.Module, noise: Tensor) -> None:
     name = name_of(owner)
-    if not isinstance(noise, Tensor) or not noise.is_floating_point():
-        what = noise.dtype if isinstance(noise, Tensor) else kind_of(noise)
+    is_target = not torch.compiler.is_compiling() and "tv_tensors" in type(noise).__module__
+    if not isinstance(noise, Tensor) or is_target or not noise.is_floating_point():
+        what = f"{kind_of(noise)} of {noise.dtype}" if isinstance(noise, Tensor) else kind_of(noise)
         raise TypeError(
-            f"{name}: noise must be a tensor of floats in [0, 1), from `noise(...)`, got {what}; what belongs to "
-            "images comes with them in a Batch."
+            f"{name}: noise must be a tensor of floats in [0, 1), from `noise(...)`, got {what}; {_WITH_IMAGES}."
         )
     if has_memory(noise) and noise.numel():  # 10 µs
         low, high = noise.detach().aminmax()

@@ -18,7 +18,7 @@ from torch import Tensor
 from augment import matrix as mat
 from augment.base import Layer, steps_of
 from augment.batch import Batch, PackedImages
-from augment.pixels import dtype_of, each, planes, stacked, to_float
+from augment.pixels import colours, dtype_of, each, on_colours, planes, stacked, to_float
 from augment.rows import Parts, on_chosen, takes_rows
 from augment.step import Box, Positions, Step
 from augment.types import Bool, Float, Images, Matrices, Params, Planes, Size
@@ -136,7 +136,13 @@ class PixelOp(Layer):
     """Changes each pixel by itself: a function of its channels, its coordinates and per-sample parameters.
 
     A few need a statistic of the whole image first (contrast its mean); they compute it from the planes.
+
+    Class attribute:
+        alpha_stays: an alpha channel, the last of 2 or 4, is not among the planes; what changes light and colour has
+            no business with it. False for what acts on any channel.
     """
+
+    alpha_stays: ClassVar[bool] = True
 
     @abstractmethod
     def pixel(self, planes: Planes, params: Params) -> Planes:
@@ -145,14 +151,22 @@ class PixelOp(Layer):
     def apply(self, batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
         check_dense(self, batch)
         before = tuple(to_float(plane) for plane in planes(batch.image))
-        return batch.replace(image=on_chosen(self.acts_on(params[0]), self._changed, before, params))
+        count = colours(len(before)) if self.alpha_stays else len(before)
+        changed = on_chosen(self.acts_on(params[0]), self._changed, before[:count], params)
+        return batch.replace(image=(*changed, *before[count:]))
 
     def _changed(self, image: Parts, params: list[Params]) -> Parts:
         return self.pixel(image, self.resolve(params[0], image[0].shape[-2:]))
 
 
 class ImageOp(Layer):
-    """Changes the image as a whole, as filters and histogram operators do; a stage of its own."""
+    """Changes the image as a whole, as filters and histogram operators do; a stage of its own.
+
+    Class attribute:
+        alpha_stays: as for a PixelOp; a blur, which moves light from pixel to pixel, acts on all channels.
+    """
+
+    alpha_stays: ClassVar[bool] = False
 
     @abstractmethod
     def image(self, image: Images, params: Params) -> Images:
@@ -160,9 +174,12 @@ class ImageOp(Layer):
 
     def apply(self, batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
         check_dense(self, batch)
+
+        def changed(image: Images) -> Images:
+            return on_chosen(self.acts_on(params[0]), self._changed, (image,), params)[0]
+
         before = to_float(stacked(batch.image))
-        (image,) = on_chosen(self.acts_on(params[0]), self._changed, (before,), params)
-        return batch.replace(image=image)
+        return batch.replace(image=on_colours(before, changed) if self.alpha_stays else changed(before))
 
     def _changed(self, image: Parts, params: list[Params]) -> Parts:
         return (self.image(image[0], self.resolve(params[0], image[0].shape[-2:])),)

@@ -8,7 +8,7 @@ from augment.batch import Batch
 from augment.filtering.tables import LEVELS
 from augment.layer import PixelOp
 from augment.native import bytes as native
-from augment.pixels import to_float
+from augment.pixels import colours, to_float
 from augment.types import Float, Images, Params
 
 
@@ -27,9 +27,14 @@ class LevelOp(PixelOp):
         if not native.serves(image, *drawn.values()):
             return super().apply(batch, params, run)
         bytes = torch.arange(LEVELS, dtype=torch.uint8, device=image.device)
-        level = to_float(bytes).expand(*image.shape[:2], LEVELS)
-        tables = self.tables(image, level, self.resolve(drawn, image.shape[-2:]))
+        count = colours(image.shape[1])
+        coloured = image if count == image.shape[1] else image[:, :count]
+        level = to_float(bytes).expand(*coloured.shape[:2], LEVELS)
+        tables = self.tables(coloured, level, self.resolve(drawn, image.shape[-2:]))
         chosen = self.acts_on(drawn)
         if chosen is not None:
             tables = torch.where(chosen[:, None, None], tables, level)
-        return batch.replace(image=native.looked_up(image, tables.expand_as(level)))
+        tables = tables.expand_as(level)
+        if coloured is not image:  # alpha keeps its levels
+            tables = torch.cat([tables, level[:, :1]], 1)
+        return batch.replace(image=native.looked_up(image, tables))

@@ -12,6 +12,7 @@ from augment.base import Layer
 from augment.batch import Batch
 from augment.distributions import Bernoulli
 from augment.gpu.lowering import written
+from augment.labels import as_given, mixable
 from augment.layer import check_dense
 from augment.overlay import Overlay, in_one_pass, overlaid
 from augment.pieces import cuts, in_pieces, may_be_cut
@@ -28,7 +29,7 @@ _COUNTED = 4096
 
 
 class Mix(Layer):
-    """Combines samples of a batch with each other, and their labels with them.
+    """Combines samples of a batch with each other, and their labels, of whatever kind (`augment.labels`), with them.
 
     Class attribute, beside those of Layer:
         labels_optional: whether a batch may come without class labels, as for detection and segmentation.
@@ -38,7 +39,7 @@ class Mix(Layer):
     labels_optional: ClassVar[bool] = False
 
     def mix(self, batch: Batch, others: Batch, params: Params) -> Batch:
-        """The pure function, with resolved parameters; images are float (B, C, H, W), labels probabilities.
+        """The pure function, with resolved parameters; images are float (B, C, H, W), labels (B, C).
 
         A layer gives either this or `overlay` and `annotated`.
 
@@ -65,7 +66,7 @@ class Mix(Layer):
 
     def apply(self, batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
         whole = self.prepared(batch)
-        return self._like(batch, self.mixed(whole, whole, self.paired(params[0])))
+        return self._as_given(batch, self.mixed(whole, whole, self.paired(params[0])))
 
     def executed(self, batch: Batch, noise: Noise | None) -> Batch:
         """Once everybody has a partner and is prepared, a large batch on a CPU is mixed a few samples at a time."""
@@ -81,16 +82,18 @@ class Mix(Layer):
 
         over = self.overlay(self.resolve(drawn, whole.size), whole.size)
         at_once = over is not None and in_one_pass(whole.image, whole.image, over)
-        return self._like(batch, in_pieces(piece, [slice(0, len(whole))] if at_once else cuts(whole)))
+        return self._as_given(batch, in_pieces(piece, [slice(0, len(whole))] if at_once else cuts(whole)))
 
     def prepared(self, batch: Batch) -> Batch:
-        """Float images, as planes in code for a GPU, and labels that are probabilities, which is what can be mixed."""
+        """Float images, as planes in code for a GPU, and labels that have a column a class or target."""
         check_dense(self, batch)
         image = each(batch.image, to_float) if for_gpu(batch.device) else to_float(stacked(batch.image))
         dtype = dtype_of(image)
         if batch.label is None and self.labels_optional:
             return batch.replace(image=image, label=torch.zeros(len(batch), 0, dtype=dtype, device=batch.device))
-        return batch.replace(image=image, label=self._probabilities(batch.label).to(dtype))
+        if batch.label is None:
+            raise ValueError(f"{type(self).__name__} mixes labels too: call it with Batch(image=..., label=...).")
+        return batch.replace(image=image, label=mixable(type(self).__name__, batch.label, self.num_classes, dtype))
 
     def paired(self, params: Params) -> Params:
         """The draws with `partner`: what takes all samples of a batch to be decided."""
@@ -129,19 +132,10 @@ class Mix(Layer):
         """
         return following(params["pairing"], 1)
 
-    def _like(self, batch: Batch, mixed: Batch) -> Batch:
-        """Without labels if the batch came without."""
-        return mixed.replace(label=None) if batch.label is None else mixed
-
-    def _probabilities(self, label: Tensor | None) -> Tensor:
-        name = type(self).__name__
-        if label is None:
-            raise ValueError(f"{name} mixes labels too: call it with Batch(image=..., label=...).")
-        if label.is_floating_point():
-            return label
-        if self.num_classes is None:
-            raise ValueError(f"{name}: labels are class indices; give num_classes=... or (B, classes) probabilities.")
-        return torch.nn.functional.one_hot(label.long(), self.num_classes)
+    def _as_given(self, batch: Batch, mixed: Batch) -> Batch:
+        """With labels as `augment.labels` says; without if the batch came without."""
+        label = None if batch.label is None else as_given(mixed.label, batch.label, self.num_classes)
+        return mixed.replace(label=label)
 
 
 def following(draws: PerSample, step: int) -> Integer[Tensor, " b"]:

@@ -39,6 +39,20 @@ def whole_bytes(levels: Tensor) -> Tensor:
     return levels.to(torch.int32).to(torch.uint8)
 
 
+def colours(channels: int) -> int:
+    """How many channels, the first ones, are not alpha: that is the last of 2 (grey) or 4 (red, green, blue)."""
+    return channels - 1 if channels in (2, 4) else channels
+
+
+def on_colours(image: Images, function: Callable[[Images], Images]) -> Images:
+    """Applies a function to all channels but alpha, which stays, as bytes or floats like what comes out."""
+    count = colours(image.shape[1])
+    if count == image.shape[1]:
+        return function(image)
+    out, alpha = function(image[:, :count]), image[:, count:]
+    return torch.cat([out, alpha if out.dtype == alpha.dtype else to_float(alpha).to(out.dtype)], 1)
+
+
 def stacked(image: Images | Planes) -> Images:
     """The image as one tensor."""
     return stack(image, 1) if isinstance(image, tuple) else image

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from augment import matrix as mat
 from augment.annotations import warp_boxes, warp_keypoints, warp_mask
-from augment.batch import Batch, PackedImages
+from augment.batch import Batch
 from augment.gpu import warping as gpu
 from augment.interpolation import Footprint, Grid, Span, Window, clamp, kernel_name
 from augment.native import warping as native
@@ -43,8 +43,6 @@ def warp(batch: Batch, steps: Sequence[Step], interpolation: str = "bilinear") -
         image = _fill_outside(image, outside, sharp=interpolation == "nearest")
     changes = {"image": image}
     if batch.mask is not None:
-        if isinstance(batch.image, PackedImages):
-            raise ValueError("masks need images of one size: packed images carry none.")
         inside = [_inside(u, step.in_size[1]) & _inside(v, step.in_size[0]) for u, v, step in outside]
         changes["mask"] = warp_mask(batch.mask, x, y, inside)
     if batch.keypoints is not None:

@@ -116,7 +116,7 @@ CALLS = [
     (lambda: A.RandomHue()(A.Batch(IMAGES, box_format="yolo")), ValueError, "box_format='yolo' must be 'xyxy'"),
     (lambda: A.RandomMixUp().inverse(A.Batch(IMAGES), size=(9, 9)), ValueError, "RandomMixUp cannot be undone"),
     (lambda: A.RandomRotation(5)(IMAGES, torch.rand(3, 2)), ValueError, r"expected \(2, 2\), got \(3, 2\)"),
-    (lambda: A.RandomRotation(5)(IMAGES, index=torch.arange(3)), ValueError, r"expected \(2, 2\), got \(3, 2\)"),
+    (lambda: A.RandomRotation(5)(IMAGES, index=torch.arange(3)), ValueError, "index .*expected 2, got 3"),
     (lambda: A.RandomRotation(5)(IMAGES, index=torch.rand(2)), ValueError, r"index must be \(B,\) integers"),
     (lambda: A.Batch(IMAGES).to(torch.float16), TypeError, "Batch.to moves to a device"),
 ]

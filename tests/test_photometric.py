@@ -137,9 +137,9 @@ def test_planckian_table_survives_half_precision():
     assert torch.equal(layer.bfloat16()(grays(8), noise), expected)
 
 
-def test_salt_and_pepper_turns_its_share_of_pixels_in_all_channels():
+def test_salt_and_pepper_turns_its_share_of_pixels_in_all_colours():
     layer, side = A.RandomSaltAndPepperNoise(0.3, 0.2, p=1.0), 200
-    out = layer(grays(4, side, 4), layer.noise(torch.arange(4)))
+    out = layer(grays(4, side, 5), layer.noise(torch.arange(4)))
     assert (out == out[:, :1]).all()
     assert set(out.unique().tolist()) == {0.0, 0.5, 1.0}
     count = 4 * side**2

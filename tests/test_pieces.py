@@ -114,6 +114,7 @@ def test_mixes_go_in_pieces_once_everybody_has_a_partner(name, small_pieces, mon
     batch = catalogue.as_batch(images().float() / 255)
     boxes = torch.tensor([[2.0, 3.0, 20.0, 18.0]]) + torch.arange(7)[:, None, None]
     batch = batch.replace(boxes=boxes, keypoints=torch.rand(7, 3, 2) * 20, index=torch.arange(7))
+    batch = batch.replace(boxes_visible=torch.ones(7, 1), keypoints_visible=torch.ones(7, 3) > 0)  # as `run` wants it
     noise = layer.noise(batch.index)
     expected = layer.run(batch, noise)
     assert lengths.pop() == (7, 7)

@@ -24,7 +24,7 @@ _ROUNDING = 1e-4
 
 
 class RandomEqualize(LevelOp):
-    """Equalizes the histogram of every channel with Pillow's table, as torchvision and Kornia do.
+    """Equalizes the histogram of every colour with Pillow's table, as torchvision and Kornia do.
 
     Bytes come out as theirs; floats between two levels come out between what those become, where Kornia and torchvision
     make steps. A channel with fewer than 255 pixels beside those of its brightest level stays as it is. Values are cut
@@ -46,7 +46,7 @@ class RandomEqualize(LevelOp):
 
 
 class RandomAutoContrast(PixelOp):
-    """Stretches every channel so that its smallest value becomes 0 and its largest 1.
+    """Stretches every colour so that its smallest value becomes 0 and its largest 1.
 
     A channel of one value stays as it is, as in Pillow and torchvision; Kornia makes it 0. The gradient runs through
     the two extremes as well.

@@ -45,8 +45,8 @@ class RandomJPEG(ImageOp):
     through; intermediate values are not rounded to 8 bits. The gradient is straight-through: that of the same codec
     with nothing rounded, and for the quality that of a learned step size (Esser et al. 2019, eq. 3).
 
-    The first three channels are red, green and blue, any further ones stay; in images of fewer, each channel is coded
-    as a gray image. Values are cut to [0, 1].
+    The first three channels are red, green and blue, any further ones stay; one channel is coded as a gray image.
+    Values are cut to [0, 1].
 
     Args:
         jpeg_quality: libjpeg's, within [1, 100]; a number v means (max(1, 50 - v), min(100, 50 + v)).
@@ -57,6 +57,7 @@ class RandomJPEG(ImageOp):
     example = {"jpeg_quality": (10.0, 90.0)}
     estimated = frozenset({"jpeg_quality"})
     image_gradient = "straight-through"
+    alpha_stays = True
 
     def __init__(self, jpeg_quality: Quantity = 50.0, p: float | Bernoulli = 1.0, same_on_batch: bool = False) -> None:
         super().__init__(p, same_on_batch)

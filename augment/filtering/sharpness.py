@@ -7,6 +7,7 @@ from augment.batch import Batch
 from augment.distributions import Bernoulli
 from augment.layer import ImageOp
 from augment.native import bytes as native
+from augment.pixels import on_colours
 from augment.shorthand import Quantity
 from augment.types import Images, Params
 from augment.windows import window_sum
@@ -27,6 +28,7 @@ class RandomSharpness(ImageOp):
     example = {"sharpness": (0.0, 3.0)}
     identity = {"sharpness": (1.0, 1.0)}
     differentiable = frozenset({"sharpness"})
+    alpha_stays = True
 
     def __init__(self, sharpness: Quantity = 0.5, p: float | Bernoulli = 0.5, same_on_batch: bool = False) -> None:
         super().__init__(p, same_on_batch)
@@ -38,7 +40,7 @@ class RandomSharpness(ImageOp):
             return super().apply(batch, params, run)
         change, chosen = 1 - drawn["sharpness"], self.acts_on(drawn)
         change = change if chosen is None else torch.where(chosen, change, 0.0)
-        return batch.replace(image=native.sharpened(batch.image, change))
+        return batch.replace(image=on_colours(batch.image, lambda image: native.sharpened(image, change)))
 
     def image(self, image: Images, params: Params) -> Images:
         if min(image.shape[-2:]) < 3:

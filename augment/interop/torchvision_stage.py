@@ -12,8 +12,25 @@ from augment.interop.conversion import NoEquivalentError, numbers
 
 _PACKAGE = "torchvision.transforms"
 _RESHAPING = frozenset(
-    "CenterCrop FiveCrop Pad PILToTensor RGB RandomCrop RandomIoUCrop RandomResize RandomResizedCrop RandomShortestSize "
-    "RandomZoomOut Resize ScaleJitter TenCrop ToPILImage ToTensor UniformTemporalSubsample".split()
+    [
+        "CenterCrop",
+        "FiveCrop",
+        "Pad",
+        "PILToTensor",
+        "RGB",
+        "RandomCrop",
+        "RandomIoUCrop",
+        "RandomResize",
+        "RandomResizedCrop",
+        "RandomShortestSize",
+        "RandomZoomOut",
+        "Resize",
+        "ScaleJitter",
+        "TenCrop",
+        "ToPILImage",
+        "ToTensor",
+        "UniformTemporalSubsample",
+    ]
 )
 """Names, in both versions, of what changes the size or the number of images, or what an image is."""
 

@@ -7,6 +7,7 @@ A batch keeps its shape whatever is drawn: an image that is made of n has rows f
 import torch
 from torch import Tensor
 
+from augment.annotations import moved_to
 from augment.batch import Batch
 from augment.rows import where
 from augment.types import Bool, Float
@@ -15,7 +16,8 @@ Frame = Float[Tensor, "b 4"]
 """x1 y1 x2 y2 in pixels from the image's corner, one rectangle a sample."""
 Boxes = Float[Tensor, "b n 4"]
 Shares = Float[Tensor, "b n"]
-Points = Float[Tensor, "b n 2"]
+Points = Float[Tensor, "b n k"]
+"""x and y in pixels, and COCO's visibility where there is one."""
 Seen = Bool[Tensor, "b n"]
 Pair = Float[Tensor, "b 2"]
 """x and y, one pair a sample."""
@@ -25,18 +27,16 @@ def with_room(batch: Batch, images: int) -> Batch:
     """The batch with rows for the boxes and keypoints of so many images, those of others zero and not visible."""
     changes = {}
     if batch.boxes is not None:
-        there = (area_of(batch.boxes) > 0).to(torch.float32) if batch.boxes_visible is None else batch.boxes_visible
-        changes |= {"boxes": _longer(batch.boxes, images), "boxes_visible": _longer(there, images)}
+        changes |= {"boxes": _longer(batch.boxes, images), "boxes_visible": _longer(batch.boxes_visible, images)}
     if batch.keypoints is not None:
-        points, seen = batch.keypoints, batch.keypoints_visible
-        seen = torch.ones_like(points[..., 0], dtype=torch.bool) if seen is None else seen
-        changes |= {"keypoints": _longer(points, images), "keypoints_visible": _longer(seen, images)}
+        seen = _longer(batch.keypoints_visible, images)
+        changes |= {"keypoints": _longer(batch.keypoints, images), "keypoints_visible": seen}
     return batch.replace(**changes)
 
 
 def chosen(which: Bool[Tensor, " b"], new: Batch, old: Batch) -> Batch:
     """Some samples of one batch, the others of another that may have fewer or more rows of boxes and keypoints."""
-    new, old, changes = with_room(new, 1), with_room(old, 1), {}
+    changes = {}
     for name, part in new.parts().items():
         other = getattr(old, name)
         if name in ("boxes", "boxes_visible", "keypoints", "keypoints_visible"):
@@ -82,8 +82,8 @@ def place_boxes(boxes: Boxes, visible: Shares, frame: Frame, scale: Pair, shift:
 def place_points(points: Points, visible: Seen, frame: Frame, scale: Pair, shift: Pair) -> tuple[Points, Seen]:
     """Points scaled and shifted, and which of them a frame shows."""
     scale, shift = (pair.to(points.dtype)[:, None] for pair in (scale, shift))
-    moved = (points + 0.5) * scale + shift - 0.5  # pixel centres to positions from the corner, and back
-    return moved, visible & _within(moved, frame)
+    moved = (points[..., :2] + 0.5) * scale + shift - 0.5  # pixel centres to positions from the corner, and back
+    return moved_to(moved, points), visible & _within(moved, frame)
 
 
 def _longer(part: Tensor, images: int) -> Tensor:
@@ -107,11 +107,12 @@ def _cut(boxes: Boxes, frame: Frame) -> Boxes:
 
 
 def _overlap(boxes: Boxes, frame: Frame) -> Shares:
-    """The share of each box that lies in a frame; 0 for boxes without area."""
+    """The share of each box that lies in a frame; 0 for boxes without area or of NaN."""
     area = area_of(boxes)
-    return (area_of(_cut(boxes, frame)) / torch.where(area > 0, area, 1)).to(torch.float32)
+    share = area_of(_cut(boxes, frame)) / torch.where(area > 0, area, 1.0)
+    return torch.where(area > 0, share, 0.0).to(torch.float32)
 
 
 def _within(points: Points, frame: Frame) -> Seen:
-    corner = points + 0.5
+    corner = points[..., :2] + 0.5
     return ((corner >= frame[:, None, :2]) & (corner < frame[:, None, 2:])).all(-1)

@@ -65,7 +65,7 @@ class RandomCutMix(Mix):
 
     def annotated(self, batch: Batch, others: Batch, params: Params) -> Batch:
         partner, own = params["partner"], params["lambda_val"][:, None]
-        label = batch.label + (1 - own) * (others.label[partner] - batch.label)
+        label = batch.label + (1 - own).to(batch.label.dtype) * (others.label[partner] - batch.label)
         mask = batch.mask
         if mask is not None:
             inside = rectangle(params, batch.size)

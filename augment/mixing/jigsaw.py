@@ -69,9 +69,7 @@ class RandomJigsaw(Layer):
         out = warp(batch.replace(boxes=None, boxes_visible=None), steps_of(run, params, batch, batch.size))
         if batch.boxes is None:
             return out
-        there = (batch.boxes[..., 2:] > batch.boxes[..., :2]).all(-1).to(torch.float32)
-        visible = there if batch.boxes_visible is None else batch.boxes_visible
-        return out.replace(boxes=self._around_pieces(batch, params[0]), boxes_visible=visible)
+        return out.replace(boxes=self._around_pieces(batch, params[0]), boxes_visible=batch.boxes_visible)
 
     def _order(self, params: Params, size: Size) -> Integer[Tensor, "b n"]:
         """The permutation, with every patch in place where the gate leaves a sample out."""

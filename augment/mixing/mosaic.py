@@ -19,9 +19,9 @@ class RandomMosaic(Mix):
     """Cuts a window out of a grid of images, the sample's own at the top left (Bochkovskiy et al. 2020, section 3.3).
 
     Labels, where there are any, are weighted by the share of the pixels that show an image. Masks follow the pixels;
-    what lies beyond the grid is 0. With n images in the grid, boxes are (B, n * N, 4) and keypoints (B, n * N, 2), the
-    rows of the sample's own first; `boxes_visible` is the share that the window shows. Nothing is scaled. Others than
-    the own image are taken in turn from one random order of the batch, while Kornia draws them with repetition.
+    what lies beyond the grid is 0. With n images in the grid, boxes are (B, n * N, 4) and keypoints (B, n * N, 2 or 3),
+    the rows of the sample's own first; `boxes_visible` is the share that the window shows. Nothing is scaled. Others
+    than the own image are taken in turn from one random order of the batch, while Kornia draws them with repetition.
 
     Args:
         output_size: (height, width) of the window in pixels; the image's own if not given. Samples left out are cut or
@@ -29,7 +29,8 @@ class RandomMosaic(Mix):
         mosaic_grid: how many images along the width and along the height, in Kornia's order; at
             most 16.
         start_ratio_range: where the window starts, as a fraction within [0, 1] of the image's width and, drawn
-            separately, height; rounded down to whole pixels.
+            separately, height; rounded down to whole pixels, and moved back where the window would reach beyond the
+            grid and need not.
         min_bbox_size: boxes of which less is left than this area, in square pixels, are marked as not visible.
         num_classes: needed where labels are class indices.
         p: probability that a sample becomes a mosaic.
@@ -63,7 +64,10 @@ class RandomMosaic(Mix):
     def resolve(self, params: Params, size: Size) -> Params:
         """`start` of the window (x, y) in whole pixels."""
         x, y = params["start_ratio_range"].unbind(1)
-        start = torch.stack([torch.floor(x * size[1]), torch.floor(y * size[0])], 1)
+        (columns, rows), (height, width), (tall, wide) = self.mosaic_grid, size, self.out_size(size)
+        left = torch.floor(x * width).clamp(max=max(0, columns * width - wide))
+        top = torch.floor(y * height).clamp(max=max(0, rows * height - tall))
+        start = torch.stack([left, top], 1)
         return {name: value for name, value in params.items() if name != "start_ratio_range"} | {"start": start}
 
     def partner(self, params: Params) -> Integer[Tensor, "b k"]:
@@ -126,7 +130,7 @@ class RandomMosaic(Mix):
 
         def window(part: Tensor) -> Tensor:
             channel = torch.arange(part.shape[1], device=part.device)[None, :, None, None]
-            return torch.where(there, part[source, channel, at_y, at_x], 0)
+            return torch.where(there, part[source, channel, at_y, at_x], part.new_zeros(()))
 
         return window
 

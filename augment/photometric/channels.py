@@ -104,6 +104,8 @@ class RandomChannelShuffle(PixelOp):
         same_on_batch: one draw for all samples of a batch.
     """
 
+    alpha_stays = False
+
     def __init__(self, p: float | Bernoulli = 0.5, same_on_batch: bool = False) -> None:
         super().__init__(p, same_on_batch)
         self.quantity("key", (0.0, 1.0), count=2)
@@ -115,7 +117,7 @@ class RandomChannelShuffle(PixelOp):
 
 
 class RandomChannelDropout(PixelOp):
-    """Fills some channels with a value, all channels being equally likely.
+    """Fills some channels with a value, all channels, an alpha channel too, being equally likely.
 
     Args:
         num_drop_channels: how many, rounded to a whole number; 0 changes nothing; at most the image's channels.
@@ -125,6 +127,7 @@ class RandomChannelDropout(PixelOp):
     """
 
     identity = {"num_drop_channels": 0}
+    alpha_stays = False
 
     def __init__(
         self,

@@ -1,7 +1,6 @@
 """Colour as pure functions of channel planes, the mathematics that the photometric layers share.
 
-Planes are red, green, blue in [0, 1]. Channels beyond the third (alpha, infrared) are left alone, and images of one
-or two channels have no colour to change.
+Planes are red, green, blue in [0, 1]. Further ones (infrared) are left alone, and fewer have no colour to change.
 """
 
 from collections.abc import Callable, Sequence

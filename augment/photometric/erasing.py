@@ -27,6 +27,8 @@ class RandomErasing(PixelOp):
         same_on_batch: one draw for all samples of a batch.
     """
 
+    alpha_stays = False
+
     def __init__(
         self,
         scale: Quantity = (0.02, 0.33),

@@ -12,10 +12,11 @@ from augment.types import Params, Planes
 
 
 class RandomGrayscale(PixelOp):
-    """Replaces every channel by a weighted sum of them.
+    """Replaces every colour by a weighted sum of them.
 
     Args:
-        rgb_weights: one weight a channel; BT.601 luma for three channels and equal weights otherwise if not given.
+        rgb_weights: one weight a colour, none for alpha; BT.601 luma for three colours and equal weights otherwise if
+            not given.
         p: probability that an image is changed.
         same_on_batch: one draw for all samples of a batch.
     """
@@ -36,7 +37,8 @@ class RandomGrayscale(PixelOp):
             weights = self.rgb_weights or [1 / len(planes)] * len(planes)
             if len(weights) != len(planes):
                 raise ValueError(
-                    f"RandomGrayscale: rgb_weights has {len(weights)} weights for images of {len(planes)} channels."
+                    f"RandomGrayscale: rgb_weights has {len(weights)} weights for images of {len(planes)} channels "
+                    "(alpha not counted)."
                 )
             level = weighted(planes, weights)
         return (level,) * len(planes)

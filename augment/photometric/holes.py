@@ -30,6 +30,7 @@ class CoarseDropout(PixelOp):
 
     example = {"num_holes_range": (1, 4)}
     identity = {"num_holes_range": 0}
+    alpha_stays = False
 
     def __init__(
         self,
@@ -87,6 +88,7 @@ class GridMask(PixelOp):
     """
 
     identity = {"ratio": 1.0}
+    alpha_stays = False
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Light that falls unevenly on the image, on every channel alike."""
+"""Light that falls unevenly on the image, on every colour alike."""
 
 import torch
 from torch import Tensor

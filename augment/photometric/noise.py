@@ -11,7 +11,7 @@ from augment.types import Params, Planes
 
 
 class RandomGaussianNoise(PixelOp):
-    """Adds normal noise, independent for every pixel and channel; the result is not cut to [0, 1].
+    """Adds normal noise, independent for every pixel and colour; the result is not cut to [0, 1].
 
     Args:
         mean: of the noise.
@@ -43,7 +43,7 @@ class RandomGaussianNoise(PixelOp):
 
 
 class RandomSaltAndPepperNoise(PixelOp):
-    """Turns random pixels, in all channels, white or black.
+    """Turns random pixels, in all colours, white or black.
 
     Args:
         amount: probability that a pixel is turned, within [0, 1]; 0 changes nothing. There is no gradient to it.

@@ -21,6 +21,7 @@ class Normalize(PixelOp):
     deterministic = True
     example = {"mean": 0.4, "std": 0.3}
     identity = {"mean": 0.0, "std": 1.0}
+    alpha_stays = False
 
     def __init__(self, mean: Statistic, std: Statistic) -> None:
         super().__init__()
@@ -41,6 +42,7 @@ class Denormalize(PixelOp):
     deterministic = True
     example = {"mean": 0.4, "std": 0.3}
     identity = {"mean": 0.0, "std": 1.0}
+    alpha_stays = False
 
     def __init__(self, mean: Statistic, std: Statistic) -> None:
         super().__init__()

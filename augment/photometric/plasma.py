@@ -14,7 +14,7 @@ from augment.types import Float, Params, Planes
 
 
 class RandomPlasmaBrightness(PixelOp):
-    """Adds a plasma fractal from -intensity to intensity, another one to every channel, cut to [0, 1].
+    """Adds a plasma fractal from -intensity to intensity, another one to every colour, cut to [0, 1].
 
     Args:
         roughness: how much of the fractal is fine detail: 0 is a smooth slope, 1 is white noise; within [0, 1].
@@ -49,7 +49,7 @@ class RandomPlasmaBrightness(PixelOp):
 
 
 class RandomPlasmaContrast(PixelOp):
-    """Multiplies the distance from 0.5 by a plasma fractal from 0 to 4, another one for every channel, cut to [0, 1].
+    """Multiplies the distance from 0.5 by a plasma fractal from 0 to 4, another one for every colour, cut to [0, 1].
 
     The factor is 2 on average, as in Kornia.
 
@@ -74,7 +74,7 @@ class RandomPlasmaContrast(PixelOp):
 
 
 class RandomPlasmaShadow(PixelOp):
-    """Adds a shade, the same to every channel, where a plasma fractal is below a threshold; cut to [0, 1].
+    """Adds a shade, the same to every colour, where a plasma fractal is below a threshold; cut to [0, 1].
 
     Args:
         roughness: how ragged the edges are: 0 is smooth, 1 is white noise; within [0, 1]. There is no gradient to it.

@@ -1,4 +1,4 @@
-"""Curves that map a pixel's value to another, the same for every channel."""
+"""Curves that map a pixel's value to another, the same for every colour."""
 
 import torch
 

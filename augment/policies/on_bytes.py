@@ -15,7 +15,7 @@ from augment.gpu import policy as gpu
 from augment.native import library
 from augment.native.policy import carried_out
 from augment.photometric.color import weighted, with_rgb
-from augment.pixels import each, planes, stacked, whole_bytes
+from augment.pixels import colours, each, on_colours, planes, stacked, whole_bytes
 from augment.rows import Drawn, Parts, on_chosen, rows_of, takes_rows
 from augment.types import Bool, Float, Integer, PerSample, Plane, Planes, UInt8
 
@@ -37,13 +37,15 @@ def drew(names: Sequence[str], op: PerSample, which: Collection[str]) -> Bool[Te
 
 
 def on_bytes(image: Bytes, names: Sequence[str], op: PerSample, value: PerSample) -> Bytes:
-    """Carries out the photometric operator that each sample drew, none where it drew another.
+    """Carries out the photometric operator that each sample drew, none where it drew another; alpha stays.
 
     Args:
         image: (B, C, H, W).
         names: of the operators to choose among.
         op, value: which of them, and its value, see `operators`.
     """
+    if colours(image.shape[1]) < image.shape[1]:
+        return on_colours(image, lambda coloured: on_bytes(coloured, names, op, value))
     if takes_rows(op):
         drawn = set(op.tolist())
         names = [name if i in drawn else "" for i, name in enumerate(names)]  # what nobody drew need not be computed
@@ -82,7 +84,7 @@ def _for_those(
 def changed(image: Tensor, names: str, op: Tensor, value: Tensor) -> Tensor:
     """`on_bytes` on a CPU, of the samples that drew something; the names stand in one string."""
     if library.AVAILABLE:
-        return carried_out(image, names.split(), op, value)
+        return on_colours(image, lambda coloured: carried_out(coloured, names.split(), op, value)).contiguous()
     out = on_bytes(image, names.split(), op, value)
     return image.clone(memory_format=torch.contiguous_format) if out is image else out.contiguous()
 
