@@ -65,7 +65,7 @@ class FolderData(ImageDataModule):
         try:
             folders = split_folders(self.root)
             if folders and (loose := sum(is_image(entry.name) for entry in visible(self.root))):
-                left_out["image beside the folders of the splits"] = loose
+                left_out["images beside the folders of the splits"] = loose
             files = {name: self._classes(place, left_out) for name, place in (folders or {"train": self.root}).items()}
         except ToolError as error:
             raise UserError(str(error)) from error
@@ -85,7 +85,7 @@ class FolderData(ImageDataModule):
         real, classes, owner = os.path.realpath(folder), Classes(), dict[str, Path]()
         for entry in visible(folder):
             if not os.path.isdir(entry.path):
-                left_out["file beside the class folders"] += 1
+                left_out["files beside the class folders"] += 1
             elif entry.is_symlink() and holds(os.path.realpath(entry.path), real):
                 left_out[READ_ALREADY] += 1
             else:
@@ -121,10 +121,10 @@ class FolderData(ImageDataModule):
 
     def _tell(self, folders: dict[str, Path], left_out: Counter[str], files: dict[str, Classes]) -> None:
         """One warning of all that lies there and is not used, or is used twice."""
-        told = [f"not used: {listed(left_out)}"] if left_out else []
+        told = [f"not used are {listed(left_out)}"] if left_out else []
         others = beside(self.root, folders) if folders else []
         if others:
-            told.append(f"not used, as no split is called so: the folders {', '.join(map(shown, others))}")
+            told.append(f"not used, as no split is called so, are the folders {', '.join(map(shown, others))}")
         real = {name: {path for found in classes.values() for path in found} for name, classes in files.items()}
         for name in self.shares:
             both = len(real["train"] & real.get(name, set()))

@@ -15,7 +15,7 @@ _JUNK |= {"thumbs.db", "ehthumbs.db", "desktop.ini"}
 _NO_RASTER = {"BUFR", "GRIB", "HDF5", "MPEG", "EPS", "WMF"}
 """Formats that Pillow only recognises, or that another program has to draw."""
 
-READ_ALREADY = "link to what is read already"
+READ_ALREADY = "links to what is read already"
 """What a link is counted as that leads back, or to a file that is in the list."""
 
 
@@ -82,9 +82,9 @@ def _walk(folder: Path, real: str, done: set[str], found: dict[str, Path], left_
             else:
                 _walk(folder / entry.name, target, done, found, left_out)
         elif not os.path.isfile(entry.path):
-            left_out["broken link" if entry.is_symlink() else "file of a special kind"] += 1
+            left_out["broken links" if entry.is_symlink() else "files of a special kind"] += 1
         elif not is_image(entry.name):
-            left_out[_suffix(entry.name) or "file without an ending"] += 1
+            left_out[_suffix(entry.name) or "files without an ending"] += 1
         elif target in found:
             left_out[READ_ALREADY] += 1
         else:
@@ -97,5 +97,5 @@ def holds(outer: str, inner: str) -> bool:
 
 
 def listed(left_out: Counter[str]) -> str:
-    """30 .heic, 2 .txt: what was left out, the most frequent first."""
-    return ", ".join(f"{count} {kind}" for kind, count in left_out.most_common())
+    """.heic (30), .txt (2): what was left out, the most frequent first."""
+    return ", ".join(f"{kind} ({count})" for kind, count in left_out.most_common())
