@@ -13,7 +13,7 @@ from pytorch_lightning.utilities import rank_zero_warn
 
 from augment.tools.decoding import colour, shown
 from augment.tools.errors import ToolError
-from augment.tools.scanning import READ_ALREADY, holds, images_below, is_image, listed, visible
+from augment.tools.scanning import READ_ALREADY, holds, images_below, is_folder, is_image, listed, visible
 from lightning_modules.datamodule import ImageDataModule
 from lightning_modules.errors import UserError
 from lightning_modules.image_sets import FileImages, Splits, split
@@ -84,7 +84,7 @@ class FolderData(ImageDataModule):
         """The images below each folder of a split, and what else is there."""
         real, classes, owner = os.path.realpath(folder), Classes(), dict[str, Path]()
         for entry in visible(folder):
-            if not os.path.isdir(entry.path):
+            if not is_folder(entry):
                 left_out["files beside the class folders"] += 1
             elif entry.is_symlink() and holds(os.path.realpath(entry.path), real):
                 left_out[READ_ALREADY] += 1
@@ -116,7 +116,8 @@ class FolderData(ImageDataModule):
                 "have."
             )
         paths = [path for name in sorted(found) for path in found[name].values()]
-        labels = torch.tensor([classes.index(name) for name in sorted(found) for _ in found[name]])
+        counts = torch.tensor([len(found[name]) for name in sorted(found)])
+        labels = torch.tensor([classes.index(name) for name in sorted(found)]).repeat_interleave(counts)
         return FileImages(paths, labels, classes, self.image_channels, self.background)
 
     def _tell(self, folders: dict[str, Path], left_out: Counter[str], files: dict[str, Classes]) -> None:

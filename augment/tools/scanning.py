@@ -51,7 +51,7 @@ def visible(folder: Path) -> list[os.DirEntry]:
 
 def subfolders(folder: Path) -> list[Path]:
     """The visible folders and links to folders that a folder holds."""
-    return [folder / entry.name for entry in visible(folder) if os.path.isdir(entry.path)]
+    return [folder / entry.name for entry in visible(folder) if is_folder(entry)]
 
 
 def images_below(folder: Path, left_out: Counter[str]) -> dict[str, Path]:
@@ -76,12 +76,12 @@ def _walk(folder: Path, real: str, done: set[str], found: dict[str, Path], left_
     done.add(real)
     for entry in visible(folder):
         target = os.path.realpath(entry.path) if entry.is_symlink() else os.path.join(real, entry.name)
-        if os.path.isdir(entry.path):
+        if is_folder(entry):
             if target in done or holds(target, real):
                 left_out[READ_ALREADY] += 1
             else:
                 _walk(folder / entry.name, target, done, found, left_out)
-        elif not os.path.isfile(entry.path):
+        elif not _is_file(entry):
             left_out["broken links" if entry.is_symlink() else "files of a special kind"] += 1
         elif not is_image(entry.name):
             left_out[_suffix(entry.name) or "files without an ending"] += 1
@@ -89,6 +89,15 @@ def _walk(folder: Path, real: str, done: set[str], found: dict[str, Path], left_
             left_out[READ_ALREADY] += 1
         else:
             found[target] = folder / entry.name
+
+
+def is_folder(entry: os.DirEntry) -> bool:
+    """Whether it is a folder or a link to one; a link to itself is none, of which `entry.is_dir` complains."""
+    return os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir()
+
+
+def _is_file(entry: os.DirEntry) -> bool:
+    return os.path.isfile(entry.path) if entry.is_symlink() else entry.is_file()
 
 
 def holds(outer: str, inner: str) -> bool:

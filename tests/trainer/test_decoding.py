@@ -68,6 +68,15 @@ def test_orientation_is_applied_to_deep_and_transparent_images() -> None:
     assert np.array_equal(pixels(saved(clear, "PNG", exif=exif)), expected)
 
 
+@pytest.mark.parametrize("format", ["JPEG", "WEBP"])
+def test_orientation_may_stand_in_xmp(format: str) -> None:
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+    stored = Image.fromarray(np.ascontiguousarray(np.rot90(drawing())))
+    read = pixels(saved(stored, format, xmp=xmp, quality=95))
+    assert read.shape == (48, 64, 3)
+    assert np.abs(read - drawing()).mean() < 6
+
+
 @pytest.mark.parametrize("exif", [b"Exif\0\0junk", b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0MM\0*\0\0\0\x08\0\x01"])
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF|Truncated")
 def test_broken_exif_leaves_the_image_as_it_is(exif: bytes) -> None:
