@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
+import os
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from torchvision.datasets import ImageFolder
+from pytorch_lightning.utilities import rank_zero_warn
 
+from augment.tools.decoding import colour, shown
+from augment.tools.errors import ToolError
+from augment.tools.scanning import READ_ALREADY, holds, images_below, is_folder, is_image, listed, visible
 from lightning_modules.datamodule import ImageDataModule
 from lightning_modules.errors import UserError
 from lightning_modules.image_sets import FileImages, Splits, split
+from lightning_modules.split_folders import beside, split_folders
+
+Classes = dict[str, dict[str, Path]]
+"""Name of a class -> real path of each of its files -> where it was found."""
 
 
 class FolderData(ImageDataModule):
     """root/train/cat/1.jpg, root/val/cat/2.jpg, root/test/cat/3.jpg; or root/cat/1.jpg, split here.
 
     Where root has a folder `train`, a missing `val` or `test` is split off it; otherwise both are split off
-    everything.
+    everything. docs/files.md says what the splits may be called, which files are read and how.
 
     Args:
         root: the folder.
         channels: 1 to read the images as grey, 3 as colour.
         val_share, test_share: what to split off, in (0, 1); used where there is no such folder.
+        background: the colour that transparent images are laid on: a name, "#rrggbb", or three numbers to 255.
         batch_size, num_workers, seed: see ImageDataModule.
     """
 
@@ -31,6 +43,7 @@ class FolderData(ImageDataModule):
         channels: int = 3,
         val_share: float = 0.1,
         test_share: float = 0.1,
+        background: str | Sequence[int] = "white",
         batch_size: int = 64,
         num_workers: int = 0,
         seed: int = 0,
@@ -40,35 +53,83 @@ class FolderData(ImageDataModule):
         self.image_channels = channels
         if channels not in (1, 3):
             raise UserError(f"FolderData: channels={channels} must be 1 (grey) or 3 (colour).")
+        try:
+            self.background = colour(background)
+        except ValueError as error:
+            raise UserError(f"FolderData: {error}") from error
         if not self.root.is_dir():
             raise UserError(f"FolderData: root={str(root)!r} is not a folder; give one that holds a folder per class.")
 
     def load(self) -> Splits:
-        divided = (self.root / "train").is_dir()
-        train = self._read(self.root / "train" if divided else self.root)
-        given = {name: divided and (self.root / name).is_dir() for name in self.shares}
-        parts = {name: self._read(self.root / name, train.classes) for name in self.shares if given[name]}
-        missing = [name for name in self.shares if not given[name]]
+        left_out: Counter[str] = Counter()
+        try:
+            folders = split_folders(self.root)
+            if folders and (loose := sum(is_image(entry.name) for entry in visible(self.root))):
+                left_out["images beside the folders of the splits"] = loose
+            files = {name: self._classes(place, left_out) for name, place in (folders or {"train": self.root}).items()}
+        except ToolError as error:
+            raise UserError(str(error)) from error
+        self._tell(folders, left_out, files)
+        classes = sorted(files["train"])
+        parts = {name: self._labelled(found, classes, folders.get(name)) for name, found in files.items()}
+        missing = [name for name in self.shares if name not in parts]
         if missing:
+            train = parts["train"]
             *numbers, rest = split(train.labels, [self.shares[name] for name in missing], self.seed)
             parts |= {name: train.part(n) for name, n in zip(missing, numbers, strict=True)}
-            train = train.part(rest)
-        return Splits(train, parts["val"], parts["test"])
+            parts["train"] = train.part(rest)
+        return Splits(parts["train"], parts["val"], parts["test"])
 
-    def _read(self, folder: Path, classes: list[str] | None = None) -> FileImages:
-        """All images below a folder, numbered by the names of their classes, which must be among `classes`."""
-        try:
-            found = ImageFolder(str(folder), allow_empty=True)
-        except FileNotFoundError as error:
-            raise UserError(f"FolderData: {folder} holds no folders; give a root with one folder per class.") from error
-        filled = set(found.targets)
-        empty = [name for i, name in enumerate(found.classes) if i not in filled]
-        if empty:
-            raise UserError(f"FolderData: {folder / empty[0]} holds no images; remove the folder or add some.")
-        classes = found.classes if classes is None else classes
-        unknown = [name for name in found.classes if name not in classes]
+    def _classes(self, folder: Path, left_out: Counter[str]) -> Classes:
+        """The images below each folder of a split, and what else is there."""
+        real, classes, owner = os.path.realpath(folder), Classes(), dict[str, Path]()
+        for entry in visible(folder):
+            if not is_folder(entry):
+                left_out["files beside the class folders"] += 1
+            elif entry.is_symlink() and holds(os.path.realpath(entry.path), real):
+                left_out[READ_ALREADY] += 1
+            else:
+                place, other = folder / entry.name, Counter()
+                found = images_below(place, other)
+                if not found:
+                    only = f" that can be read, only {listed(other)}" if other else ""
+                    raise UserError(f"FolderData: {shown(place)} holds no images{only}; remove the folder or add some.")
+                for path in sorted(found.keys() & owner.keys()):
+                    raise UserError(
+                        f"FolderData: {shown(found[path])} is the file that {shown(owner[path])} is, so it would have "
+                        "two labels; remove one of the links."
+                    )
+                owner |= found
+                # file systems spell an accented letter in one of two ways; it is the same name
+                classes.setdefault(unicodedata.normalize("NFC", entry.name), {}).update(found)
+                left_out += other
+        if not classes:
+            raise UserError(f"FolderData: {shown(folder)} holds no folders; give a root with one folder per class.")
+        return classes
+
+    def _labelled(self, found: Classes, classes: list[str], folder: Path | None) -> FileImages:
+        """A split whose labels are the places of its classes in `classes`."""
+        unknown = sorted(set(found) - set(classes))
         if unknown:
-            raise UserError(f"FolderData: {folder / unknown[0]} is a class that the training images do not have.")
-        number = [classes.index(name) for name in found.classes]
-        labels = torch.tensor([number[target] for target in found.targets])
-        return FileImages([Path(path) for path, _ in found.samples], labels, classes, self.image_channels)
+            raise UserError(
+                f"FolderData: {shown((folder or self.root) / unknown[0])} is a class that the training images do not "
+                "have."
+            )
+        paths = [path for name in sorted(found) for path in found[name].values()]
+        counts = torch.tensor([len(found[name]) for name in sorted(found)])
+        labels = torch.tensor([classes.index(name) for name in sorted(found)]).repeat_interleave(counts)
+        return FileImages(paths, labels, classes, self.image_channels, self.background)
+
+    def _tell(self, folders: dict[str, Path], left_out: Counter[str], files: dict[str, Classes]) -> None:
+        """One warning of all that lies there and is not used, or is used twice."""
+        told = [f"not used are {listed(left_out)}"] if left_out else []
+        others = beside(self.root, folders) if folders else []
+        if others:
+            told.append(f"not used, as no split is called so, are the folders {', '.join(map(shown, others))}")
+        real = {name: {path for found in classes.values() for path in found} for name, classes in files.items()}
+        for name in self.shares:
+            both = len(real["train"] & real.get(name, set()))
+            if both:
+                told.append(f"{both} files of {name} are training images too, by links")
+        if told:
+            rank_zero_warn(f"FolderData: {shown(self.root)}: {'; '.join(told)}.")

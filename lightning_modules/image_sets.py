@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from augment import Batch, PackedImages
+from augment.tools.decoding import decode
+from augment.tools.errors import ToolError
 from lightning_modules.errors import UserError
 
 IGNORED = -100
@@ -76,22 +76,33 @@ class FileImages(ImageSet):
         labels: (N,) integers.
         classes: names of the classes.
         channels: 1 for grey, 3 for colour; images of the other kind are converted.
+        background: what transparent images are laid on, see augment.tools.decoding.
     """
 
-    def __init__(self, paths: Sequence[Path], labels: Tensor, classes: Sequence[str], channels: int) -> None:
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        labels: Tensor,
+        classes: Sequence[str],
+        channels: int,
+        background: str | Sequence[int] = "white",
+    ) -> None:
         super().__init__(labels, classes, channels)
-        self.paths = list(paths)
+        self.paths, self.background = list(paths), background
 
     def images(self, numbers: Sequence[int]) -> Tensor | PackedImages:
-        decoded = [_decode(self.paths[number], self.channels) for number in numbers]
+        try:
+            decoded = [decode(self.paths[number], self.channels, self.background) for number in numbers]
+        except ToolError as error:
+            raise UserError(str(error)) from error
         if len({image.shape for image in decoded}) > 1:
-            return PackedImages.from_images([image.permute(2, 0, 1) for image in decoded])
-        return torch.stack(decoded).permute(0, 3, 1, 2)
+            return PackedImages.from_images(decoded)
+        return torch.stack([image.permute(1, 2, 0) for image in decoded]).permute(0, 3, 1, 2)
 
     def part(self, numbers: Tensor) -> FileImages:
         """The samples with these numbers, numbered anew."""
         paths = [self.paths[number] for number in numbers.tolist()]
-        return FileImages(paths, self.labels[numbers], self.classes, self.channels)
+        return FileImages(paths, self.labels[numbers], self.classes, self.channels, self.background)
 
 
 class Splits(NamedTuple):
@@ -123,13 +134,3 @@ def split(labels: Tensor, shares: Sequence[float], seed: int) -> list[Tensor]:
         parts.append(order[taken])
         order, rest = order[~taken], rest - share
     return [part.sort().values for part in (*parts, order)]
-
-
-def _decode(path: Path, channels: int) -> Tensor:
-    """(H, W, C) uint8."""
-    try:
-        with Image.open(path) as file:
-            image = file.convert("L" if channels == 1 else "RGB")
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:  # as Pillow does
-        raise UserError(f"cannot read the image {path} ({error}): remove or replace the file.") from error
-    return torch.from_numpy(np.array(image)).view(image.height, image.width, channels)

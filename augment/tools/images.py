@@ -1,7 +1,8 @@
-"""Image files as uint8 tensors."""
+"""The image files that are named on the command line."""
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import torch
@@ -9,9 +10,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from augment.geometric.resize import Resize
-from augment.tools.errors import ToolError, required
-
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm")
+from augment.tools.decoding import decode
+from augment.tools.errors import ToolError
+from augment.tools.scanning import images_below, listed
 
 
 def image_files(path: str, limit: int | None = None) -> list[Path]:
@@ -21,25 +22,12 @@ def image_files(path: str, limit: int | None = None) -> list[Path]:
         return [place]
     if not place.is_dir():
         raise ToolError(f"{path} does not exist; give an image file or a folder of them.")
-    files = sorted(file for file in place.rglob("*") if file.suffix.lower() in SUFFIXES)
+    left_out: Counter[str] = Counter()
+    files = list(images_below(place, left_out).values())
     if not files:
-        raise ToolError(f"{path} holds no image files ({', '.join(SUFFIXES)}).")
+        only = f", only {listed(left_out)}" if left_out else ""
+        raise ToolError(f"{path} holds no image files that Pillow reads{only}.")
     return files[:limit]
-
-
-def read_image(path: Path) -> Tensor:
-    """(3, H, W) uint8 in the order that the decoder delivers it."""
-    required("PIL", "pillow", "reading images")
-    required("numpy", "numpy", "reading images")
-    import numpy
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as file:
-            pixels = numpy.array(ImageOps.exif_transpose(file).convert("RGB"))
-    except (OSError, UnidentifiedImageError) as error:
-        raise ToolError(f"{path} cannot be read as an image: {error}.") from error
-    return torch.from_numpy(pixels).permute(2, 0, 1)
 
 
 class _Folder(Dataset):
@@ -53,7 +41,7 @@ class _Folder(Dataset):
         return len(self.files)
 
     def __getitem__(self, index: int) -> Tensor:
-        return (self.resize(read_image(self.files[index])) * 255).round().to(torch.uint8)
+        return (self.resize(decode(self.files[index])) * 255).round().to(torch.uint8)
 
 
 def folder_loader(path: str, size: int, batch: int, workers: int) -> DataLoader:

@@ -6,8 +6,9 @@ import argparse
 from collections.abc import Sequence
 
 from augment.tools.arguments import positive, writable
+from augment.tools.decoding import colour, decode
 from augment.tools.errors import ToolError, required
-from augment.tools.images import image_files, read_image
+from augment.tools.images import image_files
 from augment.tools.preview.sheet import drawn, rows_of, within
 from augment.tools.recipe import PRESETS, pipeline_of
 
@@ -20,6 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("output", help="the picture to write (.png)")
     parser.add_argument("--grid", default="4x6", help="images x draws, e.g. 4x6 (%(default)s)")
     parser.add_argument("--size", type=positive, default=160, help="side of the tiles in pixels (%(default)s)")
+    parser.add_argument(
+        "--background", default="white", help="what transparent images lie on: black, '#7c7468', ... (%(default)s)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the draws (%(default)s)")
     parser.add_argument("--epoch", type=int, default=0, help="of the first draw (%(default)s)")
 
@@ -30,10 +34,14 @@ def run(arguments: argparse.Namespace, given: Sequence[str]) -> None:
     if output.suffix.lower() != ".png":
         raise ToolError(f"{output} must end in .png.")
     rows, columns = _grid(arguments.grid)
+    try:
+        background = colour(arguments.background)
+    except ValueError as error:
+        raise ToolError(f"--{error}") from error
     pipeline = pipeline_of(arguments.pipeline, arguments.size)
     pipeline.seed, pipeline.compile_mode, pipeline.dtype = arguments.seed, False, None
     files = image_files(arguments.images, rows)
-    images = [read_image(file) for file in files]
+    images = [decode(file, background=background) for file in files]
     try:
         made = rows_of(pipeline, images, columns, arguments.epoch, arguments.size)
     except ValueError as error:

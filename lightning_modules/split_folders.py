@@ -1,0 +1,51 @@
+"""Which folders below a root hold its splits, by their names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from augment.tools.decoding import shown
+from augment.tools.scanning import subfolders
+from lightning_modules.errors import UserError
+
+NAMES = {
+    "train": ("train", "training"),
+    "val": ("val", "valid", "validation", "eval", "evaluation", "dev"),
+    "test": ("test", "testing"),
+}
+"""What the folder of a split may be called, in any capitals."""
+
+_SPLIT_OF = {name: split for split, names in NAMES.items() for name in names}
+
+
+def split_folders(root: Path) -> dict[str, Path]:
+    """The folders of the splits; empty where root holds a folder per class itself.
+
+    A split holds folders, one per class. A folder that is called like a split and holds none, beside folders that are
+    not called so, is a class: a train among cars and buses.
+    """
+    folders = subfolders(root)
+    named = [folder for folder in folders if folder.name.lower() in _SPLIT_OF]
+    if not any(subfolders(folder) for folder in named):
+        if len(named) > 1 or (named and named == folders):
+            raise UserError(f"FolderData: {shown(named[0])} holds no folders; put one folder per class into it.")
+        return {}
+    found: dict[str, Path] = {}
+    for folder in named:
+        split = _SPLIT_OF[folder.name.lower()]
+        if split in found:
+            raise UserError(
+                f"FolderData: {shown(found[split])} and {folder.name} are both called like the {split} split; "
+                "rename or remove one of them."
+            )
+        found[split] = folder
+    if "train" not in found:
+        raise UserError(
+            f"FolderData: {shown(root)} has a folder {named[0].name} but none for training; call that one train."
+        )
+    return found
+
+
+def beside(root: Path, splits: dict[str, Path]) -> list[str]:
+    """Names of the other folders, of which nothing is used."""
+    return [folder.name for folder in subfolders(root) if folder not in splits.values()]
