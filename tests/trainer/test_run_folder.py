@@ -39,7 +39,7 @@ def test_runs_of_one_moment(tmp_path: Path) -> None:
 
 def test_multiruns_of_one_moment(tmp_path: Path) -> None:
     for _ in range(2):
-        run_train(tmp_path, *NAMES, ENDS_EARLY, "--multirun", "seed=0,1")
+        run_train(tmp_path, "--multirun", *NAMES, ENDS_EARLY, "seed=0,1")
     year, second = made(tmp_path / "multirun")
     assert second == f"{year}_2"
     for name in (year, second):
