@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytorch_lightning as pl
+import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from pytorch_lightning.callbacks import ModelCheckpoint
@@ -77,8 +78,12 @@ def _exit_code(process: subprocess.Popen) -> int | None:
 def best_of(trainer: pl.Trainer) -> tuple[str | None, float | None]:
     """Path and score of the best checkpoint of this run; None where none was kept."""
     for callback in trainer.checkpoint_callbacks:
-        if isinstance(callback, ModelCheckpoint) and callback.best_model_score is not None:
-            return callback.best_model_path, float(callback.best_model_score)
+        if isinstance(callback, ModelCheckpoint) and callback.monitor is not None and callback.best_model_path:
+            score = callback.best_model_score
+            if score is None:  # ddp_notebook trains in other processes, and Lightning sends the path alone back
+                saved = torch.load(callback.best_model_path, weights_only=True, mmap=True, map_location="cpu")
+                score = saved.get("callbacks", {}).get(callback.state_key, {}).get("best_model_score")
+            return callback.best_model_path, None if score is None else float(score)
     return None, None
 
 
