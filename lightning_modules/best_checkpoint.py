@@ -121,8 +121,8 @@ class BestCheckpoint(ModelCheckpoint):
         best = next((place for place in places if _step_of(place) == state["best_step"]), None)
         if best is None:
             rank_zero_warn(
-                f"the best checkpoint so far ({self.monitor} {float(score):.4f}) is neither {old} nor beside {resumed}: "
-                "the best from here on counts."
+                f"the best checkpoint so far ({self.monitor} {float(score):.4f}) is neither {old} nor beside "
+                f"{resumed}: the best from here on counts."
             )
             return {}
         scores: Scores = state["best_k_models"]

@@ -126,6 +126,10 @@ class ImageClassifier(pl.LightningModule):
         if isinstance(data, ImageDataModule):
             self._check(data)
 
+    def on_train_start(self) -> None:
+        if isinstance(self.trainer.datamodule, ImageDataModule):
+            self.trainer.datamodule.resume()
+
     def _check(self, data: ImageDataModule) -> None:
         """Sends a few training images through the model, to say in one sentence what does not fit."""
         check_classes(self.num_classes, data.num_classes)

@@ -22,8 +22,8 @@ class ShardSampler(DistributedSampler[int]):
         train: shuffle, and drop what does not divide evenly.
         seed: keys the order together with the epoch.
         world, rank: how many processes there are, and which one this is.
-        skip: asked at the beginning of each pass how many samples of it to leave out, because they were used before
-            the run was interrupted.
+        skip: asked at the beginning of each pass how many samples of it to leave out, of all processes together,
+            because they were used before the run was interrupted. What remains is shared out like a whole pass.
         held_out: numbers of samples that training does without at first. A pass is as long as there are others,
             before and after, so that a schedule of steps holds.
         until: asked at the beginning of each pass from which epoch on they are used like all.
@@ -49,11 +49,15 @@ class ShardSampler(DistributedSampler[int]):
         if self.shuffle:
             order = np.random.default_rng([self.seed, self.epoch]).permutation(self.size)
             order = order[~np.isin(order, self.held_out)] if self.epoch < self.until() else order[:size]
-            mine = order[self.rank :: self.num_replicas][: self.num_samples].tolist()
+            mine = order[self.skip() :][self.rank :: self.num_replicas][: self.left()].tolist()
         else:
             mine = list(range(self.rank, size, self.num_replicas))
             mine += [~(mine[-1] if mine else 0)] * (self.num_samples - len(mine))
-        return iter(mine[self.skip() :])
+        return iter(mine)
+
+    def left(self) -> int:
+        """How many samples of the pass that begins this process has."""
+        return (len(self.dataset) - self.skip()) // self.num_replicas if self.shuffle else self.num_samples
 
 
 class EndlessBatches(Sampler[list[int]]):

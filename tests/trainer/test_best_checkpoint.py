@@ -48,9 +48,7 @@ def epoch_of(path: str | Path) -> int:
 
 
 @pytest.mark.parametrize(("save_top_k", "kept"), [(0, 0), (1, 0), (2, 2), (3, 3), (-1, 4)])
-def test_it_is_the_best_however_many_are_kept(
-    configure: Configure, tmp_path: Path, save_top_k: int, kept: int
-) -> None:
+def test_it_is_the_best_however_many_are_kept(configure: Configure, tmp_path: Path, save_top_k: int, kept: int) -> None:
     best, score = fit(scored(configure, [0.5, 0.9, 0.7, 0.8], f"+callbacks.best.save_top_k={save_top_k}"))
     folder = tmp_path / "run" / "checkpoints"
     assert score == pytest.approx(0.9)
