@@ -21,6 +21,7 @@ import augment as A
 from lightning_modules.checks import check_backbone, check_classes, check_images
 from lightning_modules.datamodule import ImageDataModule
 from lightning_modules.errors import UserError
+from lightning_modules.finite import check_weights
 from lightning_modules.image_sets import IGNORED
 
 TOP5_FROM = 20
@@ -70,7 +71,8 @@ class ImageClassifier(pl.LightningModule):
         self.make_optimizer, self.make_scheduler = optimizer, scheduler
         self.decay_all = decay_all
         self.mixes = any(isinstance(leaf, A.Mix) for leaf in self.augment.leaves())
-        self.losses = nn.ModuleDict({split: MeanMetric() for split in ("val", "test")})
+        # by default a mean leaves out what is NaN, and asks the device in every step whether something is
+        self.losses = nn.ModuleDict({split: MeanMetric(nan_strategy="disable") for split in ("val", "test")})
         self.accuracies = nn.ModuleDict({split: _accuracies(split, num_classes) for split in ("val", "test")})
 
     def forward(self, images: Tensor | A.PackedImages | A.Batch) -> Tensor:
@@ -106,20 +108,24 @@ class ImageClassifier(pl.LightningModule):
         self.log("train/loss", loss, prog_bar=True, batch_size=len(batch))
         return {"loss": loss, "losses": losses.detach()}
 
-    def validation_step(self, batch: A.Batch) -> None:
-        self._evaluate(batch, "val")
+    def validation_step(self, batch: A.Batch) -> dict[str, Tensor]:
+        return self._evaluate(batch, "val")
 
-    def test_step(self, batch: A.Batch) -> None:
-        self._evaluate(batch, "test")
+    def test_step(self, batch: A.Batch) -> dict[str, Tensor]:
+        return self._evaluate(batch, "test")
 
-    def _evaluate(self, batch: A.Batch, split: str) -> None:
-        """Metrics are synchronised once, at the end of the epoch: an exact count on any number of processes."""
+    def _evaluate(self, batch: A.Batch, split: str) -> dict[str, Tensor]:
+        """For callbacks each sample's loss (B,).
+
+        Metrics are synchronised once, at the end of the epoch: an exact count on any number of processes.
+        """
         logits = self._logits(self.preprocessed(batch)).float()
         loss = F.cross_entropy(logits, batch.label, ignore_index=IGNORED, reduction="none")
         self.losses[split].update(loss, weight=(batch.label != IGNORED).float())
         self.accuracies[split].update(logits, batch.label)
         self.log(f"{split}/loss", self.losses[split])
         self.log_dict(self.accuracies[split], prog_bar=True)
+        return {"losses": loss.detach()}
 
     def setup(self, stage: str) -> None:
         data = self.trainer.datamodule
@@ -139,6 +145,9 @@ class ImageClassifier(pl.LightningModule):
             check_images("augment", self.augmented, batch, self.input_size)
             images = check_images("preprocess", self.preprocessed, batch, self.input_size)
             check_backbone(self.backbone, images[:2].to(self.dtype), self.num_classes)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        check_weights(self.trainer, self.backbone)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         saved, own = ({n: tuple(v.shape) for n, v in d.items()} for d in (checkpoint["state_dict"], self.state_dict()))
