@@ -71,8 +71,7 @@ class ImageClassifier(pl.LightningModule):
         self.make_optimizer, self.make_scheduler = optimizer, scheduler
         self.decay_all = decay_all
         self.mixes = any(isinstance(leaf, A.Mix) for leaf in self.augment.leaves())
-        # by default a mean leaves out what is NaN, and asks the device in every step whether something is
-        self.losses = nn.ModuleDict({split: MeanMetric(nan_strategy="disable") for split in ("val", "test")})
+        self.losses = nn.ModuleDict({split: MeanLoss() for split in ("val", "test")})
         self.accuracies = nn.ModuleDict({split: _accuracies(split, num_classes) for split in ("val", "test")})
 
     def forward(self, images: Tensor | A.PackedImages | A.Batch) -> Tensor:
@@ -121,7 +120,7 @@ class ImageClassifier(pl.LightningModule):
         """
         logits = self._logits(self.preprocessed(batch)).float()
         loss = F.cross_entropy(logits, batch.label, ignore_index=IGNORED, reduction="none")
-        self.losses[split].update(loss, weight=(batch.label != IGNORED).float())
+        self.losses[split].update(loss, (batch.label != IGNORED).float())
         self.accuracies[split].update(logits, batch.label)
         self.log(f"{split}/loss", self.losses[split])
         self.log_dict(self.accuracies[split], prog_bar=True)
@@ -188,6 +187,19 @@ class ImageClassifier(pl.LightningModule):
         if not math.isfinite(steps):
             raise UserError("the schedule needs an end: give the trainer max_epochs or max_steps.")
         return {"total_steps": int(steps)}
+
+
+class MeanLoss(MeanMetric):
+    """Mean of the losses of all samples; NaN if one of them is.
+
+    MeanMetric leaves out what is NaN, asks the device in every step whether something is, and with
+    nan_strategy="disable" ignores the weights.
+    """
+
+    def update(self, losses: Tensor, weight: Tensor) -> None:
+        """losses (B,), and weight (B,): 0 for rows that only pad a batch."""
+        self.mean_value += (losses * weight).sum()
+        self.weight += weight.sum()
 
 
 def _accuracies(split: str, num_classes: int) -> MetricCollection:

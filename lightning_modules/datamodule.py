@@ -84,11 +84,11 @@ class ImageDataModule(pl.LightningDataModule, ABC):
             raise UserError(f"share={share} of {len(part) + len(rest)} training images leaves none on one side.")
         self.held_out = part.tolist()
 
-    def held_out_dataloader(self, batch_size: int, first: int) -> DataLoader:
-        """Batches of what is held out, without end; this process's part of `batch_size`. Skips the `first` batches."""
+    def held_out_dataloader(self, batch_size: int, done: int) -> DataLoader:
+        """Batches of what is held out, without end; this process's part of `batch_size`. Leaves `done` samples out."""
         if batch_size % self._world:
             raise UserError(f"batch_size={batch_size} must be divisible by the number of processes, {self._world}.")
-        batches = EndlessBatches(self.held_out, batch_size, self.seed, self._world, self._rank, first)
+        batches = EndlessBatches(self.held_out, batch_size, self.seed, self._world, self._rank, done)
         return self._dataloader(self.splits.train, batch_sampler=batches)
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
@@ -104,6 +104,7 @@ class ImageDataModule(pl.LightningDataModule, ABC):
             skip=self._samples_done if train else lambda: 0,
             held_out=self.held_out if train else (),
             until=lambda: self.fold_back_epoch,
+            current=(lambda: self.trainer.current_epoch) if train and self.trainer else None,
         )
         if len(sampler) == 0:
             raise UserError(f"{len(images)} images are too few for {self._world} processes: give fewer devices.")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import pytorch_lightning as pl
 import torch
 from omegaconf import DictConfig
 from pytorch_lightning.utilities.exceptions import SIGTERMException
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
+from lightning_modules.classifier import MeanLoss
 from lightning_modules.errors import UserError
 from lightning_modules.finite import NonFiniteError, StopAtNonFinite
 from tests.trainer.test_resume import Sigterm
@@ -157,6 +160,17 @@ def test_metrics_do_not_leave_rows_out(configure: Configure) -> None:
     trainer.callbacks.append(Broken("val"))
     trainer.fit(model, data)
     assert trainer.callback_metrics["val/loss"].isnan()
+
+
+def test_nothing_waits_for_the_device_in_a_step() -> None:
+    """A fake tensor has no value, and raises where one is asked for."""
+    look, mean = StopAtNonFinite(), MeanLoss()
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        losses = torch.rand(4)
+        look._add("training", {"losses": losses}, SimpleNamespace(index=torch.arange(4)))
+        mean.update(losses, torch.ones(4))
+        with pytest.raises(DataDependentOutputException):
+            bool(look.batches[0].bad.any())
 
 
 def test_train_py_ends_with_an_error(tmp_path: Path) -> None:

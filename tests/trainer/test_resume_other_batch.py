@@ -17,6 +17,8 @@ from tests.trainer.tools import ROOT, build, run_train
 
 Configure = Callable[..., DictConfig]
 SMALL = ["model=small_cnn", "model.width=8", "trainer.limit_val_batches=1", "trainer.max_epochs=3", "test=false"]
+SIZE = 1169
+"""Training samples of the digits."""
 
 
 class Seen(pl.Callback):
@@ -132,34 +134,29 @@ def test_after_a_whole_epoch_the_next_begins(configure: Configure, tmp_path: Pat
 
 @pytest.mark.parametrize(("before", "after", "batch"), [(1, 2, 24), (2, 1, 50)])
 def test_another_number_of_processes(tmp_path: Path, before: int, after: int, batch: int) -> None:
-    def run(world: int, batch: int, name: str, *more: str) -> int:
+    """Goes on from a checkpoint that was saved after the third batch of epoch 1."""
+
+    def run(world: int, batch: int, name: str, *more: str) -> None:
         ended = run_train(
             tmp_path,
             *SMALL,
             "trainer=ddp_cpu",
+            "trainer.max_epochs=2",
             f"trainer.devices={world}",
             f"data.batch_size={batch}",
-            f"output_dir={tmp_path / 'run'}",
+            f"output_dir={tmp_path / name}",
             "+callbacks.seen._target_=tests.trainer.test_resume_other_batch.Seen",
             f"+callbacks.seen.folder={tmp_path / name}",
             *more,
             PYTHONPATH=str(ROOT),
         )
-        return ended.returncode
+        assert ended.returncode == 0, ended.stderr
 
-    stop = ["+callbacks.stop._target_=tests.trainer.test_resume_other_batch.StopBoth"]
-    assert run(before, 60, "first", *stop, "+callbacks.stop.epoch=1", "+callbacks.stop.batch=2") == 143
-    assert run(after, batch, "second", f"ckpt_path={tmp_path / 'run' / 'checkpoints' / 'last.ckpt'}") == 0
-    done = seen(tmp_path / "first", 1, before)
-    assert len(done) == 3 * 60 * before
-    whole = done + seen(tmp_path / "second", 1, after)
-    assert whole == np.random.default_rng([0, 1]).permutation(1169)[: len(whole)].tolist()
-    assert 1169 - len(whole) < batch * after
-
-
-class StopBoth(Sigterm):
-    """Lightning hands rank 0's signal on to the others."""
-
-    def on_before_zero_grad(self, trainer: pl.Trainer, *arguments: object) -> None:
-        if trainer.is_global_zero:
-            super().on_before_zero_grad(trainer, *arguments)
+    step = SIZE // before // 60 + 3
+    middle = ["+callbacks.middle._target_=pytorch_lightning.callbacks.ModelCheckpoint", "+callbacks.middle.filename=m"]
+    middle += [f"+callbacks.middle.dirpath={tmp_path}", f"+callbacks.middle.every_n_train_steps={step}"]
+    run(before, 60, "first", *middle)
+    run(after, batch, "second", f"ckpt_path={tmp_path / 'm.ckpt'}")
+    whole = seen(tmp_path / "first", 1, before)[: 3 * 60 * before] + seen(tmp_path / "second", 1, after)
+    assert whole == np.random.default_rng([0, 1]).permutation(SIZE)[: len(whole)].tolist()
+    assert SIZE - len(whole) < batch * after
