@@ -46,7 +46,8 @@ class BestCheckpoint(ModelCheckpoint):
         fills_in = "{" in filename
         self.best_name = "best.ckpt" if fills_in else f"{filename}.ckpt"
         if save_top_k not in (0, 1) and not fills_in:
-            filename += "-{epoch:03d}-{step}"
+            filename += "-epoch{epoch:03d}-step{step}"  # a name with "=" must be quoted on the command line
+            options.setdefault("auto_insert_metric_name", False)
         super().__init__(
             dirpath,
             filename,
