@@ -4,6 +4,7 @@ Examples:
     python train.py                                                   handwritten digits, a minute on two cores
     python train.py data=folder data.root=photos augment=imagenet model.name=resnet50
     python train.py ckpt_path=outputs/.../checkpoints/last.ckpt       continues an interrupted run
+    python train.py ckpt_path=RUN/checkpoints/last.ckpt hydra.run.dir=RUN   the same in its own folder, logs included
     python train.py train=false ckpt_path=outputs/.../best.ckpt       tests only
     python train.py augment=PATH/policy.yaml                          an augmentation from a file of yours
     python train.py --multirun augment=none,light seed=0,1,2          compares

@@ -29,6 +29,9 @@ class LastCheckpoint(ModelCheckpoint):
         if isinstance(exception, (SIGTERMException, KeyboardInterrupt)):
             super().on_exception(trainer, pl_module, exception)
 
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Nothing of an earlier run's matters to this one."""
+
 
 class Reseed(Callback):
     """Makes dropout and the like a function of (seed, process, step), so that there is no generator state to restore.

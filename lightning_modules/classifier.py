@@ -21,6 +21,7 @@ import augment as A
 from lightning_modules.checks import check_backbone, check_classes, check_images
 from lightning_modules.datamodule import ImageDataModule
 from lightning_modules.errors import UserError
+from lightning_modules.finite import check_weights
 from lightning_modules.image_sets import IGNORED
 
 TOP5_FROM = 20
@@ -70,7 +71,7 @@ class ImageClassifier(pl.LightningModule):
         self.make_optimizer, self.make_scheduler = optimizer, scheduler
         self.decay_all = decay_all
         self.mixes = any(isinstance(leaf, A.Mix) for leaf in self.augment.leaves())
-        self.losses = nn.ModuleDict({split: MeanMetric() for split in ("val", "test")})
+        self.losses = nn.ModuleDict({split: MeanLoss() for split in ("val", "test")})
         self.accuracies = nn.ModuleDict({split: _accuracies(split, num_classes) for split in ("val", "test")})
 
     def forward(self, images: Tensor | A.PackedImages | A.Batch) -> Tensor:
@@ -106,25 +107,33 @@ class ImageClassifier(pl.LightningModule):
         self.log("train/loss", loss, prog_bar=True, batch_size=len(batch))
         return {"loss": loss, "losses": losses.detach()}
 
-    def validation_step(self, batch: A.Batch) -> None:
-        self._evaluate(batch, "val")
+    def validation_step(self, batch: A.Batch) -> dict[str, Tensor]:
+        return self._evaluate(batch, "val")
 
-    def test_step(self, batch: A.Batch) -> None:
-        self._evaluate(batch, "test")
+    def test_step(self, batch: A.Batch) -> dict[str, Tensor]:
+        return self._evaluate(batch, "test")
 
-    def _evaluate(self, batch: A.Batch, split: str) -> None:
-        """Metrics are synchronised once, at the end of the epoch: an exact count on any number of processes."""
+    def _evaluate(self, batch: A.Batch, split: str) -> dict[str, Tensor]:
+        """For callbacks each sample's loss (B,).
+
+        Metrics are synchronised once, at the end of the epoch: an exact count on any number of processes.
+        """
         logits = self._logits(self.preprocessed(batch)).float()
         loss = F.cross_entropy(logits, batch.label, ignore_index=IGNORED, reduction="none")
-        self.losses[split].update(loss, weight=(batch.label != IGNORED).float())
+        self.losses[split].update(loss, (batch.label != IGNORED).float())
         self.accuracies[split].update(logits, batch.label)
         self.log(f"{split}/loss", self.losses[split])
         self.log_dict(self.accuracies[split], prog_bar=True)
+        return {"losses": loss.detach()}
 
     def setup(self, stage: str) -> None:
         data = self.trainer.datamodule
         if isinstance(data, ImageDataModule):
             self._check(data)
+
+    def on_train_start(self) -> None:
+        if isinstance(self.trainer.datamodule, ImageDataModule):
+            self.trainer.datamodule.resume()
 
     def _check(self, data: ImageDataModule) -> None:
         """Sends a few training images through the model, to say in one sentence what does not fit."""
@@ -135,6 +144,9 @@ class ImageClassifier(pl.LightningModule):
             check_images("augment", self.augmented, batch, self.input_size)
             images = check_images("preprocess", self.preprocessed, batch, self.input_size)
             check_backbone(self.backbone, images[:2].to(self.dtype), self.num_classes)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        check_weights(self.trainer, self.backbone)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         saved, own = ({n: tuple(v.shape) for n, v in d.items()} for d in (checkpoint["state_dict"], self.state_dict()))
@@ -175,6 +187,19 @@ class ImageClassifier(pl.LightningModule):
         if not math.isfinite(steps):
             raise UserError("the schedule needs an end: give the trainer max_epochs or max_steps.")
         return {"total_steps": int(steps)}
+
+
+class MeanLoss(MeanMetric):
+    """Mean of the losses of all samples; NaN if one of them is.
+
+    MeanMetric leaves out what is NaN, asks the device in every step whether something is, and with
+    nan_strategy="disable" ignores the weights.
+    """
+
+    def update(self, losses: Tensor, weight: Tensor) -> None:
+        """losses (B,), and weight (B,): 0 for rows that only pad a batch."""
+        self.mean_value += (losses * weight).sum()
+        self.weight += weight.sum()
 
 
 def _accuracies(split: str, num_classes: int) -> MetricCollection:

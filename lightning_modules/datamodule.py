@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -37,6 +38,7 @@ class ImageDataModule(pl.LightningDataModule, ABC):
         self.batch_size, self.num_workers, self.seed = batch_size, num_workers, seed
         self.held_out: list[int] = []
         self.fold_back_epoch = 0
+        self._interrupted = _Place()
 
     @abstractmethod
     def load(self) -> Splits:
@@ -82,11 +84,11 @@ class ImageDataModule(pl.LightningDataModule, ABC):
             raise UserError(f"share={share} of {len(part) + len(rest)} training images leaves none on one side.")
         self.held_out = part.tolist()
 
-    def held_out_dataloader(self, batch_size: int, first: int) -> DataLoader:
-        """Batches of what is held out, without end; this process's part of `batch_size`. Skips the `first` batches."""
+    def held_out_dataloader(self, batch_size: int, done: int) -> DataLoader:
+        """Batches of what is held out, without end; this process's part of `batch_size`. Leaves `done` samples out."""
         if batch_size % self._world:
             raise UserError(f"batch_size={batch_size} must be divisible by the number of processes, {self._world}.")
-        batches = EndlessBatches(self.held_out, batch_size, self.seed, self._world, self._rank, first)
+        batches = EndlessBatches(self.held_out, batch_size, self.seed, self._world, self._rank, done)
         return self._dataloader(self.splits.train, batch_sampler=batches)
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
@@ -102,6 +104,7 @@ class ImageDataModule(pl.LightningDataModule, ABC):
             skip=self._samples_done if train else lambda: 0,
             held_out=self.held_out if train else (),
             until=lambda: self.fold_back_epoch,
+            current=(lambda: self.trainer.current_epoch) if train and self.trainer else None,
         )
         if len(sampler) == 0:
             raise UserError(f"{len(images)} images are too few for {self._world} processes: give fewer devices.")
@@ -128,11 +131,50 @@ class ImageDataModule(pl.LightningDataModule, ABC):
     def _rank(self) -> int:
         return self.trainer.global_rank if self.trainer else 0
 
+    def state_dict(self) -> dict[str, Any]:
+        return {"samples_done": self._samples_done()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._interrupted = _Place(samples=state_dict["samples_done"])
+
+    def resume(self) -> None:
+        """Goes on with an interrupted epoch at its next sample, also with other batches; called when training begins.
+
+        The trainer counts in batches, but the batch size or the number of processes may be another now. The epoch's
+        last batches keep their numbers, and those done already are as many as are missing before them. What does not
+        fill a batch at the end is left out, as in every epoch; only if there is no other batch, it is one.
+        """
+        loop, place = self.trainer.fit_loop, self._interrupted
+        if not loop.restarting or place.samples is None:  # at an epoch's beginning, or a checkpoint without samples
+            self._interrupted = _Place()
+            return
+        progress, loader = loop.epoch_loop.batch_progress, self.trainer.train_dataloader
+        batches = self.trainer.num_training_batches
+        if not progress.is_last_batch:
+            left = (len(loader.sampler.dataset) - place.samples) // self._world // self.batch_size
+            batches = min(len(loader) - max(left, 1), batches - 1)
+        shift = batches - progress.current.processed
+        for name in ("ready", "started", "processed", "completed"):
+            setattr(progress.current, name, getattr(progress.current, name) + shift)
+        self._interrupted = _Place(self.trainer.current_epoch, batches, place.samples)
+
     def _samples_done(self) -> int:
-        """How many samples of this epoch this process has trained on already: more than 0 after an interruption."""
+        """How many samples of this epoch all processes have trained on: more than 0 after an interruption."""
         if self.trainer is None:
             return 0
-        return self.trainer.fit_loop.epoch_loop.batch_progress.current.ready * self.batch_size
+        place, batches = self._interrupted, self.trainer.fit_loop.epoch_loop.batch_progress.current.processed
+        if place.epoch != self.trainer.current_epoch:
+            place = _Place()
+        return (place.samples or 0) + (batches - place.batches) * self.batch_size * self._world
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where an epoch was interrupted: after how many batches, as counted now, and samples of all processes."""
+
+    epoch: int | None = None
+    batches: int = 0
+    samples: int | None = None
 
 
 class LateLoader(DataLoader[Batch]):
@@ -150,6 +192,8 @@ class LateLoader(DataLoader[Batch]):
         super().__init__(*args, **kwargs)
 
     def __iter__(self) -> Iterator[Batch]:
+        if isinstance(self.sampler, ShardSampler):  # what is left of an interrupted epoch may be less than one batch
+            self.batch_sampler.drop_last = self.drop_last and self.sampler.left() >= self.batch_size
         yield from prefetched(super().__iter__(), self.device)
 
 

@@ -83,7 +83,7 @@ class LearnPolicy(Callback):
         self.shared: SharedPass | None = None
         self.optimizer: torch.optim.Adam | None = None
         self.policy: list[nn.Parameter] = []
-        self.taken = 0
+        self.taken, self.drawn = 0, 0  # steps of the policy, and held-out samples that they used
         self._seen, self._batches, self._restored = 0, iter(()), None
         self._held_out: list[int] = []
 
@@ -117,7 +117,7 @@ class LearnPolicy(Callback):
         if self.method != "joint":
             steps = -(-trainer.num_training_batches // trainer.accumulate_grad_batches)  # the last one may be of fewer
             trainer.datamodule.fold_back_epoch = -(-self.last // steps)
-            self._batches = iter(trainer.datamodule.held_out_dataloader(self.batch_size, self.taken))
+            self._batches = iter(trainer.datamodule.held_out_dataloader(self.batch_size, self.drawn))
         self._seen = trainer.global_step
 
     def on_train_batch_start(
@@ -158,6 +158,7 @@ class LearnPolicy(Callback):
     def _own_pass(self, trainer: pl.Trainer, model: ImageClassifier, batch: A.Batch) -> tuple[Tensor, Tensor]:
         """The data's part of the gradient, to be summed over processes, and what each sample contributes (B,)."""
         held_out, gather = next(self._batches).to(model.device), gatherer(trainer)
+        self.drawn += self.batch_size
 
         def mean(values: Tensor) -> Tensor:
             return trainer.strategy.reduce(values, reduce_op="mean")
@@ -208,6 +209,7 @@ class LearnPolicy(Callback):
         return {
             "log_beta": self.log_beta,
             "taken": self.taken,
+            "drawn": self.drawn,
             "policy": [parameter.detach() for parameter in self.policy],
             "optimizer": self.optimizer.state_dict(),
             "teacher": None if self.teacher is None else self.teacher.state_dict(),
@@ -221,7 +223,7 @@ class LearnPolicy(Callback):
     def _restore(self, state: dict[str, Any]) -> None:
         if state["held_out"] != self._held_out:
             raise UserError("LearnPolicy: the checkpoint held out other images; use its data, seed and share.")
-        self.log_beta, self.taken = state["log_beta"], state["taken"]
+        self.log_beta, self.taken, self.drawn = state["log_beta"], state["taken"], state["drawn"]
         for parameter, value in zip(self.policy, state["policy"], strict=True):
             parameter.data.copy_(value)
         self.optimizer.load_state_dict(state["optimizer"])

@@ -7,16 +7,20 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytorch_lightning as pl
+import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from pytorch_lightning.callbacks import ModelCheckpoint
 from rich.console import Console
 from rich.table import Table
+from torch.multiprocessing import ProcessRaisedException
 
 from lightning_modules.errors import USER_ERROR_EXIT, UserError
+from lightning_modules.finite import NonFiniteError
 
 _HARMLESS = (
     ".*does not have many workers.*",  # data in memory needs none
@@ -55,7 +59,14 @@ def ending_together(trainer: pl.Trainer) -> Iterator[None]:
     """No process of a distributed run outlives the others, and only the one in trouble speaks."""
     try:
         yield
+    except ProcessRaisedException as error:  # of ddp_notebook, which runs nothing but the training elsewhere
+        name, _, said = str(error).strip().splitlines()[-1].partition(": ")
+        if name.startswith(f"{__package__}."):
+            raise UserError(said) from error
+        raise
     except Exception as error:
+        if isinstance(error, NonFiniteError) and not trainer.is_global_zero:
+            sys.exit(USER_ERROR_EXIT)  # the first process has met it as well, and speaks
         others = getattr(trainer.strategy.launcher, "procs", [])
         lost = not isinstance(error, UserError)  # perhaps only the connection to another process, which has spoken
         explained = lost and any(_exit_code(process) == USER_ERROR_EXIT for process in others)
@@ -66,8 +77,11 @@ def ending_together(trainer: pl.Trainer) -> Iterator[None]:
         raise
 
 
-def _exit_code(process: subprocess.Popen) -> int | None:
+def _exit_code(process: subprocess.Popen | BaseProcess) -> int | None:
     """Of a process that is about to end, None if it is not: a lost connection shows a little before the end."""
+    if isinstance(process, BaseProcess):
+        process.join(timeout=3)
+        return process.exitcode
     try:
         return process.wait(timeout=3)
     except subprocess.TimeoutExpired:
@@ -77,8 +91,12 @@ def _exit_code(process: subprocess.Popen) -> int | None:
 def best_of(trainer: pl.Trainer) -> tuple[str | None, float | None]:
     """Path and score of the best checkpoint of this run; None where none was kept."""
     for callback in trainer.checkpoint_callbacks:
-        if isinstance(callback, ModelCheckpoint) and callback.best_model_score is not None:
-            return callback.best_model_path, float(callback.best_model_score)
+        if isinstance(callback, ModelCheckpoint) and callback.monitor is not None and callback.best_model_path:
+            score = callback.best_model_score
+            if score is None:  # ddp_notebook trains in other processes, and Lightning sends the path alone back
+                saved = torch.load(callback.best_model_path, weights_only=True, mmap=True, map_location="cpu")
+                score = saved.get("callbacks", {}).get(callback.state_key, {}).get("best_model_score")
+            return callback.best_model_path, None if score is None else float(score)
     return None, None
 
 

@@ -22,11 +22,13 @@ class ShardSampler(DistributedSampler[int]):
         train: shuffle, and drop what does not divide evenly.
         seed: keys the order together with the epoch.
         world, rank: how many processes there are, and which one this is.
-        skip: asked at the beginning of each pass how many samples of it to leave out, because they were used before
-            the run was interrupted.
+        skip: asked at the beginning of each pass how many samples of it to leave out, of all processes together,
+            because they were used before the run was interrupted. What remains is shared out like a whole pass.
         held_out: numbers of samples that training does without at first. A pass is as long as there are others,
             before and after, so that a schedule of steps holds.
         until: asked at the beginning of each pass from which epoch on they are used like all.
+        current: asked at the beginning of each pass for its epoch; None for that of `set_epoch`, which Lightning calls
+            with one too many after a resumption by trainer.max_steps.
     """
 
     def __init__(
@@ -39,44 +41,51 @@ class ShardSampler(DistributedSampler[int]):
         skip: Callable[[], int] = lambda: 0,
         held_out: Sequence[int] = (),
         until: Callable[[], int] = lambda: 0,
+        current: Callable[[], int] | None = None,
     ) -> None:
-        # Being a DistributedSampler, it is left in place by Lightning, which also calls its `set_epoch`.
+        # Being a DistributedSampler, it is left in place by Lightning.
         super().__init__(range(size - len(held_out)), world, rank, shuffle=train, seed=seed, drop_last=train)
-        self.size, self.skip, self.held_out, self.until = size, skip, held_out, until
+        self.size, self.skip, self.held_out, self.until, self.current = size, skip, held_out, until, current
 
     def __iter__(self) -> Iterator[int]:
         size = len(self.dataset)
+        if self.current is not None:
+            self.set_epoch(self.current())
         if self.shuffle:
             order = np.random.default_rng([self.seed, self.epoch]).permutation(self.size)
             order = order[~np.isin(order, self.held_out)] if self.epoch < self.until() else order[:size]
-            mine = order[self.rank :: self.num_replicas][: self.num_samples].tolist()
+            mine = order[self.skip() :][self.rank :: self.num_replicas][: self.left()].tolist()
         else:
             mine = list(range(self.rank, size, self.num_replicas))
             mine += [~(mine[-1] if mine else 0)] * (self.num_samples - len(mine))
-        return iter(mine[self.skip() :])
+        return iter(mine)
+
+    def left(self) -> int:
+        """How many samples of the pass that begins this process has."""
+        return (len(self.dataset) - self.skip()) // self.num_replicas if self.shuffle else self.num_samples
 
 
 class EndlessBatches(Sampler[list[int]]):
     """One process's part of batches of some samples, in a new order after each pass, without end.
 
-    Batch number t is a function of (seed, t) alone.
+    The sample at place t of the whole sequence is a function of (seed, t) alone.
 
     Args:
         numbers: of the samples.
         batch_size: samples per batch on all processes together, divisible by `world`.
         seed: keys the orders.
         world, rank: how many processes there are, and which one this is.
-        first: the number of the batch to begin with.
+        done: samples of the sequence that were used before, by batches of any size.
     """
 
     def __init__(
-        self, numbers: Sequence[int], batch_size: int, seed: int = 0, world: int = 1, rank: int = 0, first: int = 0
+        self, numbers: Sequence[int], batch_size: int, seed: int = 0, world: int = 1, rank: int = 0, done: int = 0
     ) -> None:
         self.numbers, self.batch_size, self.seed = np.asarray(numbers), batch_size, seed
-        self.world, self.rank, self.first = world, rank, first
+        self.world, self.rank, self.done = world, rank, done
 
     def __iter__(self) -> Iterator[list[int]]:
-        for place in itertools.count(self.first * self.batch_size, self.batch_size):
+        for place in itertools.count(self.done, self.batch_size):
             mine = np.arange(place, place + self.batch_size)[self.rank :: self.world]
             turns, within = np.divmod(mine, len(self.numbers))
             orders = {turn: np.random.default_rng([self.seed, turn]).permutation(self.numbers) for turn in set(turns)}

@@ -226,14 +226,16 @@ def test_what_is_held_out_comes_back() -> None:
         assert bool(set(order) & set(held_out)) == folded
 
 
-def test_endless_batches_are_a_function_of_their_number() -> None:
-    def take(count: int, **options: int) -> list[list[int]]:
-        batches = iter(EndlessBatches([1, 4, 6, 7, 9], 4, seed=3, **options))
+def test_endless_batches_are_a_function_of_their_place() -> None:
+    def take(count: int, size: int = 4, **options: int) -> list[list[int]]:
+        batches = iter(EndlessBatches([1, 4, 6, 7, 9], size, seed=3, **options))
         return [next(batches) for _ in range(count)]
 
     all_of_them = take(5)
     assert sorted(number for batch in all_of_them for number in batch) == sorted([1, 4, 6, 7, 9] * 4)
-    assert take(3, first=2) == all_of_them[2:]
+    assert take(3, done=8) == all_of_them[2:]
+    smaller = take(6, size=2, done=8)
+    assert [a + b for a, b in zip(smaller[::2], smaller[1::2], strict=True)] == all_of_them[2:]
     halves = [take(5, world=2, rank=rank) for rank in (0, 1)]
     assert [sorted(a + b) for a, b in zip(*halves, strict=True)] == [sorted(batch) for batch in all_of_them]
 

@@ -1,0 +1,153 @@
+"""The best checkpoint of a run, also of one that was interrupted and goes on elsewhere."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.trainer.states import TrainerFn
+from pytorch_lightning.utilities import rank_zero_warn
+
+Scores = dict[str, torch.Tensor]
+"""Path of a checkpoint -> its value of the monitored metric."""
+
+
+class BestCheckpoint(ModelCheckpoint):
+    """Keeps `best.ckpt`: the state whose monitored metric is the best of the whole run.
+
+    A run that is resumed goes on with the best so far. If it writes to another folder, the best checkpoint is copied
+    there. It is looked for where it was and beside the checkpoint that is resumed.
+
+    Args:
+        dirpath: folder of the files; None for the logger's.
+        filename: of the best checkpoint, without .ckpt. With places to fill in, as "{epoch}", it names the others that
+            `save_top_k` asks for, and the best is best.ckpt.
+        monitor: the metric.
+        mode: "max" if more is better, else "min".
+        save_top_k: how many of the best checkpoints are kept. 0 and 1 keep the best alone; more, or -1 for all, keep
+            each under a name of its own with epoch and step, and the best once more as best.ckpt.
+        options: others of ModelCheckpoint.
+    """
+
+    def __init__(
+        self,
+        dirpath: str | None = None,
+        filename: str = "best",
+        monitor: str | None = "val/acc",
+        mode: str = "max",
+        save_top_k: int = 1,
+        **options: Any,
+    ) -> None:
+        fills_in = "{" in filename
+        self.best_name = "best.ckpt" if fills_in else f"{filename}.ckpt"
+        if save_top_k not in (0, 1) and not fills_in:
+            filename += "-epoch{epoch:03d}-step{step}"  # a name with "=" must be quoted on the command line
+            options.setdefault("auto_insert_metric_name", False)
+        super().__init__(
+            dirpath,
+            filename,
+            monitor,
+            mode=mode,
+            save_top_k=save_top_k or 1,
+            enable_version_counter=False,  # the name is the same for ever
+            **options,
+        )
+        self.best_step = 0
+
+    @property
+    def best_file(self) -> str:
+        """Path of the file that always is the best."""
+        return os.path.join(self.dirpath, self.best_name)
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """The state at an exception is not the best; LastCheckpoint saves it."""
+
+    def state_dict(self) -> dict[str, Any]:
+        return super().state_dict() | {"best_step": self.best_step}
+
+    def on_load_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        state = checkpoint["callbacks"].get(self.state_key)
+        if state is None:
+            return
+        if trainer.state.fn == TrainerFn.FITTING and state["best_model_score"] is not None:
+            state = state | self._carried_over(trainer, state)
+        # Lightning forgets the best of another folder
+        checkpoint["callbacks"][self.state_key] = state | {"dirpath": self.dirpath}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict(state_dict)
+        self.best_step = state_dict["best_step"]
+
+    def _save_checkpoint(self, trainer: pl.Trainer, filepath: str) -> None:
+        best = filepath == self.best_model_path
+        if best:
+            self.best_step = trainer.global_step  # it is in the file
+        super()._save_checkpoint(trainer, filepath)
+        if best and filepath != self.best_file:
+            super()._save_checkpoint(trainer, self.best_file)
+
+    def _remove_checkpoint(self, trainer: pl.Trainer, filepath: str) -> None:
+        if filepath != self.best_file:  # it may be among the best few if the run began with save_top_k=1
+            super()._remove_checkpoint(trainer, filepath)
+
+    def _carried_over(self, trainer: pl.Trainer, state: dict[str, Any]) -> dict[str, Any]:
+        """What changes in the state of an earlier run, so that it holds for this one and its folder."""
+        kept = None
+        if trainer.is_global_zero:
+            kept = self._kept_scores(state, str(trainer.ckpt_path))
+        kept = trainer.strategy.broadcast(kept)
+        best = (max if self.mode == "max" else min)(kept, key=kept.get, default="")
+        full = len(kept) == self.save_top_k
+        kth = (min if self.mode == "max" else max)(kept, key=kept.get) if full else ""
+        return {
+            "best_k_models": kept,
+            "best_model_path": best,
+            "best_model_score": kept.get(best),
+            "kth_best_model_path": kth,
+            "kth_value": kept.get(kth, self.kth_value),
+        }
+
+    def _kept_scores(self, state: dict[str, Any], resumed: str) -> Scores:
+        """Of the checkpoints among the best that this run can use; none if the best one is lost."""
+        old, score = state["best_model_path"], state["best_model_score"]
+        beside = [os.path.join(os.path.dirname(resumed), name) for name in (os.path.basename(old), self.best_name)]
+        places = (old, *beside, resumed)
+        best = next((place for place in places if _step_of(place) == state["best_step"]), None)
+        if best is None:
+            rank_zero_warn(
+                f"the best checkpoint so far ({self.monitor} {float(score):.4f}) is neither {old} nor beside "
+                f"{resumed}: the best from here on counts."
+            )
+            return {}
+        scores: Scores = state["best_k_models"]
+        here = best == old and os.path.dirname(old) == self.dirpath and all(map(os.path.isfile, scores))
+        if here and (self.save_top_k == -1 or len(scores) <= self.save_top_k):
+            return scores
+        new = self.best_file if self.save_top_k == 1 else os.path.join(self.dirpath, os.path.basename(old))
+        for path in {new, self.best_file}:
+            _copy(best, path)
+        return {new: score}
+
+
+def _step_of(path: str) -> int | None:
+    """The step at which a checkpoint was saved; None if there is no checkpoint."""
+    try:
+        return torch.load(path, weights_only=True, mmap=True, map_location="cpu")["global_step"]
+    except Exception:  # torch raises many kinds for a file that is none
+        return None
+
+
+def _copy(source: str, target: str) -> None:
+    """The old target is whole until the new one is."""
+    if Path(target).exists() and os.path.samefile(source, target):
+        return
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    shutil.copyfile(source, f"{target}.part")
+    os.replace(f"{target}.part", target)
