@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import os
+import re
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from hydra.errors import ConfigCompositionException, HydraException, InstantiationException, MissingConfigException
+import torch
+from hydra.errors import (
+    ConfigCompositionException,
+    HydraException,
+    InstantiationException,
+    MissingConfigException,
+    OverrideParseException,
+)
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from pytorch_lightning.utilities.exceptions import MisconfigurationException, SIGTERMException
 
@@ -17,6 +26,8 @@ USER_ERROR_EXIT = 2
 """Exit code after an error that the user can mend."""
 
 _SHOW = "TRAIN_SHOW_TRACEBACK"
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
+_SEVERAL = re.compile(r"Ambiguous value for argument '(.*)'$", re.MULTILINE)
 
 
 class UserError(Exception):
@@ -65,9 +76,43 @@ def sentence(error: BaseException) -> str | None:
         return _setting_sentence(error.__cause__)
     if isinstance(error, MissingMandatoryValue):
         return f"{error.full_key} is missing: pass {error.full_key}=..."
+    if isinstance(error, OverrideParseException):
+        return f"{_one_line(str(error)).partition(' See https')[0]}; {_how_to_quote(error.override)}"
+    if isinstance(error, ConfigCompositionException) and (several := _SEVERAL.match(str(error))):
+        return f"{several[1]} is a list of values, for --multirun only; {_how_to_quote(several[1])}"
     if isinstance(error, (UserError, HydraException, OmegaConfBaseException, MisconfigurationException)):
         return _one_line(str(error))
+    if isinstance(error, torch.OutOfMemoryError):
+        return (
+            "the memory of the device is full: lower data.batch_size or data.size, or set trainer.precision=bf16-mixed."
+        )
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}; give a path that exists and may be used."
+    if cannot_write(error):
+        return f"a file cannot be written: {_one_line(str(error))}; make room on the disk."
+    if isinstance(error, (ValueError, RuntimeError)) and _raised_by_lightning(error):
+        return _one_line(str(error))
     return None
+
+
+def cannot_write(error: BaseException) -> bool:
+    """Whether the disk was full, or may not be written to; torch says so in an error of its own."""
+    return (isinstance(error, OSError) and error.errno in _UNWRITABLE) or "PytorchStreamWriter failed" in str(error)
+
+
+def _how_to_quote(override: str | None) -> str:
+    key, _, value = (override or "key=value").partition("=")
+    inner = value.replace("'", "\\'")
+    return f"quote a text with special characters for Hydra, and all of it for the shell: \"{key}='{inner}'\"."
+
+
+def _raised_by_lightning(error: BaseException) -> bool:
+    """Whether it was raised in Lightning's own code, which complains there of settings, not in what that called."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    module = "" if trace is None else trace.tb_frame.f_globals.get("__name__", "")
+    return module.partition(".")[0] in ("pytorch_lightning", "lightning_fabric")
 
 
 def _constructor_sentence(error: InstantiationException) -> str | None:
@@ -86,8 +131,23 @@ def _setting_sentence(error: OmegaConfBaseException) -> str:
     known = sorted(map(str, error.parent_node.keys())) if hasattr(error.parent_node, "keys") else []
     if not error.full_key or not known:
         return _one_line(str(error))
-    near = difflib.get_close_matches(str(error.key), known, n=3) or known
-    return f"unknown setting {error.full_key}: choose from {', '.join(near)}; or add a new one as +{error.full_key}=..."
+    near = _settings_named(str(error.key), error.parent_node) or difflib.get_close_matches(str(error.key), known, n=3)
+    return (
+        f"unknown setting {error.full_key}: choose from {', '.join(near or known)}; "
+        f"or add a new one as +{error.full_key}=..."
+    )
+
+
+def _settings_named(name: str, node: Mapping, place: str = "") -> list[str]:
+    """Where below a node there is a setting of this name, which lacks its group: optimizer.lr for lr."""
+    found = []
+    for key in node:
+        child = node._get_node(key)  # as it is: looking it up would resolve references
+        if key == name:
+            found.append(f"{place}{key}")
+        if isinstance(child, Mapping) and not (child._is_none() or child._is_missing() or child._is_interpolation()):
+            found += _settings_named(name, child, f"{place}{key}.")
+    return found
 
 
 def _one_line(text: str) -> str:
