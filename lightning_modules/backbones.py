@@ -27,7 +27,8 @@ def timm_backbone(
         name: any of timm.list_models(), such as "resnet18" or "vit_tiny_patch16_224".
         num_classes: how many logits.
         channels: of the images.
-        size: (height, width) of the images in pixels, or one number for both; told to networks that are built for one size, such as vision transformers.
+        size: (height, width) of the images in pixels, or one number for both; told to networks that are built for
+            one size, such as vision transformers.
         pretrained: start from published weights, which timm downloads on first use.
         options: further arguments of timm.create_model, such as drop_rate.
 

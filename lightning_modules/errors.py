@@ -131,22 +131,23 @@ def _setting_sentence(error: OmegaConfBaseException) -> str:
     known = sorted(map(str, error.parent_node.keys())) if hasattr(error.parent_node, "keys") else []
     if not error.full_key or not known:
         return _one_line(str(error))
-    near = _settings_named(str(error.key), error.parent_node) or difflib.get_close_matches(str(error.key), known, n=3)
+    places = _places(error.parent_node)
+    near = difflib.get_close_matches(str(error.key), places, n=3)  # also in a group: optimizer.lr for lr
+    choices = [place for name in near for place in places[name]] or known
     return (
-        f"unknown setting {error.full_key}: choose from {', '.join(near or known)}; "
-        f"or add a new one as +{error.full_key}=..."
+        f"unknown setting {error.full_key}: choose from {', '.join(choices)}; or add a new one as +{error.full_key}=..."
     )
 
 
-def _settings_named(name: str, node: Mapping, place: str = "") -> list[str]:
-    """Where below a node there is a setting of this name, which lacks its group: optimizer.lr for lr."""
-    found = []
+def _places(node: Mapping, above: str = "") -> dict[str, list[str]]:
+    """The names of all settings below a node -> where they are."""
+    found: dict[str, list[str]] = {}
     for key in node:
+        found.setdefault(str(key), []).append(f"{above}{key}")
         child = node._get_node(key)  # as it is: looking it up would resolve references
-        if key == name:
-            found.append(f"{place}{key}")
         if isinstance(child, Mapping) and not (child._is_none() or child._is_missing() or child._is_interpolation()):
-            found += _settings_named(name, child, f"{place}{key}.")
+            for name, places in _places(child, f"{above}{key}.").items():
+                found.setdefault(name, []).extend(places)
     return found
 
 

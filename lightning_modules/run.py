@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytorch_lightning as pl
-import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from hydra.utils import instantiate, to_absolute_path
-from omegaconf import DictConfig, OmegaConf
-from pytorch_lightning.accelerators import CPUAccelerator
-from pytorch_lightning.callbacks import Checkpoint, LearningRateMonitor, ModelCheckpoint
-from pytorch_lightning.loggers import Logger
+from pytorch_lightning.callbacks import ModelCheckpoint
 from rich.console import Console
 from rich.table import Table
 
-from lightning_modules.checks import check_callbacks
-from lightning_modules.classifier import ImageClassifier
-from lightning_modules.errors import USER_ERROR_EXIT, UserError, cannot_write
+from lightning_modules.errors import USER_ERROR_EXIT, UserError
+from lightning_modules.saved import checkpoint_keys
 
 _HARMLESS = (
     ".*does not have many workers.*",  # data in memory needs none
@@ -43,16 +35,6 @@ def silence_harmless_warnings() -> None:
         warnings.filterwarnings("ignore", message)
 
 
-def resolve_paths(cfg: DictConfig) -> None:
-    """Relative paths count from where the command was given, under hydra.job.chdir=true too; ~ is the home."""
-    moved = HydraConfig.initialized() and HydraConfig.get().job.chdir
-    for key in ("ckpt_path", "data.root", "output_dir"):
-        path = OmegaConf.select(cfg, key)
-        if path:
-            path = os.path.expanduser(path)
-            OmegaConf.update(cfg, key, to_absolute_path(path) if moved else path)
-
-
 def existing_checkpoint(path: str | None, to_continue: bool = False) -> str | None:
     """The absolute path of a checkpoint to start from, after a look into it; None stays None.
 
@@ -68,7 +50,7 @@ def existing_checkpoint(path: str | None, to_continue: bool = False) -> str | No
     if not Path(path).is_file():
         raise UserError(f"ckpt_path={path!r} is not a file; give the path of a checkpoint such as .../last.ckpt.")
     try:
-        found = _checkpoint_keys(path)
+        found = checkpoint_keys(path)
     except Exception as error:  # torch raises what its parser trips over: KeyError, EOFError, RuntimeError ...
         raise UserError(f"ckpt_path={path!r} is no checkpoint of a run, or is cut short; give another.") from error
     if not {"state_dict", "pytorch-lightning_version"} <= found:
@@ -79,83 +61,6 @@ def existing_checkpoint(path: str | None, to_continue: bool = False) -> str | No
     if to_continue and "optimizer_states" not in found:
         raise UserError(f"ckpt_path={path!r} holds weights alone, so training cannot continue; set train=false.")
     return str(Path(path).resolve())
-
-
-def _checkpoint_keys(path: str | Path) -> set[str]:
-    """What is in a file that torch has saved; its tensors stay on the disk."""
-    content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    return set(content) if isinstance(content, dict) else set()
-
-
-@contextmanager
-def saying_what_is_kept(output_dir: str) -> Iterator[None]:
-    """A full disk ends in one sentence that names the checkpoint to continue from."""
-    try:
-        yield
-    except (OSError, RuntimeError) as error:
-        if not cannot_write(error):
-            raise
-        kept = [path for path in Path(output_dir).glob("checkpoints/*.ckpt") if _is_whole(path)]
-        latest = max(kept, key=lambda path: path.stat().st_mtime, default=None)
-        remedy = "no checkpoint was kept" if latest is None else f"continue with ckpt_path={latest}"
-        where = getattr(error, "filename", None) or output_dir
-        raise UserError(f"cannot write to {where} ({error}): make room on the disk; {remedy}.") from error
-
-
-def _is_whole(path: Path) -> bool:
-    try:
-        return "state_dict" in _checkpoint_keys(path)
-    except Exception:  # as above
-        return False
-
-
-def refuse_random_weights(cfg: DictConfig, ckpt_path: str | None, model: ImageClassifier) -> None:
-    """The accuracy of a network that nothing has trained looks like a result.
-
-    Raises:
-        UserError: the run only tests, and neither a checkpoint nor `model` says where the weights come from.
-    """
-    if cfg.train or ckpt_path is not None:
-        return
-    if not any(cfg.model.get(name) for name in ("pretrained", "weights", "checkpoint_path")):
-        raise UserError("train=false tests weights that exist: give ckpt_path=.../best.ckpt.")
-    published = getattr(model.backbone, "pretrained_cfg", {}).get("num_classes", model.num_classes)
-    if cfg.model.get("pretrained") and published != model.num_classes:
-        raise UserError(
-            f"train=false would test random weights: {cfg.model.name} is published with {published} classes, and its "
-            f"last layer is new for the {model.num_classes} of the data; give ckpt_path=.../best.ckpt."
-        )
-
-
-def build_trainer(cfg: DictConfig, continuing: bool) -> pl.Trainer:
-    """The trainer with what `callbacks` and `logger` say; `NAME: null` leaves one out, `=null` all.
-
-    Args:
-        cfg: of the run.
-        continuing: training goes on from a checkpoint.
-    """
-    loggers = _objects(cfg, "logger", Logger)
-    callbacks = _objects(cfg, "callbacks", pl.Callback)
-    check_callbacks(callbacks, continuing)
-    if not loggers:  # it writes to nothing else
-        callbacks = [callback for callback in callbacks if not isinstance(callback, LearningRateMonitor)]
-    options = {}
-    if not any(isinstance(callback, Checkpoint) for callback in callbacks):
-        options["enable_checkpointing"] = False  # Lightning would save to a place of its own
-    trainer = instantiate(cfg.trainer, callbacks=callbacks, logger=loggers, **options)
-    cores = os.cpu_count() or 1
-    if isinstance(trainer.accelerator, CPUAccelerator) and trainer.num_devices > max(cores, 4):
-        raise UserError(f"trainer.devices={trainer.num_devices} starts more processes than there are cores, {cores}.")
-    return trainer
-
-
-def _objects(cfg: DictConfig, group: str, kind: type) -> list[Any]:
-    """What the members of a group make."""
-    made = instantiate(cfg.get(group)) or {}
-    for name, value in made.items():
-        if value is not None and not isinstance(value, kind):
-            raise UserError(f"{group}.{name} is no {kind.__name__} of Lightning: give {group}.{name}._target_=...")
-    return [value for value in made.values() if value is not None]
 
 
 def refuse_distributed_multirun(trainer: pl.Trainer) -> None:
@@ -211,8 +116,8 @@ def report(trainer: pl.Trainer, output_dir: str, tested: str | None, metrics: di
     for name, path in (("configuration", folder / ".hydra"), ("last checkpoint", folder / "checkpoints" / "last.ckpt")):
         if path.exists():
             table.add_row(name, str(path))
-    if tested:
-        table.add_row("tested checkpoint", tested)
+    if any(name.startswith("test/") for name in metrics):
+        table.add_row("tested checkpoint", tested or "none: the weights as they are at the end")
     for name, value in metrics.items():
         if name.startswith("test/"):
             table.add_row(name, f"{100 * value:.2f} %" if "acc" in name else f"{value:.4f}")

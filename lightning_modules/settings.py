@@ -132,18 +132,20 @@ def _hints(target: str) -> dict[str, Any]:
 
 def _complaint(key: str, value: Any, hint: Any) -> str:
     shown = "null" if value is None else str(value).lower() if isinstance(value, bool) else value
-    return f"{key}={shown} must be {' or '.join(dict.fromkeys(_words(hint)))}."
+    wanted = dict.fromkeys(_words(hint)) or {f"of type {getattr(hint, '__name__', hint)}": None}
+    return f"{key}={shown} must be {' or '.join(wanted)}."
 
 
 def _words(hint: Any) -> list[str]:
-    if get_origin(hint) in (Union, types.UnionType):
-        return [word for part in get_args(hint) for word in _words(part)]
-    if get_origin(hint) is Literal:
-        return [str(value) for value in get_args(hint)]
+    """What a hint means in a YAML file; nothing for objects."""
     kind = get_origin(hint) or hint
-    if isinstance(kind, type) and issubclass(kind, Sequence) and kind is not str:
-        return ["a list"]
-    return [_WORDS.get(hint) or f"of type {getattr(hint, '__name__', hint)}"]
+    if kind in (Union, types.UnionType):
+        return [word for part in get_args(hint) for word in _words(part)]
+    if kind is Literal:
+        return [str(value) for value in get_args(hint)]
+    if kind in _WORDS:
+        return [_WORDS[kind]]
+    return ["a list"] if isinstance(kind, type) and issubclass(kind, Sequence) else []
 
 
 def _check_channels(data: DictConfig) -> None:
@@ -160,6 +162,8 @@ def _check_purpose(cfg: DictConfig) -> None:
     """Is there anything to do, and are there weights to do it with?"""
     if not cfg.train and not cfg.test:
         raise UserError("train=false and test=false leave nothing to do; set one of them to true.")
+    if cfg.test and cfg.trainer.get("limit_test_batches") == 0:
+        raise UserError("trainer.limit_test_batches=0 tests nothing; set test=false.")
     if cfg.train:
         for name in ("max_epochs", "max_steps", "limit_train_batches"):
             if cfg.trainer.get(name) == 0:
