@@ -43,8 +43,13 @@ def timm_backbone(
         options["img_size"] = size
     try:
         return timm.create_model(name, pretrained=pretrained, num_classes=num_classes, in_chans=channels, **options)
-    except (OSError, RuntimeError) as error:
-        if not pretrained:
+    except Exception as error:  # a file that holds no weights trips torch's parser in many ways
+        if options.get("checkpoint_path"):
+            raise UserError(
+                f"checkpoint_path={options['checkpoint_path']!r} holds no weights of {name} with {num_classes} classes "
+                f"({str(error).strip().partition(chr(10))[0]})."
+            ) from error
+        if not pretrained or not isinstance(error, (OSError, RuntimeError)):
             raise
         reason = str(error).strip().partition("\n")[0]
         raise UserError(

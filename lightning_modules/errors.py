@@ -101,7 +101,9 @@ def cannot_write(error: BaseException) -> bool:
 
 
 def _how_to_quote(override: str | None) -> str:
-    key, _, value = (override or "key=value").partition("=")
+    key, equals, value = (override or "").partition("=")
+    if not equals:
+        return "a setting is given as NAME=VALUE."
     inner = value.replace("'", "\\'")
     return f"quote a text with special characters for Hydra, and all of it for the shell: \"{key}='{inner}'\"."
 
@@ -120,6 +122,8 @@ def _constructor_sentence(error: InstantiationException) -> str | None:
     cause: BaseException = error
     while isinstance(cause, InstantiationException) and cause.__cause__ is not None:
         place, cause = str(cause).rpartition("full_key: ")[2], cause.__cause__
+    if isinstance(cause, InstantiationException):  # of Hydra itself, which blocks some targets
+        return _one_line(str(cause))
     if isinstance(cause, ImportError) and not isinstance(cause.__cause__, (ImportError, AttributeError, type(None))):
         return None  # the module is there, and fails
     expected = (UserError, ValueError, TypeError, ImportError, MisconfigurationException)

@@ -113,7 +113,14 @@ def without_leftovers(make: Callable[..., Any], default: type) -> Callable[..., 
         for name, value in make.keywords.items()
         if name in known or name not in own or _plain(value) != _plain(own[name].default)
     }
-    return functools.partial(make.func, *make.args, **kept)
+    return _with(make, kept)
+
+
+def _with(make: functools.partial, keywords: dict[str, Any]) -> functools.partial:
+    """The partial with other keywords; Hydra's own kind of it knows in its attributes where it comes from."""
+    changed = type(make)(make.func, *make.args, **keywords)
+    vars(changed).update(vars(make))
+    return changed
 
 
 def _made(make: Callable[..., Any], optimizer: Optimizer, length: dict[str, int]) -> Any:
@@ -122,7 +129,7 @@ def _made(make: Callable[..., Any], optimizer: Optimizer, length: dict[str, int]
     if not parts:
         return make(optimizer, **length)
     parts = [part(optimizer) if isinstance(part, functools.partial) else part for part in parts]
-    return make.func(**{**make.keywords, "optimizer": optimizer, "schedulers": parts})
+    return _with(make, {**make.keywords, "schedulers": parts})(optimizer=optimizer)
 
 
 def _length(make: Callable[..., Any], model: pl.LightningModule, interval: str) -> dict[str, int]:

@@ -28,14 +28,13 @@ _KINDS = {
 }
 """Of settings that are no argument of a class; the signature of the class says it for the others."""
 
-_RANGES = {
-    "seed": (0, LARGEST_SEED),
-    "data.channels": (1, None),
-    "data.num_classes": (1, None),
-    "trainer.accumulate_grad_batches": (1, None),
-    "trainer.check_val_every_n_epoch": (1, None),
-    "trainer.log_every_n_steps": (0, None),
-    "trainer.gradient_clip_val": (0, None),
+_LEAST = {
+    "data.channels": 1,
+    "data.num_classes": 1,
+    "trainer.accumulate_grad_batches": 1,
+    "trainer.check_val_every_n_epoch": 1,
+    "trainer.log_every_n_steps": 0,
+    "trainer.gradient_clip_val": 0,
 }
 """What would otherwise fail in the depths or be ignored; the classes themselves check the other settings."""
 
@@ -70,10 +69,10 @@ def check_settings(cfg: DictConfig) -> None:
     whole = cfg.copy()
     whole.data.num_classes = cfg.data.get("num_classes") or 1  # a folder says it later
     _check_arguments(OmegaConf.to_container(whole, resolve=True), OmegaConf.to_container(whole, resolve=False), "")
-    for key, (least, most) in _RANGES.items():
+    for key, least in _LEAST.items():
         value = OmegaConf.select(cfg, key)
-        if value is not None and (value < least or (most is not None and value > most)):
-            raise UserError(f"{key}={value} must be at least {least}{'' if most is None else f' and at most {most}'}.")
+        if value is not None and value < least:
+            raise UserError(f"{key}={value} must be at least {least}.")
     if cfg.data.get("root") == "":
         raise UserError("data.root is empty: give the folder of the images.")
     _check_channels(cfg.data)
@@ -100,7 +99,10 @@ def fits(value: Any, hint: Any) -> bool:
         return isinstance(value, (int, float)) and not isinstance(value, bool)
     if issubclass(kind, PurePath):
         return isinstance(value, str)
-    return isinstance(value, kind) and (kind is not int or not isinstance(value, bool))
+    try:
+        return isinstance(value, kind) and (kind is not int or not isinstance(value, bool))
+    except TypeError:  # a protocol
+        return True
 
 
 def _check_arguments(value: dict[str, Any], given: dict[str, Any], place: str) -> None:
@@ -111,6 +113,9 @@ def _check_arguments(value: dict[str, Any], given: dict[str, Any], place: str) -
         reference = _REFERENCE.fullmatch(given[name]) if isinstance(given[name], str) else None
         if name in hints and not fits(argument, hints[name]):
             raise UserError(_complaint(reference[1] if reference else here, argument, hints[name]))
+        if name == "seed" and name in hints and not 0 <= argument <= LARGEST_SEED:
+            key = reference[1] if reference else here
+            raise UserError(f"{key}={argument} must be at least 0 and at most {LARGEST_SEED}.")
         if isinstance(argument, dict) and isinstance(given[name], dict):
             _check_arguments(argument, given[name], here)
 

@@ -62,6 +62,8 @@ def build_trainer(cfg: DictConfig, continuing: bool) -> pl.Trainer:
     if not any(isinstance(callback, Checkpoint) for callback in callbacks):
         options["enable_checkpointing"] = False  # Lightning would save to a place of its own
     trainer = instantiate(cfg.trainer, callbacks=callbacks, logger=loggers, **options)
+    if not isinstance(trainer, pl.Trainer):
+        raise UserError(f"trainer makes a {type(trainer).__name__}, which is no Trainer of Lightning.")
     cores = os.cpu_count() or 1
     if isinstance(trainer.accelerator, CPUAccelerator) and trainer.num_devices > max(cores, 4):
         raise UserError(f"trainer.devices={trainer.num_devices} starts more processes than there are cores, {cores}.")

@@ -39,6 +39,7 @@ def refusal(cfg: DictConfig) -> str:
         ("seed=true", "seed=true must be a whole number."),
         ("seed=-1", "seed=-1 must be at least 0 and at most 4294967295."),
         ("seed=4294967296", "seed=4294967296 must be at least 0 and at most 4294967295."),
+        ("data.module.seed=-1", "data.module.seed=-1 must be at least 0 and at most 4294967295."),
         ("train=maybe", "train=maybe must be true or false."),
         ("ckpt_path=5", "ckpt_path=5 must be text or null."),
         ("data.batch_size=1.5", "data.batch_size=1.5 must be a whole number."),
