@@ -46,8 +46,8 @@ def timm_backbone(
     except Exception as error:  # a file that holds no weights trips torch's parser in many ways
         if options.get("checkpoint_path"):
             raise UserError(
-                f"checkpoint_path={options['checkpoint_path']!r} holds no weights of {name} with {num_classes} classes "
-                f"({str(error).strip().partition(chr(10))[0]})."
+                f"checkpoint_path={options['checkpoint_path']!r} is not a file with the weights of {name} for "
+                f"{num_classes} classes."
             ) from error
         if not pretrained or not isinstance(error, (OSError, RuntimeError)):
             raise

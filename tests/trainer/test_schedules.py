@@ -242,7 +242,7 @@ def test_commands_in_the_docs_compose(page: str, configure: Callable[..., DictCo
     commands = re.findall(r"^ *(?:\S*/)?python train\.py([^`\n]*)", text, re.MULTILINE)
     assert commands
     for command in commands:
-        words = re.split(r"   | #", command)[0]
+        words = re.split(r"  | #", command)[0]
         if "PATH" in words or "..." in words or "--help" in words:
             continue
         given = [word for word in shlex.split(words) if word not in ("-m", "--multirun")]

@@ -11,10 +11,12 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from hydra import compose, initialize_config_dir
-from hydra.errors import ConfigCompositionException, OverrideParseException
+from hydra.errors import ConfigCompositionException, InstantiationException, OverrideParseException
+from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from lightning_modules import cli, run, start
+from lightning_modules.backbones import timm_backbone
 from lightning_modules.errors import UserError, sentence
 from lightning_modules.settings import check_settings, fits
 from tests.trainer.tools import ROOT, build, run_train, write_images
@@ -243,6 +245,15 @@ def test_early_stopping_stops_and_an_unknown_metric_is_told(configure: Callable[
     assert sentence(caught.value).startswith("Early stopping conditioned on metric `val_loss` which is not available.")
 
 
+def test_a_file_without_weights_of_the_network(tmp_path: Path) -> None:
+    (tmp_path / "text.pth").write_text("hello")
+    torch.save({"a": torch.zeros(1)}, tmp_path / "other.pth")
+    for name in ("text.pth", "other.pth", "nowhere.pth"):
+        path = tmp_path / name
+        with pytest.raises(UserError, match=f"checkpoint_path='{path}' is not a file with the weights of test_resnet"):
+            timm_backbone("test_resnet", 10, checkpoint_path=str(path))
+
+
 def test_batches_of_one_image(configure: Callable[..., DictConfig]) -> None:
     with pytest.raises(UserError, match=r"ResNet cannot be trained on batches of one image .* model=small_cnn"):
         train(configure("experiment=smoke", "data.batch_size=1"))
@@ -292,6 +303,12 @@ def test_an_unknown_setting_names_where_it_is() -> None:
         ):
             compose("train", overrides=[override])
         assert f"choose from {place}" in sentence(caught.value)
+
+
+def test_what_hydra_blocks_is_one_sentence() -> None:
+    with pytest.raises(InstantiationException) as caught:
+        instantiate({"_target_": "os.system", "command": "true"})
+    assert "os.system" in sentence(caught.value)
 
 
 def test_an_error_of_the_system_names_the_file_and_memory_a_remedy() -> None:
