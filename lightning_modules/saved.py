@@ -28,8 +28,9 @@ def saying_what_is_kept(output_dir: str) -> Iterator[None]:
         kept = [path for path in Path(output_dir).glob("checkpoints/*.ckpt") if _is_whole(path)]
         latest = max(kept, key=lambda path: path.stat().st_mtime, default=None)
         remedy = "no checkpoint was kept" if latest is None else f"continue with ckpt_path={latest}"
-        where = getattr(error, "filename", None) or output_dir
-        raise UserError(f"cannot write to {where} ({error}): make room on the disk; {remedy}.") from error
+        where = getattr(error, "filename2", None) or getattr(error, "filename", None) or output_dir
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"cannot write to {where} ({reason}): make room on the disk; {remedy}.") from error
 
 
 def _is_whole(path: Path) -> bool:
