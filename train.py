@@ -20,31 +20,32 @@ import pytorch_lightning as pl
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from lightning_modules import run
+from lightning_modules import run, start
 from lightning_modules.augment_file import with_augment_files
 from lightning_modules.errors import one_sentence
+from lightning_modules.saved import saying_what_is_kept
+from lightning_modules.settings import check_settings, switched_off
 
 
 def train(cfg: DictConfig) -> float | None:
     """One run as configured; returns the best validation accuracy, for sweepers to compare."""
     OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)  # complains of what the user must give
+    check_settings(cfg)
+    start.resolve_paths(cfg)
     run.silence_harmless_warnings()
     pl.seed_everything(cfg.seed, workers=True)
-    ckpt_path = run.existing_checkpoint(cfg.ckpt_path)
+    ckpt_path = run.existing_checkpoint(cfg.ckpt_path, to_continue=cfg.train)
 
     data = instantiate(cfg.data.module)
     if cfg.data.num_classes is None:
         cfg.data.num_classes = data.num_classes  # a folder says by itself how many classes it has
     model = instantiate(cfg.classifier)
-    trainer = instantiate(
-        cfg.trainer,
-        callbacks=[c for c in instantiate(cfg.callbacks).values() if c is not None],  # NAME: null switches one off
-        logger=list(instantiate(cfg.logger).values()),
-    )
+    start.refuse_random_weights(cfg, ckpt_path, model)
+    trainer = start.build_trainer(cfg, continuing=cfg.train and ckpt_path is not None)
     run.refuse_distributed_multirun(trainer)
 
     score = None
-    with run.ending_together(trainer):
+    with run.ending_together(trainer), saying_what_is_kept(cfg.output_dir):
         if cfg.train:
             trainer.fit(model, data, ckpt_path=ckpt_path, weights_only=True)
             ckpt_path, score = run.best_of(trainer)
@@ -62,5 +63,5 @@ def main(cfg: DictConfig) -> float | None:
 
 if __name__ == "__main__":
     with one_sentence():
-        sys.argv[1:] = with_augment_files(sys.argv[1:])
+        sys.argv[1:] = with_augment_files(switched_off(sys.argv[1:]))
         main()

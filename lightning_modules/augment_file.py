@@ -35,6 +35,8 @@ def with_augment_files(overrides: Sequence[str]) -> list[str]:
 def _choice(value: str) -> str:
     value = value.strip("'")
     if not value.endswith(".yaml"):
+        if "/" in value:
+            raise UserError(f"augment={value} must be the name of a choice, or a file whose name ends with .yaml.")
         return value
     # Hydra looks into conf/ first, where an absolute path names nothing by accident
     path = Path(value).expanduser().resolve()

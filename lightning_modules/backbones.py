@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,7 +17,7 @@ def timm_backbone(
     name: str,
     num_classes: int,
     channels: int = 3,
-    size: int | None = None,
+    size: int | Sequence[int] | None = None,
     pretrained: bool = False,
     **options: Any,
 ) -> nn.Module:
@@ -27,7 +27,8 @@ def timm_backbone(
         name: any of timm.list_models(), such as "resnet18" or "vit_tiny_patch16_224".
         num_classes: how many logits.
         channels: of the images.
-        size: side of the images in pixels; told to networks that are built for one size, such as vision transformers.
+        size: (height, width) of the images in pixels, or one number for both; told to networks that are built for
+            one size, such as vision transformers.
         pretrained: start from published weights, which timm downloads on first use.
         options: further arguments of timm.create_model, such as drop_rate.
 
@@ -42,8 +43,13 @@ def timm_backbone(
         options["img_size"] = size
     try:
         return timm.create_model(name, pretrained=pretrained, num_classes=num_classes, in_chans=channels, **options)
-    except (OSError, RuntimeError) as error:
-        if not pretrained:
+    except Exception as error:  # a file that holds no weights trips torch's parser in many ways
+        if options.get("checkpoint_path"):
+            raise UserError(
+                f"checkpoint_path={options['checkpoint_path']!r} is not a file with the weights of {name} for "
+                f"{num_classes} classes."
+            ) from error
+        if not pretrained or not isinstance(error, (OSError, RuntimeError)):
             raise
         reason = str(error).strip().partition("\n")[0]
         raise UserError(

@@ -2,13 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Iterable
 
+from pytorch_lightning.callbacks import (
+    BaseFinetuning,
+    BatchSizeFinder,
+    Callback,
+    LearningRateFinder,
+    ModelPruning,
+    StochasticWeightAveraging,
+)
 from torch import Tensor, nn
 
 from augment import Batch
 from lightning_modules.backbones import frozen
 from lightning_modules.errors import UserError
+
+_NO_EFFECT: dict[type[Callback], str] = {
+    StochasticWeightAveraging: "its average comes after the last checkpoint, so that the test never sees it; use "
+    "pytorch_lightning.callbacks.EMAWeightAveraging, whose average is validated, saved and tested",
+    LearningRateFinder: "the optimizer does not read what it sets; compare learning rates by sweep=learning_rate",
+    BaseFinetuning: "the last layer belongs to the backbone, so that nothing would be left to train; train all of it "
+    "with a small optimizer.lr, as experiment=finetune does",
+    ModelPruning: "it does not take weights in channels_last order; prune the trained network by torch.nn.utils.prune",
+}
+"""Callbacks of Lightning that would run here and not do what they say."""
+
+
+def check_callbacks(callbacks: Iterable[Callback], continuing: bool) -> None:
+    """Raises UserError for a callback that would not do what it says; `continuing` from a checkpoint."""
+    for callback in callbacks:
+        for kind, reason in _NO_EFFECT.items():
+            if isinstance(callback, kind):
+                raise UserError(f"{type(callback).__name__} does not work in this trainer: {reason}.")
+        if continuing and isinstance(callback, BatchSizeFinder):
+            raise UserError(
+                "BatchSizeFinder forgets the checkpoint to continue from: leave it out and set data.batch_size to what "
+                "it found."
+            )
 
 
 def check_classes(of_model: int, of_data: int) -> None:
@@ -48,6 +80,17 @@ def check_backbone(backbone: nn.Module, images: Tensor, num_classes: int) -> Non
             f"{name} gives {shape} for {len(images)} images; it must give one logit for each of the "
             f"{num_classes} classes."
         )
+
+
+def check_single_image(backbone: nn.Module, image: Tensor) -> None:
+    """Raises UserError if the network cannot be trained on one image at a time, as batch norm after pooling."""
+    try:
+        copy.deepcopy(backbone).train()(image)  # a copy, for training changes the statistics
+    except ValueError as error:
+        raise UserError(
+            f"{type(backbone).__name__} cannot be trained on batches of one image ({error}): set data.batch_size to at "
+            "least 2, or choose a network without batch norm such as model=small_cnn."
+        ) from error
 
 
 def _size(size: tuple[int, int]) -> str:

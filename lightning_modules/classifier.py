@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
-import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
+from pytorch_lightning.trainer.states import TrainerFn
 from timm.optim import param_groups_weight_decay
+from timm.scheduler.scheduler import Scheduler as TimmScheduler
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -18,11 +19,12 @@ from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
 import augment as A
-from lightning_modules.checks import check_backbone, check_classes, check_images
+from lightning_modules.checks import check_backbone, check_classes, check_images, check_single_image
 from lightning_modules.datamodule import ImageDataModule
 from lightning_modules.errors import UserError
 from lightning_modules.finite import check_weights
 from lightning_modules.image_sets import IGNORED
+from lightning_modules.schedules import INTERVALS, scheduled, without_leftovers
 
 TOP5_FROM = 20
 """Top-5 accuracy is reported from this number of classes on; with fewer it says little."""
@@ -39,8 +41,9 @@ class ImageClassifier(pl.LightningModule):
         input_size: (height, width) or one number for both, in pixels: what augment and preprocess must deliver.
         label_smoothing: share of the label that is spread over all classes, in [0, 1].
         optimizer: makes one from parameters; AdamW with a learning rate of 1e-3 if None.
-        scheduler: makes one from the optimizer, and from `total_steps` if it takes that; it is stepped after every
-            optimizer step. None keeps the learning rate constant.
+        scheduler: makes one of torch or timm from the optimizer; see `lightning_modules.schedules.scheduled`. None
+            keeps the learning rate constant.
+        scheduler_interval: what the scheduler counts: "step", of the optimizer, or "epoch".
         decay_all: apply the optimizer's weight decay to biases and norms too.
         seed: of the pipeline, where `augment` is a list.
     """
@@ -57,8 +60,11 @@ class ImageClassifier(pl.LightningModule):
         scheduler: Callable[[Optimizer], LRScheduler] | None = None,
         decay_all: bool = False,
         seed: int = 0,
+        scheduler_interval: str = "step",
     ) -> None:
         super().__init__()
+        if scheduler_interval not in INTERVALS:
+            raise UserError(f"ImageClassifier: scheduler_interval={scheduler_interval!r} must be 'step' or 'epoch'.")
         if not 0 <= label_smoothing <= 1:
             raise UserError(f"ImageClassifier: label_smoothing={label_smoothing} must lie within [0, 1].")
         self.save_hyperparameters("num_classes", "label_smoothing", "decay_all")  # primitives: they are in checkpoints
@@ -69,7 +75,8 @@ class ImageClassifier(pl.LightningModule):
         self.input_size = (input_size, input_size) if isinstance(input_size, int) else tuple(input_size)
         self.label_smoothing = label_smoothing
         self.make_optimizer, self.make_scheduler = optimizer, scheduler
-        self.decay_all = decay_all
+        self.decay_all, self.scheduler_interval = decay_all, scheduler_interval
+        self.planned_batch: int | None = None
         self.mixes = any(isinstance(leaf, A.Mix) for leaf in self.augment.leaves())
         self.losses = nn.ModuleDict({split: MeanLoss() for split in ("val", "test")})
         self.accuracies = nn.ModuleDict({split: _accuracies(split, num_classes) for split in ("val", "test")})
@@ -129,6 +136,7 @@ class ImageClassifier(pl.LightningModule):
     def setup(self, stage: str) -> None:
         data = self.trainer.datamodule
         if isinstance(data, ImageDataModule):
+            self.planned_batch = data.batch_size
             self._check(data)
 
     def on_train_start(self) -> None:
@@ -144,11 +152,22 @@ class ImageClassifier(pl.LightningModule):
             check_images("augment", self.augmented, batch, self.input_size)
             images = check_images("preprocess", self.preprocessed, batch, self.input_size)
             check_backbone(self.backbone, images[:2].to(self.dtype), self.num_classes)
+            alone = min(data.batch_size, len(data.splits.train)) == 1 and self.trainer.world_size == 1
+            if alone and self.trainer.state.fn == TrainerFn.FITTING:
+                check_single_image(self.backbone, images[:1].to(self.dtype))
+
+    def on_fit_start(self) -> None:
+        data = self.trainer.datamodule
+        if self.planned_batch is not None and data.batch_size != self.planned_batch:  # found by BatchSizeFinder
+            self.trainer.strategy.setup_optimizers(self.trainer)  # for a schedule of the new length
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         check_weights(self.trainer, self.backbone)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if "current_model_state" in checkpoint and self.trainer.state.fn != TrainerFn.FITTING:
+            # WeightAveraging would test the weights that it has averaged; the average is what was validated
+            checkpoint["current_model_state"] = checkpoint["state_dict"]
         saved, own = ({n: tuple(v.shape) for n, v in d.items()} for d in (checkpoint["state_dict"], self.state_dict()))
         differing = sorted(name for name in saved.keys() | own.keys() if saved.get(name) != own.get(name))
         if differing:
@@ -159,14 +178,29 @@ class ImageClassifier(pl.LightningModule):
             )
 
     def configure_optimizers(self) -> Any:
+        group = "optimizer"
         try:
-            optimizer = (self.make_optimizer or AdamW)(self._parameter_groups())
+            optimizer = without_leftovers(self.make_optimizer or AdamW, AdamW)(self._parameter_groups())
             if self.make_scheduler is None:
                 return optimizer
-            scheduler = self.make_scheduler(optimizer, **self._schedule_length())
-        except (ValueError, TypeError) as error:
-            raise UserError(f"the optimizer or its scheduler cannot be made: {error}") from error
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+            group = "scheduler"
+            schedule = scheduled(self.make_scheduler, optimizer, self, self.scheduler_interval)
+        except (ValueError, TypeError, LookupError, AttributeError) as error:  # of their arguments, the user's
+            unknown = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+            remedy = f"; leave it out by ~{group}.{unknown[1]}" if unknown else ""
+            raise UserError(f"the optimizer or its scheduler cannot be made: {error}{remedy}") from error
+        return {"optimizer": optimizer, "lr_scheduler": schedule}
+
+    def lr_scheduler_step(self, scheduler: LRScheduler | TimmScheduler, metric: Any) -> None:
+        try:
+            if not isinstance(scheduler, TimmScheduler):
+                super().lr_scheduler_step(scheduler, metric)
+            elif scheduler.t_in_epochs:
+                scheduler.step(self.current_epoch + 1)
+            else:
+                scheduler.step_update(self.trainer.global_step)
+        except ValueError as error:  # OneCycleLR after its end, in a run that was continued with more epochs
+            raise UserError(f"the schedule of the learning rate cannot go on: {error}") from error
 
     def _parameter_groups(self) -> list[dict[str, Any]]:
         """All parameters, biases and norms without weight decay; the others take what the optimizer is set to."""
@@ -176,17 +210,6 @@ class ImageClassifier(pl.LightningModule):
         exempt = {f"backbone.{name}" for name in named}
         groups = param_groups_weight_decay(self, weight_decay=1.0, no_weight_decay_list=exempt)
         return [group if group["weight_decay"] == 0 else {"params": group["params"]} for group in groups]
-
-    def _schedule_length(self) -> dict[str, int]:
-        """total_steps for a scheduler that takes it."""
-        # the command line's partials hide the signature but name every argument in their keywords
-        known = {*inspect.signature(self.make_scheduler).parameters, *getattr(self.make_scheduler, "keywords", {})}
-        if "total_steps" not in known:
-            return {}
-        steps = self.trainer.estimated_stepping_batches
-        if not math.isfinite(steps):
-            raise UserError("the schedule needs an end: give the trainer max_epochs or max_steps.")
-        return {"total_steps": int(steps)}
 
 
 class MeanLoss(MeanMetric):

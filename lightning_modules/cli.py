@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from pytorch_lightning.cli import ArgsType, LightningArgumentParser, LightningCLI
 
+from lightning_modules import run
 from lightning_modules.classifier import ImageClassifier
 from lightning_modules.datamodule import ImageDataModule
-from lightning_modules.errors import one_sentence
-from lightning_modules.run import silence_harmless_warnings
+from lightning_modules.errors import UserError, one_sentence
 
 
 class TrainerCLI(LightningCLI):
@@ -21,10 +21,24 @@ class TrainerCLI(LightningCLI):
         parser.link_arguments("seed_everything", "model.seed", compute_fn=int)
         parser.link_arguments("seed_everything", "data.init_args.seed", compute_fn=int)
 
+    def before_fit(self) -> None:
+        run.existing_checkpoint(self.config.fit.ckpt_path, to_continue=True)
+
+    def before_validate(self) -> None:
+        self._require_weights(self.config.validate.ckpt_path)
+
+    def before_test(self) -> None:
+        self._require_weights(self.config.test.ckpt_path)
+
+    def _require_weights(self, ckpt_path: str | None) -> None:
+        if ckpt_path is None:
+            raise UserError(f"{self.subcommand} needs weights: give --ckpt_path=.../best.ckpt.")
+        run.existing_checkpoint(ckpt_path)
+
 
 def main(args: ArgsType = None) -> TrainerCLI:
     """Runs a subcommand (fit, validate or test) with arguments, those of the process if None."""
-    silence_harmless_warnings()
+    run.silence_harmless_warnings()
     return TrainerCLI(
         ImageClassifier,
         ImageDataModule,

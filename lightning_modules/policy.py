@@ -7,7 +7,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.callbacks import Callback, GradientAccumulationScheduler
 from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 
@@ -92,6 +92,11 @@ class LearnPolicy(Callback):
             return
         if not list(pl_module.augment.parameters()):
             raise UserError("LearnPolicy: augment has nothing to learn; use augment=learned or learnable=True in it.")
+        if any(isinstance(callback, GradientAccumulationScheduler) for callback in trainer.callbacks):
+            raise UserError(
+                "LearnPolicy: it counts the steps of an epoch, which GradientAccumulationScheduler changes on the way; "
+                "use trainer.accumulate_grad_batches."
+            )
         pl_module.augment.requires_grad_(False)
         if self.method != "joint":
             data = trainer.datamodule

@@ -21,6 +21,7 @@ from torch.multiprocessing import ProcessRaisedException
 
 from lightning_modules.errors import USER_ERROR_EXIT, UserError
 from lightning_modules.finite import NonFiniteError
+from lightning_modules.saved import checkpoint_keys
 
 _HARMLESS = (
     ".*does not have many workers.*",  # data in memory needs none
@@ -38,11 +39,32 @@ def silence_harmless_warnings() -> None:
         warnings.filterwarnings("ignore", message)
 
 
-def existing_checkpoint(path: str | None) -> str | None:
-    """The absolute path of a checkpoint to start from; None stays None."""
-    if path is not None and not Path(path).is_file():
+def existing_checkpoint(path: str | None, to_continue: bool = False) -> str | None:
+    """The absolute path of a checkpoint to start from, after a look into it; None stays None.
+
+    Args:
+        path: of the file.
+        to_continue: training goes on from it, so that weights alone are not enough.
+
+    Raises:
+        UserError: there is no such file, or it is no checkpoint of Lightning.
+    """
+    if path is None:
+        return None
+    if not Path(path).is_file():
         raise UserError(f"ckpt_path={path!r} is not a file; give the path of a checkpoint such as .../last.ckpt.")
-    return path and str(Path(path).resolve())
+    try:
+        found = checkpoint_keys(path)
+    except Exception as error:  # torch raises what its parser trips over: KeyError, EOFError, RuntimeError ...
+        raise UserError(f"ckpt_path={path!r} is no checkpoint of a run, or is cut short; give another.") from error
+    if not {"state_dict", "pytorch-lightning_version"} <= found:
+        raise UserError(
+            f"ckpt_path={path!r} is no checkpoint of a run but something else that torch has saved; "
+            "weights of a network of timm are read by +model.checkpoint_path=..."
+        )
+    if to_continue and "optimizer_states" not in found:
+        raise UserError(f"ckpt_path={path!r} holds weights alone, so training cannot continue; set train=false.")
+    return str(Path(path).resolve())
 
 
 def refuse_distributed_multirun(trainer: pl.Trainer) -> None:
@@ -112,8 +134,8 @@ def report(trainer: pl.Trainer, output_dir: str, tested: str | None, metrics: di
     for name, path in (("configuration", folder / ".hydra"), ("last checkpoint", folder / "checkpoints" / "last.ckpt")):
         if path.exists():
             table.add_row(name, str(path))
-    if tested:
-        table.add_row("tested checkpoint", tested)
+    if any(name.startswith("test/") for name in metrics):
+        table.add_row("tested checkpoint", tested or "none: the weights as they are at the end")
     for name, value in metrics.items():
         if name.startswith("test/"):
             table.add_row(name, f"{100 * value:.2f} %" if "acc" in name else f"{value:.4f}")

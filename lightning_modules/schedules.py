@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import math
+from collections.abc import Callable
+from typing import Any
 
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import GradientAccumulationScheduler
+from timm.scheduler import PlateauLRScheduler
+from timm.scheduler.scheduler import Scheduler as TimmScheduler
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
 
 from lightning_modules.errors import UserError
+
+INTERVALS = ("step", "epoch")
+"""What a schedule may count."""
 
 
 class WarmupCosine(LambdaLR):
@@ -37,3 +48,122 @@ class WarmupCosine(LambdaLR):
             return final + (1 - final) * 0.5 * (1 + math.cos(math.pi * progress))
 
         super().__init__(optimizer, factor)
+
+
+def optimizer_steps(trainer: pl.Trainer) -> float:
+    """Steps of the whole training; infinite if it has no end."""
+    steps = trainer.estimated_stepping_batches
+    for callback in trainer.callbacks:
+        if isinstance(callback, GradientAccumulationScheduler) and trainer.max_epochs != -1:  # not in the estimate
+            batches = trainer.num_training_batches
+            epochs = range(trainer.max_epochs)
+            steps = sum(math.ceil(batches / callback.get_accumulate_grad_batches(epoch)) for epoch in epochs)
+            steps = steps if trainer.max_steps == -1 else min(steps, trainer.max_steps)
+    return steps
+
+
+def scheduled(
+    make: Callable[..., Any], optimizer: Optimizer, model: pl.LightningModule, interval: str
+) -> dict[str, Any]:
+    """A schedule of torch or timm, and when Lightning steps it.
+
+    Args:
+        make: makes it from the optimizer; a partial that lacks `total_steps` or `T_max` is told the length of training.
+        optimizer: whose learning rates to change.
+        model: which is trained.
+        interval: what the schedule counts, "step" or "epoch". A schedule of timm says so itself by `t_in_epochs`, and
+            ReduceLROnPlateau counts validations, of "val/loss" with mode="min" and of "val/acc" with mode="max".
+    """
+    make = without_leftovers(make, WarmupCosine)
+    scheduler = _made(make, optimizer, _length(make, model, interval))
+    name = type(scheduler).__name__
+    if isinstance(scheduler, PlateauLRScheduler):
+        raise UserError(f"{name} of timm cannot be continued: use torch.optim.lr_scheduler.ReduceLROnPlateau.")
+    if isinstance(scheduler, TimmScheduler):
+        return {"scheduler": scheduler, "interval": "epoch" if scheduler.t_in_epochs else "step"}
+    if isinstance(scheduler, ReduceLROnPlateau):
+        if not model.trainer.enable_validation:
+            raise UserError(f"{name} follows the validation, which trainer.limit_val_batches=0 switches off.")
+        monitor = "val/loss" if scheduler.mode == "min" else "val/acc"
+        every = model.trainer.check_val_every_n_epoch or 1
+        return {"scheduler": scheduler, "interval": "epoch", "frequency": every, "monitor": monitor}
+    if isinstance(scheduler, OneCycleLR) and scheduler.total_steps < _total(model, interval):
+        raise UserError(
+            f"{name}: total_steps={scheduler.total_steps} end before the training, which has "
+            f"{_total(model, interval)}; leave total_steps out."
+        )
+    if not isinstance(scheduler, LRScheduler):
+        raise UserError(f"scheduler makes a {name}, which is no schedule of torch or timm.")
+    return {"scheduler": scheduler, "interval": interval}
+
+
+def without_leftovers(make: Callable[..., Any], default: type) -> Callable[..., Any]:
+    """A partial without what the configuration of `default` has left in it.
+
+    `scheduler._target_=...` on the command line replaces the class and keeps the other arguments of the chosen file.
+    Those that only `default` knows and that still have its values are left out; what somebody has set is not.
+    """
+    if not isinstance(make, functools.partial):
+        return make
+    known, own = _parameters(make.func), inspect.signature(default).parameters
+    if known is None:
+        return make
+    kept = {
+        name: value
+        for name, value in make.keywords.items()
+        if name in known or name not in own or _plain(value) != _plain(own[name].default)
+    }
+    return _with(make, kept)
+
+
+def _with(make: functools.partial, keywords: dict[str, Any]) -> functools.partial:
+    """The partial with other keywords; Hydra's own kind of it knows in its attributes where it comes from."""
+    changed = type(make)(make.func, *make.args, **keywords)
+    vars(changed).update(vars(make))
+    return changed
+
+
+def _made(make: Callable[..., Any], optimizer: Optimizer, length: dict[str, int]) -> Any:
+    """Calls `make`, and before it what makes the parts of a SequentialLR or ChainedScheduler."""
+    parts = make.keywords.get("schedulers") if isinstance(make, functools.partial) else None
+    if not parts:
+        return make(optimizer, **length)
+    parts = [part(optimizer) if isinstance(part, functools.partial) else part for part in parts]
+    return _with(make, {**make.keywords, "schedulers": parts})(optimizer=optimizer)
+
+
+def _length(make: Callable[..., Any], model: pl.LightningModule, interval: str) -> dict[str, int]:
+    """The argument by which a schedule is told the length of training, where it has one that is not given."""
+    given = {name for name, value in getattr(make, "keywords", {}).items() if value is not None}
+    # the command line's partials hide the signature but name every argument in their keywords
+    known = {*(_parameters(getattr(make, "func", make)) or ()), *getattr(make, "keywords", {})}
+    if interval == "step" and "total_iters" in known - given:
+        raise UserError(
+            f"{getattr(make, 'func', make).__name__}: give total_iters in optimizer steps, of which the training has "
+            f"{_total(model, interval)}; or count in epochs by classifier.scheduler_interval=epoch."
+        )
+    wanted = [name for name in ("total_steps", "T_max") if name in known - given]
+    if not wanted or {"epochs", "steps_per_epoch"} <= given:
+        return {}
+    return {wanted[0]: _total(model, interval)}
+
+
+def _total(model: pl.LightningModule, interval: str) -> int:
+    """The length of training in what the schedule counts."""
+    total = optimizer_steps(model.trainer) if interval == "step" else model.trainer.max_epochs
+    if total in (None, -1) or not math.isfinite(total):
+        raise UserError("the schedule needs an end: give the trainer max_epochs or max_steps.")
+    return int(total)
+
+
+def _parameters(function: Callable[..., Any]) -> set[str] | None:
+    """The names of the arguments; None where they cannot be told, or any name will do."""
+    try:
+        parameters = inspect.signature(function).parameters
+    except ValueError:
+        return None
+    return None if any(p.kind is p.VAR_KEYWORD for p in parameters.values()) else set(parameters)
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value

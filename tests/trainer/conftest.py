@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 
 from lightning_modules.augment_file import with_augment_files
 from lightning_modules.run import silence_harmless_warnings
+from lightning_modules.settings import switched_off
 from tests.trainer.tools import QUIET, ROOT, write_images
 
 
@@ -27,7 +28,7 @@ def configure(tmp_path: Path) -> Callable[..., DictConfig]:
 
     def configured(*overrides: str) -> DictConfig:
         with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-            given = with_augment_files([*QUIET, f"output_dir={tmp_path / 'run'}", *overrides])
+            given = with_augment_files(switched_off([*QUIET, f"output_dir={tmp_path / 'run'}", *overrides]))
             return compose("train", overrides=given)
 
     return configured

@@ -26,7 +26,9 @@ def build(cfg: DictConfig, **options: Any) -> tuple[pl.Trainer, pl.LightningModu
     data = instantiate(cfg.data.module)
     if cfg.data.num_classes is None:
         cfg.data.num_classes = data.num_classes
-    callbacks, loggers = ([c for c in instantiate(cfg[n]).values() if c is not None] for n in ("callbacks", "logger"))
+    callbacks, loggers = (
+        [c for c in instantiate(cfg.get(n) or {}).values() if c is not None] for n in ("callbacks", "logger")
+    )
     model = instantiate(cfg.classifier)
     return instantiate(cfg.trainer, callbacks=callbacks, logger=loggers, **options), model, data
 

@@ -1,0 +1,79 @@
+"""What train.py does before anything starts."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytorch_lightning as pl
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate, to_absolute_path
+from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.accelerators import CPUAccelerator
+from pytorch_lightning.callbacks import Checkpoint, LearningRateMonitor
+from pytorch_lightning.loggers import Logger
+
+from lightning_modules.checks import check_callbacks
+from lightning_modules.classifier import ImageClassifier
+from lightning_modules.errors import UserError
+
+
+def resolve_paths(cfg: DictConfig) -> None:
+    """Relative paths count from where the command was given, under hydra.job.chdir=true too; ~ is the home."""
+    moved = HydraConfig.initialized() and HydraConfig.get().job.chdir
+    for key in ("ckpt_path", "data.root", "output_dir"):
+        path = OmegaConf.select(cfg, key)
+        if path:
+            path = os.path.expanduser(path)
+            OmegaConf.update(cfg, key, to_absolute_path(path) if moved else path)
+
+
+def refuse_random_weights(cfg: DictConfig, ckpt_path: str | None, model: ImageClassifier) -> None:
+    """The accuracy of a network that nothing has trained looks like a result.
+
+    Raises:
+        UserError: the run only tests, and neither a checkpoint nor `model` says where the weights come from.
+    """
+    if cfg.train or ckpt_path is not None:
+        return
+    if not any(cfg.model.get(name) for name in ("pretrained", "weights", "checkpoint_path")):
+        raise UserError("train=false tests weights that exist: give ckpt_path=.../best.ckpt.")
+    published = getattr(model.backbone, "pretrained_cfg", {}).get("num_classes", model.num_classes)
+    if cfg.model.get("pretrained") and published != model.num_classes:
+        raise UserError(
+            f"train=false would test random weights: {cfg.model.name} is published with {published} classes, and its "
+            f"last layer is new for the {model.num_classes} of the data; give ckpt_path=.../best.ckpt."
+        )
+
+
+def build_trainer(cfg: DictConfig, continuing: bool) -> pl.Trainer:
+    """The trainer with what `callbacks` and `logger` say; `NAME: null` leaves one out, `=null` all.
+
+    Args:
+        cfg: of the run.
+        continuing: training goes on from a checkpoint.
+    """
+    loggers = _objects(cfg, "logger", Logger)
+    callbacks = _objects(cfg, "callbacks", pl.Callback)
+    check_callbacks(callbacks, continuing)
+    if not loggers:  # it writes to nothing else
+        callbacks = [callback for callback in callbacks if not isinstance(callback, LearningRateMonitor)]
+    options = {}
+    if not any(isinstance(callback, Checkpoint) for callback in callbacks):
+        options["enable_checkpointing"] = False  # Lightning would save to a place of its own
+    trainer = instantiate(cfg.trainer, callbacks=callbacks, logger=loggers, **options)
+    if not isinstance(trainer, pl.Trainer):
+        raise UserError(f"trainer makes a {type(trainer).__name__}, which is no Trainer of Lightning.")
+    cores = os.cpu_count() or 1
+    if isinstance(trainer.accelerator, CPUAccelerator) and trainer.num_devices > max(cores, 4):
+        raise UserError(f"trainer.devices={trainer.num_devices} starts more processes than there are cores, {cores}.")
+    return trainer
+
+
+def _objects(cfg: DictConfig, group: str, kind: type) -> list[Any]:
+    """What the members of a group make."""
+    made = instantiate(cfg.get(group)) or {}
+    for name, value in made.items():
+        if value is not None and not isinstance(value, kind):
+            raise UserError(f"{group}.{name} is no {kind.__name__} of Lightning: give {group}.{name}._target_=...")
+    return [value for value in made.values() if value is not None]
