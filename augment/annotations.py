@@ -20,9 +20,11 @@ _EDGE_POINTS = 9
 def warp_mask(mask: Tensor, x: Grid, y: Grid, inside: Sequence[Bool[Tensor, "b #oh #ow"]]) -> Tensor:
     """(B, H, W) or (B, M, H, W) at source positions, by the nearest pixel; 0 where a frame's outside is seen."""
     layered = mask if mask.ndim == 4 else mask[:, None]
+    layered = layered.to(torch.uint8) if mask.dtype == torch.bool else layered
     out = stacked(sample(layered, x, y, Window.whole(tuple(layered.shape[-2:])), "nearest"))
     for shown in inside:
-        out = torch.where(shown[:, None], out, 0).to(out.dtype)
+        out = torch.where(shown[:, None], out, 0)
+    out = out.to(mask.dtype)
     return out if mask.ndim == 4 else out[:, 0]
 
 

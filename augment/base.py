@@ -237,6 +237,9 @@ class Layer(Configured, nn.Module):
         Returns:
             What came in, augmented: images as float (uint8 becomes float32) or `dtype`, channels_last. In `eval()`
             only what is not random is applied.
+
+        Raises:
+            TypeError, ValueError: images, annotations or noise that do not fit each other; see `augment.inputs`.
         """
         batch, frames, close = opened(images)
         if noise is not None:
@@ -303,7 +306,8 @@ class Layer(Configured, nn.Module):
         """Takes predictions back to the original images: undoes the geometry, and nothing else.
 
         Args:
-            batch: in the geometry of the augmented images; `image` may be any maps (B, K, h, w), e.g. scores.
+            batch: in the geometry of the augmented images; `image` may be any maps (B, K, h, w), e.g. scores, of the
+                size (h, w) of these.
             noise: what the images were augmented with, or index and epoch; not needed in `eval()`.
             size: (height, width) of the original images.
 
