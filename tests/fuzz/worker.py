@@ -76,7 +76,8 @@ def main() -> None:
             print("ok", file=answer_to, flush=True)
         except Exception as error:
             where = traceback.extract_tb(error.__traceback__)[-1]
-            text = f"{type(error).__name__}: {error} [{where.filename}:{where.lineno}] {' '.join(getattr(error, '__notes__', ()))}"
+            called = " ".join(getattr(error, "__notes__", ()))
+            text = f"{type(error).__name__}: {error} [{where.filename}:{where.lineno}] {called}"
             print(text.replace("\n", "\\n"), file=answer_to, flush=True)
 
 
