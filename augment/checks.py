@@ -163,14 +163,15 @@ def noise_of_one(owner: nn.Module, noise: Tensor, draws: int) -> None:
 
 
 def _uniforms(owner: nn.Module, noise: Tensor) -> None:
-    name = name_of(owner)
+    hint = "what belongs to images comes with them in a Batch"  # others pass it where the noise is passed here
     if not isinstance(noise, Tensor) or not noise.is_floating_point():
         what = noise.dtype if isinstance(noise, Tensor) else kind_of(noise)
         raise TypeError(
-            f"{name}: noise must be a tensor of floats in [0, 1), from `noise(...)`, got {what}; what belongs to "
-            "images comes with them in a Batch."
+            f"{name_of(owner)}: noise must be a tensor of floats in [0, 1), from `noise(...)`, got {what}; {hint}."
         )
-    if has_memory(noise) and noise.numel():  # 10 µs
+    if has_memory(noise) and noise.numel():  # some 20 µs
         low, high = noise.detach().aminmax()
         if not (low >= 0 and high < 1):  # NaN is neither
-            raise ValueError(f"{name}: noise must lie within [0, 1), got values from {low:g} to {high:g}.")
+            raise ValueError(
+                f"{name_of(owner)}: noise must lie within [0, 1), got values from {low:g} to {high:g}; {hint}."
+            )
