@@ -173,14 +173,16 @@ def noise_of_one(owner: nn.Module, noise: Tensor, draws: int) -> None:
 
 
 def _uniforms(owner: nn.Module, noise: Tensor) -> None:
-    name = name_of(owner)
     is_target = not torch.compiler.is_compiling() and "tv_tensors" in type(noise).__module__
     if not isinstance(noise, Tensor) or is_target or not noise.is_floating_point():
         what = f"{kind_of(noise)} of {noise.dtype}" if isinstance(noise, Tensor) else kind_of(noise)
         raise TypeError(
-            f"{name}: noise must be a tensor of floats in [0, 1), from `noise(...)`, got {what}; {_WITH_IMAGES}."
+            f"{name_of(owner)}: noise must be a tensor of floats in [0, 1), from `noise(...)`, got {what}; "
+            f"{_WITH_IMAGES}."
         )
-    if has_memory(noise) and noise.numel():  # 10 µs
+    if has_memory(noise) and noise.numel():  # some 20 µs
         low, high = noise.detach().aminmax()
         if not (low >= 0 and high < 1):  # NaN is neither
-            raise ValueError(f"{name}: noise must lie within [0, 1), got values from {low:g} to {high:g}.")
+            raise ValueError(
+                f"{name_of(owner)}: noise must lie within [0, 1), got values from {low:g} to {high:g}; {_WITH_IMAGES}."
+            )

@@ -6,7 +6,7 @@ import sys
 import torch
 
 from tests.fuzz import __doc__ as what
-from tests.fuzz.cases import KINDS, numbers, run
+from tests.fuzz.cases import KINDS, limit, numbers, run
 from tests.fuzz.worker import answers
 
 
@@ -23,7 +23,7 @@ def main() -> int:
         return 0
     chosen = numbers(options.seed, options.cases, options.kinds.split(","))
     failed = 0
-    for number, wrong in answers(chosen):
+    for number, wrong in answers(chosen, limit):
         if wrong:
             failed += 1
             print(f"case {number}: {wrong}\n", flush=True)

@@ -25,14 +25,19 @@ def numbers(seed: int, count: int, kinds: Sequence[str]) -> list[int]:
 
 
 def kind_of(number: int) -> str:
-    return Random(number).choices(list(KINDS), [share for share, _ in KINDS.values()])[0]
+    return Random(number).choices(list(KINDS), [share for share, *_ in KINDS.values()])[0]
+
+
+def limit(number: int) -> float:
+    """Seconds that a case may take."""
+    return KINDS[kind_of(number)][1]
 
 
 def run(number: int) -> str:
     """Runs a case. Returns what it was."""
     torch.manual_seed(number)
     kind = kind_of(number)
-    return f"{kind}: {KINDS[kind][1](Random(number))}"
+    return f"{kind}: {KINDS[kind][2](Random(number))}"
 
 
 def legal(rng: Random) -> str:
@@ -140,15 +145,15 @@ def compiled(rng: Random) -> str:
     return traced(rng, "inductor")
 
 
-KINDS: dict[str, tuple[float, Callable[[Random], str]]] = {
-    "legal": (50, legal),
-    "packed": (12, packed),
-    "constructor": (25, constructor),
-    "call": (12, call),
-    "traced": (2, traced),
-    "compiled": (0.3, compiled),
+KINDS: dict[str, tuple[float, float, Callable[[Random], str]]] = {
+    "legal": (50, 60, legal),
+    "packed": (12, 60, packed),
+    "constructor": (25, 60, constructor),
+    "call": (12, 60, call),
+    "traced": (2, 600, traced),
+    "compiled": (0.3, 600, compiled),
 }
-"""By name: how often, and what is done."""
+"""By name: how often, how many seconds one may take, and what is done."""
 
 
 def _any(rng: Random) -> tuple[A.Layer, str]:

@@ -5,13 +5,11 @@ import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from queue import Empty, Queue
 
 import torch
 
-LIMIT = 60.0
-"""Seconds that a case may take."""
 MEMORY = 12 << 30
 """Bytes that a worker may ask for."""
 
@@ -20,14 +18,14 @@ COMMAND = (sys.executable, "-m", "tests.fuzz.worker")
 
 
 def answers(
-    numbers: Iterable[int], command: Sequence[str] = COMMAND, limit: float = LIMIT
+    numbers: Iterable[int], limit: Callable[[int], float], command: Sequence[str] = COMMAND
 ) -> Iterator[tuple[int, str]]:
-    """Each number with what went wrong, or an empty text."""
+    """Each number with what went wrong, or an empty text; `limit` says how many seconds it may take."""
     worker = None
     for number in numbers:
         if worker is None or worker.process.poll() is not None:
             worker = Worker(command)
-        yield number, worker.answer(number, limit)
+        yield number, worker.answer(number, limit(number))
     if worker is not None:
         worker.process.kill()
 
@@ -43,7 +41,8 @@ class Worker:
         threading.Thread(
             target=lambda: [*map(self.lines.put, self.process.stdout), self.lines.put("")], daemon=True
         ).start()
-        threading.Thread(target=lambda: self.errors.extend(self.process.stderr), daemon=True).start()
+        self.listener = threading.Thread(target=lambda: self.errors.extend(self.process.stderr), daemon=True)
+        self.listener.start()
         self.lines.get()  # it has imported torch
 
     def answer(self, number: int, limit: float) -> str:
@@ -56,6 +55,7 @@ class Worker:
             return f"took more than {limit:g} s"
         if not line:
             code = self.process.wait()
+            self.listener.join(10)
             return f"ended the process ({code}): " + "".join(self.errors[-40:])
         return line.strip().removeprefix("ok").replace("\\n", "\n")
 
@@ -68,15 +68,17 @@ def main() -> None:
     faulthandler.enable()
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     torch.set_num_threads(1)
-    print("ready", flush=True)
+    answer_to, sys.stdout = sys.stdout, sys.stderr  # whatever a case prints is no answer
+    print("ready", file=answer_to, flush=True)
     for line in sys.stdin:
         try:
             run(int(line))
-            print("ok", flush=True)
+            print("ok", file=answer_to, flush=True)
         except Exception as error:
             where = traceback.extract_tb(error.__traceback__)[-1]
-            text = f"{type(error).__name__}: {error} [{where.filename}:{where.lineno}] {' '.join(error.__notes__)}"
-            print(text.replace("\n", "\\n"), flush=True)
+            called = " ".join(getattr(error, "__notes__", ()))
+            text = f"{type(error).__name__}: {error} [{where.filename}:{where.lineno}] {called}"
+            print(text.replace("\n", "\\n"), file=answer_to, flush=True)
 
 
 if __name__ == "__main__":
