@@ -183,6 +183,23 @@ def test_white_stays_in_range_in_compiled_code(name, dtype):
         assert brightest(name, white.requires_grad_(), plain, compile=True) <= 1
 
 
+BEYOND = ("Normalize", "RandomGaussianNoise", "Opaque")
+"""Layers that are documented to leave [0, 1], or that may do anything."""
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("name", [name for name in LAYERS if name not in BEYOND])
+def test_no_layer_makes_white_brighter(name, dtype, in_torch):
+    layer = LAYERS[name](9) if name in ("CenterCrop", "RandomCrop") else make(name)
+    for size in ((37, 41), (1, 1)):
+        white = torch.full((4, 3, *size), 255 if dtype == torch.uint8 else 1).to(dtype)
+        if name in ("CenterCrop", "RandomCrop") and size == (1, 1):
+            continue
+        noise = layer.noise(torch.arange(4))
+        assert run(layer, white, noise).max() <= 1
+        assert in_torch(run, layer, white, noise).max() <= 1
+
+
 @pytest.mark.parametrize("value", [3.0, -2.0])
 @pytest.mark.parametrize("name", WARPS)
 def test_floats_beyond_the_range_are_not_cut(name, value, in_torch):
