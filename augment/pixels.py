@@ -17,6 +17,9 @@ from augment.types import Images, Params, Planes, Shaped
 BYTE = 1 / 255
 """Bytes become floats by this factor everywhere, so that every path gives the same bits."""
 
+NOTHING = 1e-30
+"""A difference of values that counts as none where it is divided by: gradients divide by its square."""
+
 
 def compute_dtype(dtype: torch.dtype) -> torch.dtype:
     """Pixels are computed in float32, or in float64 if they are given so."""

@@ -49,6 +49,16 @@ def filtered(image: Float[Tensor, "b c h w"], kernel: Float[Tensor, "b kh kw"]) 
     )
 
 
+def at_most_one(weights: Float[Tensor, "*shape"], taps: int) -> Float[Tensor, "*shape"]:
+    """Weights that add up to 1, made a little smaller, or rounding makes white brighter than 1.
+
+    Args:
+        weights: of a filter.
+        taps: how many of them are not 0, at most.
+    """
+    return weights * (1 - taps * torch.finfo(weights.dtype).eps)
+
+
 def pad(image: Images, vertical: int, horizontal: int, border: str) -> Num[Tensor, "b c h2 w2"]:
     """Extends an image by margins of any width; torch's own reflection stops at the image's size."""
     if border == "constant":

@@ -22,9 +22,10 @@ KERNEL_TESTS = (
     *("tests/test_native_overlay.py", "tests/test_native_warping.py", "tests/test_packed.py"),
     *("tests/test_kernel_boundaries.py", "tests/test_degenerate_images.py"),
 )
-FLAGS = "-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g"
+SANITIZERS = "-fsanitize=address,undefined,float-cast-overflow"
+FLAGS = f"{SANITIZERS} -fno-sanitize-recover=all -fno-omit-frame-pointer -g"
 SETTINGS = {
-    "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=0",  # Python keeps memory until it ends
+    "ASAN_OPTIONS": "detect_leaks=0",  # Python keeps memory until it ends
     "UBSAN_OPTIONS": "print_stacktrace=1",
     "OMP_NUM_THREADS": "2",
 }
@@ -46,7 +47,7 @@ def compiled(folder: Path) -> None:
     ignored = shutil.ignore_patterns(".*", "*.so", "build", "outputs", "multirun", "notebooks", "__pycache__")
     shutil.copytree(ROOT, folder, ignore=ignored)
     command = [sys.executable, "-c", "from setuptools import setup; setup()", "build_ext", "--inplace"]
-    environment = os.environ | {"CFLAGS": FLAGS, "CXXFLAGS": FLAGS, "LDFLAGS": "-fsanitize=address,undefined"}
+    environment = os.environ | {"CFLAGS": FLAGS, "CXXFLAGS": FLAGS, "LDFLAGS": SANITIZERS}
     made = subprocess.run(
         command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )

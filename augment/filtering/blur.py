@@ -15,7 +15,7 @@ from augment.layer import ImageOp, check_dense
 from augment.pixels import dtype_of, each, stacked
 from augment.shorthand import Quantity
 from augment.types import Float, Images, Params, PerSample
-from augment.windows import BORDERS, pad, separably_filtered, window_sum
+from augment.windows import BORDERS, at_most_one, pad, separably_filtered, window_sum
 
 
 class RandomGaussianBlur(ImageOp):
@@ -66,7 +66,7 @@ class RandomGaussianBlur(ImageOp):
 
     def _filters(self, sigma: PerSample) -> list[Float[Tensor, "b taps"]]:
         """Weights down and across."""
-        return [get_gaussian_kernel1d(extent, sigma[:, None]) for extent in self.kernel_size]
+        return [at_most_one(get_gaussian_kernel1d(extent, sigma[:, None]), extent) for extent in self.kernel_size]
 
 
 class RandomBoxBlur(ImageOp):

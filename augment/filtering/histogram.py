@@ -15,13 +15,13 @@ from augment.filtering.tables import LEVELS, equalizing_table, histogram
 from augment.layer import PixelOp
 from augment.levels import LevelOp
 from augment.native.bytes import counted
+from augment.pixels import NOTHING
 from augment.shorthand import Quantity
 from augment.types import Float, Images, Integer, Params, Plane, Planes
 from augment.windows import border_index
 
 _ROUNDING = 1e-4
 """What a whole level may lack, in levels, after its way through a float."""
-
 
 class RandomEqualize(LevelOp):
     """Equalizes the histogram of every colour with Pillow's table, as torchvision and Kornia do.
@@ -65,7 +65,7 @@ class RandomAutoContrast(PixelOp):
         stretched = []
         for plane in planes:
             low, high = plane.amin((1, 2), keepdim=True), plane.amax((1, 2), keepdim=True)
-            flat = high <= low
+            flat = high - low <= NOTHING
             out = torch.where(flat, plane, (plane - low) / torch.where(flat, 1.0, high - low))
             stretched.append(out.clamp(0, 1) if self.clip_output else out)
         return tuple(stretched)

@@ -13,7 +13,7 @@ from augment.layer import ImageOp
 from augment.pixels import per_sample, written
 from augment.shorthand import Quantity
 from augment.types import Float, Images, Params
-from augment.windows import BORDERS, filtered, pad
+from augment.windows import BORDERS, at_most_one, filtered, pad
 
 _SNAP = 2.0**10
 """Positions are rounded to this fraction of a pixel, so that ties fall alike on every device."""
@@ -113,4 +113,4 @@ def line_kernel(
     inside = within(along, half) * within(across, 0.0) * within(x, half) * within(y, half)
     tilt = torch.maximum(torch.minimum(along, half), -half) / half.clamp(min=0.5)
     kernel = inside * (1 - direction * tilt)
-    return kernel / kernel.sum((1, 2), keepdim=True)
+    return at_most_one(kernel / kernel.sum((1, 2), keepdim=True), 2 * extent)

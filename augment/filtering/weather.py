@@ -8,7 +8,7 @@ from torch import Tensor
 from augment.distributions import Bernoulli, Uniform
 from augment.layer import PixelOp
 from augment.noise import uniform_field
-from augment.pixels import per_sample
+from augment.pixels import NOTHING, per_sample
 from augment.shorthand import Quantity
 from augment.types import Bool, Params, Planes, Size
 
@@ -132,5 +132,5 @@ class RandomSnow(PixelOp):
         lifted = torch.where(light < threshold, (light * factor).clamp(max=1), light)
         # at a fixed saturation the distance from gray goes with the room that the lightness leaves to black and white
         room = torch.minimum(light, 1 - light)
-        ratio = torch.minimum(lifted, 1 - lifted) / torch.where(room > 0, room, 1.0)
+        ratio = torch.minimum(lifted, 1 - lifted) / torch.where(room > NOTHING, room, 1.0)
         return tuple(lifted + (plane - light) * ratio for plane in colour) + planes[3:]

@@ -9,16 +9,13 @@ import torch
 from torch import Tensor
 
 from augment.gpu.lowering import saturated, written
+from augment.pixels import NOTHING
 from augment.types import Float, Plane, Planes, Shaped
 
 LUMA = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in the luma of ITU-R BT.601, as in Pillow, torchvision and Kornia."""
 
 Factor = float | Shaped[Tensor, "b 1 1"]
-
-_COLOURLESS = 1e-30
-"""A distance between channels up to which there is no colour: gradients divide by its square, which must not be 0."""
-
 
 def with_rgb(planes: Planes, function: Callable[[Planes], Planes]) -> Planes:
     """Applies a function to red, green and blue, where there are such."""
@@ -64,7 +61,7 @@ def scale_saturation(planes: Planes, factor: Factor) -> Planes:
 
     def rgb(colour: Planes) -> Planes:
         value, chroma = _value_and_chroma(colour)
-        full = (chroma * factor > value) & (chroma > _COLOURLESS)
+        full = (chroma * factor > value) & (chroma > NOTHING)
         ratio = torch.where(full, value / torch.where(full, chroma, 1.0), factor)
         return tuple(value - (value - plane) * ratio for plane in colour)
 
@@ -91,7 +88,7 @@ def shift_hue(planes: Planes, turns: Factor) -> Planes:
         # one division: compiled code has little else that takes as long
         rise = torch.where(red_most, green - blue, torch.where(green_more, blue - red, red - green))
         start = torch.where(red_most, 0.0, torch.where(green_more, 2.0, 4.0)).to(red.dtype)
-        hue = rise / torch.where(chroma > _COLOURLESS, chroma, 1.0) + start + 6 * turns
+        hue = rise / torch.where(chroma > NOTHING, chroma, 1.0) + start + 6 * turns
         hue = hue - 6 * torch.floor(hue * (1 / 6))
         shares = ((hue - 3).abs() - 1, 2 - (hue - 2).abs(), 2 - (hue - 4).abs())
         return tuple(value - chroma * (1 - saturated(share)) for share in shares)

@@ -130,4 +130,5 @@ class RandomToneCurve(LevelOp):
     def pixel(self, planes: Planes, params: Params) -> Planes:
         low, high = (amount(params, name, planes) for name in ("shadows", "highlights"))
         first, second, third = 3 * low, 3 * (high - 2 * low), 1 - 3 * (high - low)
-        return tuple(t * (first + t * (second + t * third)) for t in clamped(planes))
+        # rounding takes the curve's ends a little beyond 0 and 1
+        return clamped(tuple(t * (first + t * (second + t * third)) for t in clamped(planes)))
