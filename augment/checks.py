@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from torch import nn
+from torch import Tensor, nn
 
 from augment.interpolation import INTERPOLATIONS, RESIZE_INTERPOLATIONS
 from augment.plain import plain
@@ -67,7 +67,7 @@ def odd_size(owner: nn.Module, argument: str, value: int | Sequence[int]) -> tup
     return pair
 
 
-def pair_of(owner: nn.Module, argument: str, value: Sequence) -> tuple:
+def pair_of(owner: nn.Module, argument: str, value: Sequence | Tensor) -> tuple:
     """Two quantities."""
     value = as_numbers(value, f"{type(owner).__name__}: {argument}")
     if not isinstance(value, (tuple, list)) or len(value) != 2:

@@ -165,4 +165,6 @@ def inverted(step: Step) -> Step:
             separable=False,
         )
     sizes = {"in_size": step.out_size, "out_size": step.in_size}
-    return replace(back, **sizes, padding="zeros", fill=0.0, window=None, shrink=(1.0, 1.0), bound=(1.0, 1.0), copied=None)
+    return replace(
+        back, **sizes, padding="zeros", fill=0.0, window=None, shrink=(1.0, 1.0), bound=(1.0, 1.0), copied=None
+    )

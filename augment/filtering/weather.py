@@ -9,7 +9,7 @@ from augment.distributions import Bernoulli, Uniform
 from augment.layer import PixelOp
 from augment.noise import uniform_field
 from augment.pixels import per_sample
-from augment.shorthand import Quantity
+from augment.shorthand import Quantity, as_numbers
 from augment.types import Bool, Params, Planes, Size
 
 _RAIN = 200 / 255
@@ -49,6 +49,7 @@ class RandomRain(PixelOp):
             ("drop_height", drop_height, 1.0, 1e3),
             ("drop_width", drop_width, -1e3, 1e3),
         ):
+            value = as_numbers(value, f"RandomRain: {name}")
             self.quantity(name, value, legal=(low, high))
             if isinstance(value, (tuple, list)) and value[0] < value[1]:
                 self.quantity(name, Uniform(value[0] - 0.5, value[1] + 0.5))  # rounded below

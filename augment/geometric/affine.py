@@ -7,12 +7,12 @@ from torch import Tensor
 
 from augment import checks
 from augment import matrix as mat
-from augment.distributions import Bernoulli, Distribution
+from augment.distributions import Bernoulli
 from augment.layer import Warp
 from augment.shorthand import Quantity, as_numbers
 from augment.types import Matrices, Params, PerSample, Size
 
-Pair = Sequence[Quantity]
+Pair = Sequence[Quantity] | Tensor
 
 
 class RandomRotation(Warp):

@@ -7,8 +7,8 @@ from augment.distributions import Bernoulli, Beta
 from augment.mix import Mix
 from augment.mixing.annotations import pasted, with_room
 from augment.overlay import Overlay
-from augment.rectangles import SIDES, rectangle
 from augment.plain import plain
+from augment.rectangles import SIDES, rectangle
 from augment.shorthand import Quantity, as_numbers
 from augment.types import Params, Size
 

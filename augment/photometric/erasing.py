@@ -10,7 +10,7 @@ from augment.native import bytes as native
 from augment.noise import normal_field
 from augment.pixels import each, to_float
 from augment.rectangles import SIDES, rectangle
-from augment.shorthand import Quantity
+from augment.shorthand import Quantity, as_numbers
 from augment.tracing import for_gpu
 from augment.types import Params, Planes, Size
 
@@ -39,6 +39,7 @@ class RandomErasing(PixelOp):
             raise ValueError(f"RandomErasing: value={value!r} must be a number or 'random'.")
         self.value = value
         self.quantity("scale", scale, legal=(0.0, 1.0))
+        ratio = as_numbers(ratio, "RandomErasing: ratio")
         if isinstance(ratio, (tuple, list)) and len(ratio) == 2 and 0 < ratio[0] < ratio[1]:
             ratio = LogUniform(*ratio)
         self.quantity("ratio", ratio, legal=(1e-3, 1e3))

@@ -6,7 +6,7 @@ from torch import Tensor
 from augment.distributions import Bernoulli, Choice, Uniform
 from augment.layer import PixelOp
 from augment.pixels import per_sample
-from augment.shorthand import Quantity
+from augment.shorthand import Quantity, as_numbers
 from augment.types import Bool, Float, Params, Planes, Size
 
 _MOST_HOLES = 256
@@ -40,6 +40,7 @@ class CoarseDropout(PixelOp):
     ) -> None:
         super().__init__(p, same_on_batch)
         self.fill = float(fill)
+        num_holes_range = as_numbers(num_holes_range, "CoarseDropout: num_holes_range")
         self.quantity("num_holes_range", num_holes_range, legal=(0.0, _MOST_HOLES))
         if _is_whole_pair(num_holes_range):
             self.quantity("num_holes_range", Choice(range(num_holes_range[0], num_holes_range[1] + 1)))
@@ -125,6 +126,7 @@ class GridMask(PixelOp):
 
 def _length(layer: PixelOp, name: str, value: Quantity, count: int | None = None) -> bool:
     """Declares lengths that may be fractions or pixels. Returns whether they are pixels."""
+    value = as_numbers(value, f"{type(layer).__name__}: {name}")
     layer.quantity(name, value, legal=(0.0, _MOST_PIXELS), count=count)
     low, high = getattr(layer, name).support()
     whole = _is_whole_pair(value)

@@ -8,7 +8,7 @@ from augment.layer import PixelOp
 from augment.plain import plain
 from augment.types import Params, Planes
 
-Statistic = float | Sequence[float] | Tensor
+Statistic = float | Sequence[float | Tensor] | Tensor
 
 
 class Normalize(PixelOp):

@@ -6,7 +6,7 @@ from augment.distributions import Bernoulli, Normal
 from augment.levels import LevelOp
 from augment.photometric.color import clamped
 from augment.pixels import amount
-from augment.shorthand import Quantity
+from augment.shorthand import Quantity, as_numbers
 from augment.types import Params, Planes, Size
 
 
@@ -80,6 +80,7 @@ class RandomPosterize(LevelOp):
 
     def __init__(self, bits: Quantity = 3, p: float | Bernoulli = 0.5, same_on_batch: bool = False) -> None:
         super().__init__(p, same_on_batch)
+        bits = as_numbers(bits, "RandomPosterize: bits")
         is_number = isinstance(bits, (int, float)) and not isinstance(bits, bool)
         self.quantity("bits", (bits, max(bits, 8)) if is_number else bits, legal=(0.0, 8.0))
 
