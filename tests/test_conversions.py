@@ -192,6 +192,8 @@ def test_what_of_kornia_changes_the_shape_is_refused_at_conversion(build):
 def test_a_crop_to_a_size_in_a_choice_is_for_images_of_that_size():
     converted = A.from_torchvision(v2.RandomApply([v2.RandomCrop(32, padding=4)]))
     assert converted(DARK).shape == DARK.shape
+    nested = A.from_torchvision(v2.RandomChoice([v2.RandomApply([v2.RandomCrop(32, padding=4)]), v2.Identity()]))
+    assert nested(DARK).shape == DARK.shape
     with pytest.raises(ValueError, match="RandomApply: RandomCrop changes the size"):
         converted.out_size((40, 40))
 

@@ -105,10 +105,17 @@ def _check_sizes(found: Converted) -> None:
     """Refuses a choice of a layer that changes every size: one that gives a fixed size keeps images of that size."""
     for container in found if isinstance(found, list) else [found]:
         for layer in container.layers if isinstance(container, Container) else ():
-            size = layer.out_size(_SIZE)
-            if layer.out_size(size) != size:
+            if _changes_every_size(layer):
                 name = type(layer).__name__
                 raise NoEquivalentError(f"{name} in it changes the shape of the images that get it", runs=False)
+
+
+def _changes_every_size(layer: Layer) -> bool:
+    try:
+        size = layer.out_size(_SIZE)
+    except ValueError:  # a choice in it, which has been looked at itself
+        return False
+    return layer.out_size(size) != size
 
 
 def single(layers: list[Layer]) -> Layer:
