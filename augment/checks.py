@@ -108,7 +108,7 @@ def odd_size(owner: nn.Module, argument: str, value: int | Sequence[int], most: 
     return pair
 
 
-def pair_of(owner: nn.Module, argument: str, value: Sequence) -> tuple:
+def pair_of(owner: nn.Module, argument: str, value: Sequence | Tensor) -> tuple:
     """Two quantities."""
     if not isinstance(value, (tuple, list)) or len(value) != 2:
         name = name_of(owner)

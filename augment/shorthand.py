@@ -6,8 +6,9 @@ from augment.arguments import LARGEST, is_number, plain, shown, within
 from augment.bounds import REAL_LINE, Range
 from augment.distributions import Bernoulli, Constant, Distribution, LogUniform, Normal, Uniform
 
-Quantity = float | tuple[float, float] | list[float] | torch.Tensor | Distribution
-"""What a layer accepts where it needs a random quantity: a number, a pair or a distribution; a tensor of numbers, too."""
+Number = float | torch.Tensor
+Quantity = Number | tuple[Number, Number] | list[Number] | Distribution
+"""What a layer accepts where it needs a random quantity: a number, a pair or a distribution; numbers may be tensors."""
 
 
 def as_distribution(

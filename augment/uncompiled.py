@@ -6,19 +6,20 @@ import torch
 from torch import Tensor
 
 from augment.noise import from_unit
+from augment.pixels import to_float
 from augment.types import Bool, Float, Images
 
 
 @torch.compiler.disable
 def called(module: Callable[[Tensor], Tensor], image: Images) -> Images:
-    """What a module makes of images (B, C, H, W).
+    """What a module makes of images (B, C, H, W); bytes count as fractions of 255.
 
     Raises:
         ValueError: it returns anything but images of the same shape.
     """
     out = module(image.contiguous())  # what a module draws may depend on how its input lies in memory
     if isinstance(out, Tensor) and out.shape == image.shape:
-        return out.to(image.dtype)
+        return to_float(out).to(image.dtype)
     name = getattr(module, "__name__", type(module).__name__)
     got = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
     raise ValueError(f"Opaque: {name} must return images of shape {tuple(image.shape)}, as it got; it gave {got}.")

@@ -12,7 +12,7 @@ from augment.layer import Warp
 from augment.shorthand import Quantity
 from augment.types import Matrices, Params, PerSample, Size
 
-Pair = Sequence[Quantity]
+Pair = Sequence[Quantity] | Tensor
 
 
 class RandomRotation(Warp):

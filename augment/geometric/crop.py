@@ -175,7 +175,8 @@ class RandomResizedCrop(Warp):
         return {"top": top, "left": left, "height": h, "width": w} | rest
 
     def matrix(self, size: Size, params: Params, like: Tensor) -> Matrices:
-        return mat.crop_resize(params["top"], params["left"], (params["height"], params["width"]), self.size, like)
+        top, left, height, width = (params[name].to(like.dtype) for name in ("top", "left", "height", "width"))
+        return mat.crop_resize(top, left, (height, width), self.size, like)
 
     def rest_matrix(self, size: Size, like: Tensor) -> Matrices:
         return mat.crop_resize(0.0, 0.0, size, self.size, like)

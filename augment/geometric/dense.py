@@ -43,8 +43,8 @@ class RandomElasticTransform(DenseWarp):
     def __init__(
         self,
         kernel_size: int | Sequence[int] = (63, 63),
-        sigma: Sequence[Quantity] = (32.0, 32.0),
-        alpha: Sequence[Quantity] = (1.0, 1.0),
+        sigma: Sequence[Quantity] | Tensor = (32.0, 32.0),
+        alpha: Sequence[Quantity] | Tensor = (1.0, 1.0),
         resample: str = "bilinear",
         padding_mode: str = "zeros",
         p: float | Bernoulli = 0.5,

@@ -20,8 +20,8 @@ class Resize(Warp):
     Args:
         size: (height, width) in pixels; or one number for the side named by `side`, the other keeping the aspect.
         side: "short", "long", "vert" or "horz"; used with one number only.
-        resample: as torch names them: "nearest" (pixel floor(i * scale) of the input at i), "nearest-exact" (the pixel at
-            its centre, floor((i + 1/2) * scale)), "bilinear" or "bicubic".
+        resample: as torch names them: "nearest" (shows pixel floor(i * scale) of the input at i), "nearest-exact" (the
+            pixel at its centre, floor((i + 1/2) * scale)), "bilinear" or "bicubic".
         antialias: False for plain interpolation whatever the factor, as OpenCV's INTER_LINEAR and INTER_CUBIC.
     """
 

@@ -13,6 +13,7 @@ from augment.arguments import plain
 from augment.base import Layer
 from augment.distributions import Uniform
 from augment.pipeline import Pipeline
+from augment.policies.containers import Container
 from augment.shorthand import Quantity
 
 Converted = Layer | list[Layer]
@@ -65,6 +66,7 @@ class Conversion:
             if convert is None:
                 raise NoEquivalentError("there is no equivalent")
             found = convert(transform, self)
+            _check_sizes(found)
         except (NoEquivalentError, ValueError, TypeError) as problem:  # the latter two from arguments of our layers
             found = self._as_it_is(transform, problem)
         return found if isinstance(found, list) else [found]
@@ -95,11 +97,32 @@ class Conversion:
             raise ValueError(f"{caller}: cannot convert {'; '.join(self.failures)}.")
 
 
+_SIZE = (37, 41)
+"""Of an image, for layers to say what size they make of it."""
+
+
+def _check_sizes(found: Converted) -> None:
+    """Refuses a choice of a layer that changes every size: one that gives a fixed size keeps images of that size."""
+    for container in found if isinstance(found, list) else [found]:
+        for layer in container.layers if isinstance(container, Container) else ():
+            if _changes_every_size(layer):
+                name = type(layer).__name__
+                raise NoEquivalentError(f"{name} in it changes the shape of the images that get it", runs=False)
+
+
+def _changes_every_size(layer: Layer) -> bool:
+    try:
+        size = layer.out_size(_SIZE)
+    except ValueError:  # a choice in it, which has been looked at itself
+        return False
+    return layer.out_size(size) != size
+
+
 def single(layers: list[Layer]) -> Layer:
     return layers[0] if len(layers) == 1 else Pipeline(*layers)
 
 
-def numbers(value: float | Sequence[float] | Tensor) -> list[float]:
+def numbers(value: float | Sequence[float | Tensor] | Tensor) -> list[float]:
     """The numbers in whatever a library keeps them in."""
     if isinstance(value, Tensor):
         value = value.detach().reshape(-1)
@@ -107,7 +130,7 @@ def numbers(value: float | Sequence[float] | Tensor) -> list[float]:
     return [value] if isinstance(value, Number) else list(value)
 
 
-def quantity(value: float | Sequence[float] | Tensor) -> Quantity | tuple[float, ...]:
+def quantity(value: float | Sequence[float | Tensor] | Tensor) -> Quantity | tuple[float, ...]:
     """A number, a range, or two ranges in one, as our layers take it; a learnable range stays learnable."""
     found = numbers(value)
     if isinstance(value, Tensor) and value.requires_grad:
@@ -117,7 +140,7 @@ def quantity(value: float | Sequence[float] | Tensor) -> Quantity | tuple[float,
     return found[0] if len(found) == 1 else tuple(found)
 
 
-def number(value: float | Sequence[float] | Tensor, what: str) -> float:
+def number(value: float | Sequence[float | Tensor] | Tensor, what: str) -> float:
     """One number, also out of a sequence of equal ones."""
     found = numbers(value)
     if len(set(found)) != 1:

@@ -124,7 +124,8 @@ def _perspective(t: Any, _: Conversion) -> Converted:
 
 def _resize(t: Any, _: Conversion) -> Converted:
     if t.size is None:
-        return A.LongestMaxSize(t.max_size, _resize_mode(t))
+        mode, smooth = _resize_mode(t), bool(t.antialias)
+        return A.LongestMaxSize(t.max_size, mode) if smooth else A.Resize(t.max_size, "long", mode, antialias=False)
     if t.max_size is not None:
         raise NoEquivalentError("size and max_size together", runs=False)
     size = tuple(t.size) if len(t.size) == 2 else t.size[0]

@@ -11,27 +11,11 @@ from augment.base import Layer
 from augment.interop.conversion import NoEquivalentError, numbers
 
 _PACKAGE = "torchvision.transforms"
-_RESHAPING = frozenset(
-    [
-        "CenterCrop",
-        "FiveCrop",
-        "Pad",
-        "PILToTensor",
-        "RGB",
-        "RandomCrop",
-        "RandomIoUCrop",
-        "RandomResize",
-        "RandomResizedCrop",
-        "RandomShortestSize",
-        "RandomZoomOut",
-        "Resize",
-        "ScaleJitter",
-        "TenCrop",
-        "ToPILImage",
-        "ToTensor",
-        "UniformTemporalSubsample",
-    ]
-)
+_RESHAPING = {
+    *("CenterCrop", "Pad", "RandomCrop", "RandomIoUCrop", "RandomResize", "RandomResizedCrop", "RandomShortestSize"),
+    *("RandomZoomOut", "Resize", "ScaleJitter", "RGB", "FiveCrop", "TenCrop", "UniformTemporalSubsample"),
+    *("PILToTensor", "ToPILImage", "ToTensor"),
+}
 """Names, in both versions, of what changes the size or the number of images, or what an image is."""
 
 

@@ -23,7 +23,7 @@ class RandomGrayscale(PixelOp):
 
     def __init__(
         self,
-        rgb_weights: Sequence[float] | Tensor | None = None,
+        rgb_weights: Sequence[float | Tensor] | Tensor | None = None,
         p: float | Bernoulli = 0.1,
         same_on_batch: bool = False,
     ) -> None:

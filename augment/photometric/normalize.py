@@ -8,7 +8,7 @@ from augment.arguments import LARGEST, number, numbers
 from augment.layer import PixelOp
 from augment.types import Params, Planes
 
-Statistic = float | Sequence[float] | Tensor
+Statistic = float | Sequence[float | Tensor] | Tensor
 
 
 class Normalize(PixelOp):

@@ -4,7 +4,7 @@
 |---|---|---|
 | Identity, AutoContrast, Equalize, Invert | none | |
 | ShearX, ShearY | slope | pixels of shift per pixel of distance from the top left corner |
-| TranslateX, TranslateY | shift to the right, to the bottom | whole pixels |
+| TranslateX, TranslateY | shift to the right, to the bottom | pixels, whole ones but for timm's |
 | Rotate | angle | degrees, positive is counter-clockwise |
 | Brightness, Color, Contrast, Sharpness | factor | 1 changes nothing, 0 is black, gray, flat, smooth |
 | Posterize | bits | of 8, that are kept |
@@ -51,8 +51,12 @@ def _pixels(largest: float, level: Tensor, sign: Tensor, size: Size) -> Tensor:
     return torch.trunc(sign * (level * largest))
 
 
+def _part(share: float, axis: int, level: Tensor, sign: Tensor, size: Size) -> Tensor:
+    return sign * (level * (share * size[axis]))
+
+
 def _fraction(share: float, axis: int, level: Tensor, sign: Tensor, size: Size) -> Tensor:
-    return torch.trunc(sign * (level * (share * size[axis])))
+    return torch.trunc(_part(share, axis, level, sign, size))
 
 
 def _bits(most: int, fewest: int, level: Tensor, sign: Tensor, size: Size) -> Tensor:
@@ -125,8 +129,8 @@ SPACES: dict[str, dict[str, Scale]] = {
         "Sharpness": _timm_factor,
         "ShearX": partial(_signed, 0.3),
         "ShearY": partial(_signed, 0.3),
-        "TranslateX": partial(_fraction, 0.45, 1),
-        "TranslateY": partial(_fraction, 0.45, 0),
+        "TranslateX": partial(_part, 0.45, 1),
+        "TranslateY": partial(_part, 0.45, 0),
     },
 }
 """By name: torchvision 0.29's spaces, and timm's `rand-...-inc1`."""

@@ -6,19 +6,26 @@ import math
 import re
 from collections.abc import Sequence
 
+from torch import Tensor
+
 from augment import checks
-from augment.arguments import number, whole
+from augment.arguments import LARGEST, number, whole
 from augment.base import Layer
-from augment.distributions import Bernoulli, Choice, Normal
+from augment.bounds import Range
+from augment.distributions import Bernoulli, Choice, Distribution, Normal, Uniform
 from augment.policies.containers import gated
 from augment.policies.operators import SPACES, space
 from augment.policies.slot import Slot
+from augment.shorthand import Quantity
 from augment.types import Noise, Params
 
 _TIMM_LEVELS = 10
 """timm counts magnitudes from 0 to 10, torchvision to `num_magnitude_bins` - 1."""
 _MOST_OPERATORS = 100
 _MOST_BINS = 1024
+
+_TIMM_FILL = 128 / 255
+"""What timm shows outside of the image where it is not told the mean colour of the data."""
 
 
 class RandAugment(Layer):
@@ -29,10 +36,11 @@ class RandAugment(Layer):
 
     Args:
         n: how many operators a sample gets, at most 100.
-        m: strength, from 0 to num_magnitude_bins - 1; with `increasing` from 0 to 10.
+        m: strength, from 0 to num_magnitude_bins - 1; with `increasing` from 0 to 10, and a larger one counts as 10.
         increasing: timm's "inc1": all operators get stronger with m, SolarizeAdd and Invert are among them, and each
             is carried out with probability 0.5.
-        mstd: standard deviation of m, cut to its range; infinity draws it uniformly from 0 to m.
+        mstd: standard deviation of m; infinity draws it uniformly from 0 to m. A draw beyond the range counts as its
+            end, as in timm.
         num_magnitude_bins: torchvision's scale of m, from 2 to 1024.
         operators: names of some of the operators to choose among; all if not given.
         resample: "nearest", "bilinear" or "bicubic", for the geometric operators.
@@ -60,8 +68,8 @@ class RandAugment(Layer):
         bins = whole(self, "num_magnitude_bins", num_magnitude_bins, 2, _MOST_BINS)
         largest = _TIMM_LEVELS if increasing else bins - 1
         self.n = whole(self, "n", n, 0, _MOST_OPERATORS)
-        m, mstd = number(self, "m", m, 0, largest), number(self, "mstd", mstd, 0.0, math.inf)
-        mstd = math.inf if mstd > 100 * largest else mstd  # uniform, as good as
+        m = number(self, "m", m, 0, LARGEST if increasing else largest)
+        mstd = number(self, "mstd", mstd, 0.0, math.inf)
         name = "timm_increasing" if increasing else "randaugment"
         self.slot = Slot(
             space(name, checks.names(self, "operators", operators, tuple(SPACES[name]))),
@@ -73,19 +81,30 @@ class RandAugment(Layer):
 
     @classmethod
     def from_timm(cls, name: str, **options: object) -> RandAugment:
-        """RandAugment by timm's name for it, e.g. "rand-m9-mstd0.5-inc1" with n2 and p0.5 left out.
+        """RandAugment by timm's name for it, e.g. "rand-m9-mstd0.5-inc1"; what differs is in docs/interop.md.
 
         Args:
-            name: "rand", then any of m (magnitude), n (operators), mstd and inc, joined by "-". timm's other keys and
-                its operators without "inc1", which get weaker with m, are not offered.
-            options: further arguments of RandAugment.
+            name: "rand" and "inc1", joined by "-" with any of m (magnitude, 10 if left out; more counts as 10), n
+                (operators, 2 if left out) and mstd (more than 100 is infinity).
+            options: further arguments of RandAugment. `resample` is "bilinear" and `fill` 128 / 255 unless given;
+                timm's training script fills with the mean colour of the data: give the mean of its channels.
+
+        Raises:
+            ValueError: the name asks for anything else, such as timm's mmax, p and t, and its operators without "inc1",
+                which get weaker with m.
         """
-        keys = dict(re.findall(r"-(m|n|mstd|inc)([\d.]+)(?=-|$)", name))
-        if re.sub(r"-(m|n|mstd|inc)[\d.]+(?=-|$)", "", name) != "rand" or keys.get("inc") != "1":
-            raise ValueError(f"RandAugment.from_timm: name={name!r} must look like 'rand-m9-n2-mstd0.5-inc1'.")
+        sections = name.split("-") if isinstance(name, str) else [""]
+        keys = dict(re.findall(r"(?:^|-)(mstd|m|n|inc)(\d+(?:\.\d+)?)(?=-|$)", name)) if sections[0] == "rand" else {}
+        integers = all(keys.get(key, "0").isdigit() for key in ("m", "n", "inc"))
+        if len(keys) != len(sections) - 1 or not integers or int(keys.get("inc", 0)) == 0:
+            raise ValueError(
+                f"RandAugment.from_timm: name={name!r} must look like 'rand-m9-n2-mstd0.5-inc1': 'rand', 'inc1' and, "
+                "once at most, m, n and mstd with their numbers; nothing else of timm is offered here."
+            )
         mstd = float(keys.get("mstd", 0))
-        mstd = math.inf if mstd > 100 else mstd  # timm's sign for a uniform magnitude
-        return cls(int(keys.get("n", 2)), float(keys.get("m", 10)), increasing=True, mstd=mstd, **options)
+        mstd = math.inf if mstd > 100 else mstd
+        options = {"resample": "bilinear", "fill": _TIMM_FILL} | options
+        return cls(int(keys.get("n", 2)), int(keys.get("m", 10)), increasing=True, mstd=mstd, **options)
 
     @property
     def draws(self) -> int:
@@ -104,10 +123,31 @@ class RandAugment(Layer):
         return [p for part in slots for p in gated(self.slot.leaf_params(part), gate)]
 
 
-def _level(level: float, spread: float) -> object:
+def _level(level: float, spread: float) -> Quantity:
     if spread == 0:
-        return level
-    return (0.0, level) if math.isinf(spread) else Normal(level, spread, low=0.0, high=1.0)
+        return min(level, 1.0)
+    return _CutUniform(0.0, level) if math.isinf(spread) else _CutNormal(level, spread)
+
+
+class _Cut(Distribution):
+    """What is drawn beyond [0, 1] counts as the end that it is beyond; a `Normal` with ends has no draws there."""
+
+    def support(self) -> Range:
+        return 0.0, 1.0
+
+    def within(self, legal: Range) -> None:
+        """It is within [0, 1] whatever its arguments."""
+
+    def forward(self, u: Tensor) -> Tensor:
+        return super().forward(u).clamp(0.0, 1.0)
+
+
+class _CutNormal(_Cut, Normal):
+    pass
+
+
+class _CutUniform(_Cut, Uniform):
+    pass
 
 
 class TrivialAugmentWide(Slot):
