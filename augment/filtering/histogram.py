@@ -23,6 +23,7 @@ from augment.windows import border_index
 _ROUNDING = 1e-4
 """What a whole level may lack, in levels, after its way through a float."""
 
+
 class RandomEqualize(LevelOp):
     """Equalizes the histogram of every channel with Pillow's table, as torchvision and Kornia do.
 

@@ -18,6 +18,7 @@ LUMA = (0.299, 0.587, 0.114)
 
 Factor = float | Shaped[Tensor, "b 1 1"]
 
+
 def with_rgb(planes: Planes, function: Callable[[Planes], Planes]) -> Planes:
     """Applies a function to red, green and blue, where there are such."""
     if len(planes) < 3:
