@@ -99,8 +99,10 @@ def test_packed_images_travel():
 
 
 def test_packed_images_in_compiled_code():
+    resize = plain.Resize((6, 6))
+
     def repacked(data: torch.Tensor, sizes: torch.Tensor) -> torch.Tensor:
-        return plain.Resize((6, 6))(plain.PackedImages(data, sizes, 3, (30, 9)))
+        return resize(plain.PackedImages(data, sizes, 3, (30, 9)))
 
     images = packed((5, 9), (30, 2))
     out = torch.compile(repacked, fullgraph=True)(images.data, images.sizes)
