@@ -17,7 +17,7 @@ from augment.dense_samplers import grid_samples, resized
 from augment.gpu.lowering import saturated
 from augment.interpolation import KERNELS, Footprint, Grid, Tap, Window, clamp, taps_of
 from augment.native import sampling as native
-from augment.pixels import BYTE, compute_dtype, stacked
+from augment.pixels import BYTE, compute_dtype, dtype_of, stacked
 from augment.separable import two_passes
 from augment.types import Images, Num, PerSample, Planes
 
@@ -62,18 +62,28 @@ def sample(
     x, y = torch.nan_to_num(x), torch.nan_to_num(y)  # what is no number would be read from anywhere
     rows = taps_of(y, window.rows, footprint.radius[0], taps[0], kernel)
     columns = taps_of(x, window.columns, footprint.radius[1], taps[1], kernel)
-    at_once = _PLAIN if footprint.separable and x.device.type == "cpu" else _UNROLLED
-    if math.prod(taps) <= at_once:
+    planes = _by_taps(image, rows, columns, window, footprint.separable)
+    bytes = isinstance(image, PackedImages) or dtype_of(image) == torch.uint8
+    return tuple(map(saturated, planes)) if bytes else planes  # rounding and bicubic sums go a little beyond [0, 1]
+
+
+def _by_taps(
+    image: Images | PackedImages | Planes, rows: list[Tap], columns: list[Tap], window: Window, separable: bool
+) -> SampledPlanes:
+    """The weighted sums of taps, written out, along one axis after the other, or in a loop; bytes as floats."""
+    device, count = rows[0][0].device, len(rows) * len(columns)
+    if count <= (_PLAIN if separable and device.type == "cpu" else _UNROLLED):
         return _gather(image, rows, columns)
-    if footprint.separable and not isinstance(image, PackedImages):
+    if separable and not isinstance(image, PackedImages):
         image = stacked(image)
         return _scaled(two_passes(image, rows, columns), image.dtype)
-    gather = _looped if torch.compiler.is_compiling() and math.prod(taps) > _UNROLLED else _gather
-    if not footprint.separable:
+    gather = _looped if torch.compiler.is_compiling() and count > _UNROLLED else _gather
+    if not separable:
         return gather(image, rows, columns)
-    every_column = torch.arange(image.max_size[1], device=x.device, dtype=x.dtype)[None, None, :]
+    dtype = rows[0][0].dtype
+    every_column = torch.arange(image.max_size[1], device=device, dtype=dtype)[None, None, :]
     half = gather(image, rows, [(clamp(every_column, window.columns), None)])
-    every_row = torch.arange(half[0].shape[1], device=x.device, dtype=x.dtype)[None, :, None]
+    every_row = torch.arange(half[0].shape[1], device=device, dtype=dtype)[None, :, None]
     return gather(half, [(every_row, None)], columns)
 
 
@@ -184,5 +194,4 @@ def _joint(first: Tensor | None, second: Tensor | None) -> Tensor | float:
 
 
 def _scaled(planes: Sequence[Tensor], source: torch.dtype) -> SampledPlanes:
-    """Floats in [0, 1] from sums of bytes, which rounding and bicubic interpolation take a little beyond it."""
-    return tuple(saturated(plane * BYTE) for plane in planes) if source == torch.uint8 else tuple(planes)
+    return tuple(plane * BYTE for plane in planes) if source == torch.uint8 else tuple(planes)

@@ -18,9 +18,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 KERNEL_TESTS = (
-    *("tests/test_native.py", "tests/test_native_bytes.py", "tests/test_native_jpeg.py"),
-    *("tests/test_native_overlay.py", "tests/test_native_warping.py", "tests/test_packed.py"),
-    *("tests/test_kernel_boundaries.py", "tests/test_degenerate_images.py"),
+    "tests/test_native.py",
+    "tests/test_native_bytes.py",
+    "tests/test_native_jpeg.py",
+    "tests/test_native_overlay.py",
+    "tests/test_native_warping.py",
+    "tests/test_packed.py",
+    "tests/test_packed_checks.py",
+    "tests/test_kernel_boundaries.py",
+    "tests/test_degenerate_images.py",
 )
 SANITIZERS = "-fsanitize=address,undefined,float-cast-overflow"
 FLAGS = f"{SANITIZERS} -fno-sanitize-recover=all -fno-omit-frame-pointer -g"

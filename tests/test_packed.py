@@ -66,3 +66,35 @@ def test_a_batch_of_packed_images_moves_as_a_whole():
     moved = batch.to("meta")
     assert {part.device.type for part in moved.parts().values()} == {"meta"}
     assert len(batch) == 4
+
+
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [
+        ((A.RandomRotation(20), A.Resize((16, 18), resample="nearest")), "RandomRotation: .* 'bilinear' as they do"),
+        ((A.Resize(16, resample="bicubic"), A.Resize((16, 18))), "Resize: .* 'bicubic' as they do"),
+        ((A.RandomHorizontalFlip(), A.RandomRotation(20)), "RandomHorizontalFlip, RandomRotation: .* 'bilinear' as"),
+        ((A.RandomHorizontalFlip(), A.ColorJitter(0.3)), r"RandomHorizontalFlip: .* must fix the size: CenterCrop"),
+    ],
+    ids=["rotated, then nearest", "bicubic, then bilinear", "no end", "a flip alone"],
+)
+def test_a_run_that_does_not_fix_the_size_is_told_how(layers, message):
+    """Also where a layer of another interpolation, which is a pass of its own, would fix it."""
+    with pytest.raises(ValueError, match=message):
+        A.Pipeline(*layers)(A.PackedImages.from_images(images_of()))
+
+
+def test_what_the_sentence_asks_for_helps():
+    packed = A.PackedImages.from_images(images_of())
+    for last in (A.Resize((16, 18)), A.CenterCrop(10), A.RandomResizedCrop(16)):
+        out = A.Pipeline(A.RandomRotation(20), last, A.Resize((9, 9), resample="nearest"))(packed)
+        assert out.shape == (4, 3, 9, 9)
+
+
+def test_bicubic_of_packed_bytes_is_cut_once_at_the_end():
+    """Not between its two axes as well, where what goes beyond the range still counts."""
+    images = [(torch.rand(3, *size) > 0.5).to(torch.uint8) * 255 for size in SIZES]
+    out = A.Resize((16, 18), resample="bicubic")(A.PackedImages.from_images(images))
+    for image, ours in zip(images, out, strict=True):
+        exact = A.Resize((16, 18), resample="bicubic")(image.double() / 255).clamp(0, 1)
+        torch.testing.assert_close(ours.double(), exact, rtol=0, atol=2e-5)

@@ -47,6 +47,7 @@ def filtered(
 
     chosen = torch.ones(len(image), dtype=torch.bool, device=image.device) if chosen is None else chosen
     batch, channels, height, width = image.shape
+    library.require_rows("blur", batch, chosen=chosen, down=down, across=across)
     out = torch.empty((batch, channels, height, width), dtype=dtype, device=image.device)
     columns = next(n for n in _COLUMNS if n * max(down.shape[1], across.shape[1]) <= _HELD)
     blocks = -(-height // _ROWS) * -(-width // columns)

@@ -29,6 +29,7 @@ def counted(image: Bytes, wanted: Bool[Tensor, " b"]) -> Integer[Tensor, "b c 25
 
     image = image.contiguous()
     batch, channels, height, width = image.shape
+    library.require_rows("count", batch, wanted=wanted)
     counts = torch.zeros(batch, channels, 256, dtype=torch.int32, device=image.device)
     blocks = -(-height * width // _COUNTED)
     count[(batch * channels * blocks,)](image, wanted, counts, channels, height * width, BLOCK=_COUNTED)
@@ -55,6 +56,7 @@ def carried_out(
 
     image = image.contiguous()
     batch, channels, height, width = image.shape
+    library.require_rows("carry_out", batch, curved=curved, value=value)
     kind = torch.where(curved, 1, torch.where(coloured, 2, torch.where(sharpened, 3, 0))).to(torch.int32)
     out = torch.empty_like(image)
     levels = tables(image).expand(batch, channels, 256).contiguous()

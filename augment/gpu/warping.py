@@ -50,6 +50,7 @@ def warped(
     data, offsets, sizes, channels = unchanged(image)
     matrices = torch.stack([step.matrix for step in steps], dim=1).contiguous()
     batch = matrices.shape[0]
+    library.require_rows("warp", batch, images=data if offsets is None else offsets)
     shown = [step.padding == "zeros" for step in steps]
     levels = data.dtype == torch.uint8
     frames = [(*step.in_size, round(step.fill * 255) if levels and nearest else step.fill) for step in steps]
