@@ -85,7 +85,8 @@ def plain(value: Any, label: str) -> Any:
         return float(value) if isinstance(value, float) else value  # a double of NumPy is one of Python's, too
     if isinstance(value, Tensor) and value.requires_grad:
         raise TypeError(
-            f"{label} is a tensor with a gradient; what is to be learned is a distribution, learnable=True."
+            f"{label} is a tensor with a gradient, which would be lost: write Uniform(low, high, learnable=True) to "
+            "learn a range, or call from_kornia."
         )
     if callable(getattr(value, "tolist", None)):
         return _shortened(value.tolist()) if str(value.dtype).endswith("float32") else value.tolist()

@@ -175,12 +175,13 @@ def _elementwise(function, dtype=None):
 class LibDevice:
     """The functions of CUDA's mathematical library that the interpreter lacks."""
 
-    nearbyint, floor, hypot, exp, exp2, log, tan, trunc = (
+    nearbyint, floor, hypot, exp, exp2, log, sin, asin, tan, trunc = (
         staticmethod(_elementwise(function))
-        for function in (np.rint, np.floor, np.hypot, np.exp, np.exp2, np.log, np.tan, np.trunc)
+        for function in (np.rint, np.floor, np.hypot, np.exp, np.exp2, np.log, np.sin, np.arcsin, np.tan, np.trunc)
     )
     saturate = staticmethod(_elementwise(lambda x: np.clip(np.nan_to_num(x, nan=0.0), 0, 1)))
     signbit = staticmethod(_elementwise(np.signbit, tl.int32))
+    isnan = staticmethod(_elementwise(np.isnan, tl.int32))
 
 
 FOREACH_BLOCK = 1024

@@ -17,7 +17,7 @@ def told(*arguments: str, **environment: str) -> list[dict]:
     script = [sys.executable, "-W", "ignore", "-m", "tests.gpu_kernels", *arguments]
     root = Path(__file__).parent.parent
     env = {key: value for key, value in os.environ.items() if key != "TRITON_INTERPRET"} | environment
-    out = subprocess.run(script, check=True, timeout=600, stdout=subprocess.PIPE, text=True, cwd=root, env=env)
+    out = subprocess.run(script, check=True, timeout=1800, stdout=subprocess.PIPE, text=True, cwd=root, env=env)
     return [json.loads(line) for line in out.stdout.splitlines()]
 
 

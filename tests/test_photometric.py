@@ -283,9 +283,9 @@ def test_coarse_dropout_takes_fractions_or_pixels(given, allowed):
 
 
 def test_coarse_dropout_fills_with_a_value():
-    layer = A.CoarseDropout((1, 1), (4, 4), (2, 2), fill=-2.0, p=1.0)
+    layer = A.CoarseDropout((1, 1), (4, 4), (2, 2), fill=1.0, p=1.0)
     out = layer(grays(20, 16), layer.noise(torch.arange(20)))
-    assert ((out == -2).sum((2, 3)) == 8).all()
+    assert ((out == 1).sum((2, 3)) == 8).all()
     assert ((out == 0.5).sum((2, 3)) == 16 * 16 - 8).all()
 
 
