@@ -38,14 +38,16 @@ SETTINGS = {
 
 
 def runtime() -> str:
-    """Where g++ has the sanitizers' library, which must be loaded before Python's own memory is."""
+    """What must be loaded before Python's own memory is: the sanitizers, and C++, whose exceptions these look at."""
     if shutil.which("g++") is None:
         sys.exit("tests/sanitize.py needs g++: apt-get install g++")
-    found = subprocess.run(["g++", "-print-file-name=libasan.so"], check=True, capture_output=True, text=True)
-    path = Path(found.stdout.strip())
-    if not path.is_absolute():
+    paths = []
+    for name in ("libasan.so", "libstdc++.so"):
+        found = subprocess.run(["g++", f"-print-file-name={name}"], check=True, capture_output=True, text=True)
+        paths.append(Path(found.stdout.strip()))
+    if not all(path.is_absolute() for path in paths):
         sys.exit("tests/sanitize.py needs the sanitizers of g++: apt-get install libasan8 libubsan1")
-    return str(path.resolve())
+    return " ".join(str(path.resolve()) for path in paths)
 
 
 def compiled(folder: Path) -> None:
