@@ -210,7 +210,7 @@ class Layer(Configured, nn.Module):
                 raise ValueError(f"{name}.noise: give index=(B,) integers or batch_size.")
             index = fresh_index(batch_size, device) if self.draws else torch.arange(batch_size, device=device)
         else:
-            checks.index(self, index)
+            checks.index(self, index, batch_size)
         return index.to(device or index.device, non_blocking=True)
 
     def draw(self, epoch: int | Tensor, index: Tensor) -> Noise:
@@ -258,9 +258,6 @@ class Layer(Configured, nn.Module):
         if noise is None:
             index = batch.index if index is None else index
             noise = self.noise(index, epoch, batch_size=size, device=batch.device)
-            if len(noise) != size:
-                name = type(self).__name__
-                raise ValueError(f"{name}: index must have one number per image: expected {size}, got {len(noise)}.")
         return noise
 
     def _active(self, batch: Batch, noise: Noise | None) -> tuple[list[Layer], list[Params]]:

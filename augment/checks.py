@@ -142,13 +142,15 @@ def epoch(owner: object, value: int | Tensor) -> int | Tensor:
     return whole(owner, "epoch", plain(value, f"{name_of(owner)}: epoch"), 0, 2**32 - 1)
 
 
-def index(owner: object, value: Tensor) -> None:
-    """The numbers of the samples, one an image."""
+def index(owner: object, value: Tensor, count: int | None = None) -> None:
+    """The numbers of the samples, one for each of `count` images if that is given."""
     name = name_of(owner)
     if not isinstance(value, Tensor):
         raise TypeError(f"{name}: index={shown(value)} must be a (B,) tensor of integers: torch.tensor(index).")
     if value.ndim != 1 or value.is_floating_point() or value.is_complex() or value.dtype == torch.bool:
         raise ValueError(f"{name}: index must be (B,) integers, got {tuple(value.shape)} {value.dtype}.")
+    if count is not None and len(value) != count:
+        raise ValueError(f"{name}: index must have one number per image: expected {count}, got {len(value)}.")
 
 
 def given_noise(owner: nn.Module, noise: Tensor, device: torch.device, samples: int, draws: int) -> None:

@@ -193,7 +193,7 @@ def _joins(layer: Warp | DenseWarp, run: list[Layer]) -> bool:
 
 
 def _apply_warps(batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
-    """Moves the samples that any warp of a run moves. What bicubic makes of bytes is cut to [0, 1]."""
+    """Carries out a run of warps. What bicubic makes of bytes is cut to [0, 1]."""
     interpolation = _interpolation(run)
     _check_fixes_size(batch, run)
     out = _warped(batch, params, run, interpolation)
@@ -205,6 +205,7 @@ def _apply_warps(batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
 
 
 def _warped(batch: Batch, params: list[Params], run: list[Layer], interpolation: str) -> Batch:
+    """The batch after a run of warps; on a CPU only the samples that any of them moves are computed."""
 
     def moved(image: Parts, params: list[Params]) -> Parts:
         some = Batch(image[0])

@@ -121,8 +121,6 @@ class Pipeline(Layer):
         if noise is not None or not here or size != len(batch):  # frames share their draws
             return super()._noise_for(batch, size, noise, index, epoch)
         numbers = self._numbers(batch.index if index is None else index, size, batch.device)
-        if len(numbers) != size:
-            raise ValueError(f"Pipeline: index must have one number per image: expected {size}, got {len(numbers)}.")
         return key_of(numbers, epoch)
 
     def _drawn_and_run(self, batch: Batch, noise: Noise | Key | None) -> Batch:
