@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
+
+import torch
+from torch import Tensor
 
 import augment as A  # its names are read when a function is called: this module is part of it
 from augment.base import Layer
@@ -82,3 +86,14 @@ def _in_floats(part: Any) -> None:
         part._fill = {"others": part.fill}
     if isinstance(getattr(part, "value", None), (int, float, list, tuple)):
         part.value = list(unit(part.value))
+    if "RandomPerspective" in _names(part) and part.fill is not None:
+        part.register_forward_hook(partial(_filled_on_the_horizon, part.fill))
+
+
+def _filled_on_the_horizon(fill: Any, _: Any, inputs: Any, image: Tensor) -> Tensor:
+    """torchvision divides by zero where a pixel lies on the horizon of a perspective, and fills that pixel with NaN.
+
+    `fill` is in units of the image; `image` is (..., C, H, W).
+    """
+    fills = image.new_tensor(fill if isinstance(fill, list) else [fill])
+    return torch.where(image.isfinite(), image, fills[:, None, None])
