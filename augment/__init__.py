@@ -1,65 +1,81 @@
 """Image augmentation inside the model: differentiable layers, batched, per sample, keyed by (seed, epoch, index)."""
 
-from augment import presets
-from augment.base import Layer
-from augment.batch import Batch, PackedImages
-from augment.copies import prefetched
-from augment.distributions import Bernoulli, Beta, Choice, Constant, Distribution, LogUniform, Normal, Spread, Uniform
-from augment.filtering.blur import RandomBoxBlur, RandomGaussianBlur
-from augment.filtering.histogram import RandomAutoContrast, RandomClahe, RandomEqualize
-from augment.filtering.jpeg import RandomJPEG
-from augment.filtering.median import RandomMedianBlur
-from augment.filtering.motion import RandomMotionBlur
-from augment.filtering.sharpness import RandomSharpness
-from augment.filtering.weather import RandomRain, RandomSnow
-from augment.geometric.affine import RandomAffine, RandomRotation, RandomShear, RandomTranslate
-from augment.geometric.crop import CenterCrop, RandomCrop, RandomResizedCrop
-from augment.geometric.dense import RandomElasticTransform, RandomFisheye, RandomGridDistortion, RandomThinPlateSpline
-from augment.geometric.flip import RandomHorizontalFlip, RandomRotation90, RandomVerticalFlip
-from augment.geometric.pad import Pad, PadTo
-from augment.geometric.perspective import RandomPerspective
-from augment.geometric.resize import LongestMaxSize, Resize, SmallestMaxSize
-from augment.interop import from_kornia, from_torchvision
-from augment.layer import DenseWarp, ImageOp, PixelOp, Warp
-from augment.mix import Mix
-from augment.mixing.choice import RandomMix
-from augment.mixing.cutmix import RandomCutMix
-from augment.mixing.jigsaw import RandomJigsaw
-from augment.mixing.mixup import RandomMixUp
-from augment.mixing.mosaic import RandomMosaic
-from augment.mixing.resizemix import ResizeMix
-from augment.mixing.transplantation import RandomTransplantation
-from augment.noise import uniform
-from augment.opaque import Opaque
-from augment.photometric.adjust import RandomBrightness, RandomContrast, RandomGamma, RandomHue, RandomSaturation
-from augment.photometric.channels import (
+from augment.core.kinds import DenseWarp, ImageOp, PixelOp, Warp
+from augment.core.layer import Layer
+from augment.core.mix import Mix
+from augment.core.opaque import Opaque
+from augment.core.pipeline import Pipeline
+from augment.data.batch import Batch, PackedImages
+from augment.data.prefetch import prefetched
+from augment.draws import objectives
+from augment.draws.distributions import (
+    Bernoulli,
+    Beta,
+    Choice,
+    Constant,
+    Distribution,
+    LogUniform,
+    Normal,
+    Spread,
+    Uniform,
+)
+from augment.draws.noise import uniform
+from augment.layers.filtering.blur import RandomBoxBlur, RandomGaussianBlur
+from augment.layers.filtering.histogram import RandomAutoContrast, RandomClahe, RandomEqualize
+from augment.layers.filtering.jpeg import RandomJPEG
+from augment.layers.filtering.median import RandomMedianBlur
+from augment.layers.filtering.motion import RandomMotionBlur
+from augment.layers.filtering.sharpness import RandomSharpness
+from augment.layers.filtering.weather import RandomRain, RandomSnow
+from augment.layers.geometric.affine import RandomAffine, RandomRotation, RandomShear, RandomTranslate
+from augment.layers.geometric.crop import CenterCrop, RandomCrop, RandomResizedCrop
+from augment.layers.geometric.dense import (
+    RandomElasticTransform,
+    RandomFisheye,
+    RandomGridDistortion,
+    RandomThinPlateSpline,
+)
+from augment.layers.geometric.flip import RandomHorizontalFlip, RandomRotation90, RandomVerticalFlip
+from augment.layers.geometric.pad import Pad, PadTo
+from augment.layers.geometric.perspective import RandomPerspective
+from augment.layers.geometric.resize import LongestMaxSize, Resize, SmallestMaxSize
+from augment.layers.mixing.choice import RandomMix
+from augment.layers.mixing.cutmix import RandomCutMix
+from augment.layers.mixing.jigsaw import RandomJigsaw
+from augment.layers.mixing.mixup import RandomMixUp
+from augment.layers.mixing.mosaic import RandomMosaic
+from augment.layers.mixing.resizemix import ResizeMix
+from augment.layers.mixing.transplantation import RandomTransplantation
+from augment.layers.photometric.adjust import RandomBrightness, RandomContrast, RandomGamma, RandomHue, RandomSaturation
+from augment.layers.photometric.channels import (
     RandomChannelDropout,
     RandomChannelShuffle,
     RandomPlanckianJitter,
     RandomRGBShift,
 )
-from augment.photometric.erasing import RandomErasing
-from augment.photometric.grayscale import RandomGrayscale
-from augment.photometric.holes import CoarseDropout, GridMask
-from augment.photometric.illumination import (
+from augment.layers.photometric.erasing import RandomErasing
+from augment.layers.photometric.grayscale import RandomGrayscale
+from augment.layers.photometric.holes import CoarseDropout, GridMask
+from augment.layers.photometric.illumination import (
     RandomGaussianIllumination,
     RandomLinearCornerIllumination,
     RandomLinearIllumination,
 )
-from augment.photometric.jitter import ColorJiggle, ColorJitter
-from augment.photometric.noise import RandomGaussianNoise, RandomSaltAndPepperNoise
-from augment.photometric.normalize import Denormalize, Normalize
-from augment.photometric.plasma import RandomPlasmaBrightness, RandomPlasmaContrast, RandomPlasmaShadow
-from augment.photometric.tone import RandomInvert, RandomPosterize, RandomSolarize, RandomToneCurve
-from augment.pipeline import Pipeline
-from augment.policies.augmix import AugMix
-from augment.policies.autoaugment import AutoAugment
-from augment.policies.containers import OneOf, RandomApply, RandomOrder, SomeOf
-from augment.policies.learned import LearnedPolicy
-from augment.policies.randaugment import RandAugment, TrivialAugmentWide
-from augment.policies.three_augment import ThreeAugment
-from augment.preprocess import Preprocess
-from augment.presets import IMAGENET_MEAN, IMAGENET_STD
+from augment.layers.photometric.jitter import ColorJiggle, ColorJitter
+from augment.layers.photometric.noise import RandomGaussianNoise, RandomSaltAndPepperNoise
+from augment.layers.photometric.normalize import Denormalize, Normalize
+from augment.layers.photometric.plasma import RandomPlasmaBrightness, RandomPlasmaContrast, RandomPlasmaShadow
+from augment.layers.photometric.tone import RandomInvert, RandomPosterize, RandomSolarize, RandomToneCurve
+from augment.layers.policies.augmix import AugMix
+from augment.layers.policies.autoaugment import AutoAugment
+from augment.layers.policies.containers import OneOf, RandomApply, RandomOrder, SomeOf
+from augment.layers.policies.learned import LearnedPolicy
+from augment.layers.policies.randaugment import RandAugment, TrivialAugmentWide
+from augment.layers.policies.three_augment import ThreeAugment
+from augment.recipes import presets
+from augment.recipes.interop import from_kornia, from_torchvision
+from augment.recipes.preprocess import Preprocess
+from augment.recipes.presets import IMAGENET_MEAN, IMAGENET_STD
 
 __all__ = [
     "IMAGENET_MEAN",
@@ -163,6 +179,7 @@ __all__ = [
     "Warp",
     "from_kornia",
     "from_torchvision",
+    "objectives",
     "prefetched",
     "presets",
     "uniform",

@@ -12,7 +12,7 @@ from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 
 import augment as A
-from augment import learning
+from augment.draws import objectives as learning
 from lightning_modules import policy_steps
 from lightning_modules.classifier import ImageClassifier
 from lightning_modules.datamodule import ImageDataModule

@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 from torch import nn
 
 import augment as A
-from augment.policies.learned import policies_in
+from augment.layers.policies.learned import policies_in
 
 
 class PolicyReport:

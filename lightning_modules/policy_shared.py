@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 import augment as A
-from augment import learning
-from augment.types import Float, PerSample
+from augment.data.types import Float, PerSample
+from augment.draws import objectives as learning
 from lightning_modules.classifier import ImageClassifier
 from lightning_modules.policy_steps import Gather, flat, learnable
 

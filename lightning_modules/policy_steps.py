@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 import augment as A
-from augment import learning
-from augment.policies.learned import policies_in
-from augment.types import Float
+from augment.data.types import Float
+from augment.draws import objectives as learning
+from augment.layers.policies.learned import policies_in
 from lightning_modules.backbones import frozen
 from lightning_modules.classifier import ImageClassifier
 

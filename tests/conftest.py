@@ -26,7 +26,7 @@ def in_torch(monkeypatch):
 
     def call(function, *args):
         with monkeypatch.context() as patch:
-            patch.setattr("augment.native.library.AVAILABLE", False)
+            patch.setattr("augment.kernels.cpu.library.AVAILABLE", False)
             return function(*args)
 
     return call

@@ -84,7 +84,7 @@ def parts(key: str, layer: A.Layer, one: A.Batch, noise: Tensor) -> Outputs:
 
 def everything(compiled: bool) -> Outputs:
     found = {f"kernels/{key}": value for key, value in outputs(compiled).items()}
-    with mock.patch("augment.native.library.AVAILABLE", False):
+    with mock.patch("augment.kernels.cpu.library.AVAILABLE", False):
         torch._dynamo.reset()
         return found | {f"torch/{key}": value for key, value in outputs(compiled).items()}
 

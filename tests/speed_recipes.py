@@ -3,7 +3,8 @@
 import torch
 
 import augment as A
-from augment import compiled, pieces
+from augment.engine import chunks as pieces
+from augment.engine import compiling as compiled
 from augment.tools.bench.kernels import counted
 from augment.tools.bench.peers.ours import TABLE
 from augment.tools.bench.recipes import GROUPS, RECIPES

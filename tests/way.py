@@ -71,7 +71,7 @@ def jitter() -> A.Pipeline:
 def ways() -> dict[str, tuple[int, int]]:
     images, index = torch.randint(0, 256, (8, 3, 32, 40), dtype=torch.uint8), torch.arange(8)
     found = {}
-    with mock.patch("augment.native.library.AVAILABLE", False):
+    with mock.patch("augment.kernels.cpu.library.AVAILABLE", False):
         for name, make, until in (("affine to the first pixel", affine, "sample"), ("six layers", jitter, None)):
             pipeline = make()
             pipeline(images, index=index)

@@ -11,8 +11,8 @@ from typing import IO, TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from augment.data.types import UInt8
 from augment.tools.errors import ToolError, required
-from augment.types import UInt8
 
 if TYPE_CHECKING:
     import numpy as np

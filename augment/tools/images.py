@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from augment.geometric.resize import Resize
+from augment.layers.geometric.resize import Resize
 from augment.tools.decoding import decode
 from augment.tools.errors import ToolError
 from augment.tools.scanning import images_below, listed

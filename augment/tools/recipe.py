@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import augment as A
-from augment import presets
-from augment.base import Layer
+from augment.core.layer import Layer
+from augment.recipes import presets
 from augment.tools.errors import ToolError, required
 
 PRESETS = {
@@ -58,7 +58,7 @@ def _from_yaml(path: Path, size: int) -> Layer:
     try:
         config = OmegaConf.load(path)
         if "_target_" not in config:
-            raise ToolError(f"{path} holds no _target_, such as augment.Pipeline or augment.presets.imagenet.")
+            raise ToolError(f"{path} holds no _target_, such as augment.Pipeline or augment.recipes.presets.imagenet.")
         # what the trainer's files refer to
         data = {"size": size, "mean": list(A.IMAGENET_MEAN), "std": list(A.IMAGENET_STD), "num_classes": 1000}
         whole = OmegaConf.create({"data": data, "seed": 0, "file": config})

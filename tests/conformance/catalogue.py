@@ -5,7 +5,7 @@ import inspect
 import torch
 
 import augment as A
-from augment.base import Layer
+from augment.core.layer import Layer
 
 ABSTRACT = (Layer, A.Warp, A.DenseWarp, A.PixelOp, A.ImageOp, A.Mix)
 PIPELINES = (A.Pipeline, A.Preprocess)  # lists of layers, tested in test_pipeline.py

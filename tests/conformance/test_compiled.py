@@ -31,7 +31,7 @@ def with_kernels(name: str) -> bool:
 
 @pytest.mark.parametrize("name", list(filter(with_kernels, COMPILABLE)))
 def test_compiles_without_kernels(name, photos, monkeypatch):
-    monkeypatch.setattr(catalogue.A.native.library, "AVAILABLE", False)
+    monkeypatch.setattr(catalogue.A.kernels.cpu.library, "AVAILABLE", False)
     test_compiles_in_one_graph_and_equals_eager(name, photos)
 
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 import augment as A
-from augment.bounds import Bounds
+from augment.draws.bounds import Bounds
 from tests.conformance.catalogue import ALONE, LAYERS, MIXES, RANDOM, as_batch, make, same_size
 
 EXAMPLES = 12

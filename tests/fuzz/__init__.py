@@ -6,5 +6,5 @@
 A case is a pure function of its number (`tests.fuzz.cases`): a kind of call, a layer with arguments made up from its
 signature and its `example` (`tests.fuzz.arguments`), and images, so that a new layer is fuzzed by being exported. Cases
 run in a worker process (`tests.fuzz.worker`): one that crashes or hangs it is reported by its number, and the next one
-goes on in a new process. `tests/test_fuzz.py` is the short run.
+goes on in a new process. `tests/fuzz/test_fuzz.py` is the short run.
 """

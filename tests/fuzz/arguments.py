@@ -9,7 +9,7 @@ from random import Random
 import torch
 
 import augment as A
-from augment.shorthand import Quantity
+from augment.draws.shorthand import Quantity
 from tests.conformance.catalogue import ALONE, LAYERS, MIXES
 
 LAST = 1e-3

@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from pytorch_lightning.plugins import MixedPrecision
 
 import augment as A
-from augment import learning
+from augment.draws import objectives as learning
 from lightning_modules import policy_steps
 from lightning_modules.policy import LearnPolicy
 from tests.trainer.test_policy import LEARN, Watch

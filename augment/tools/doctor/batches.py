@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from augment.batch import Batch, PackedImages
+from augment.data.batch import Batch, PackedImages
 from augment.tools.doctor.findings import NOTE, SLOW, Report
 from augment.tools.errors import ToolError
 

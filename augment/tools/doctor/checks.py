@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from augment.base import Layer
-from augment.native import library
-from augment.pipeline import Pipeline
+from augment.core.layer import Layer
+from augment.core.pipeline import Pipeline
+from augment.kernels.cpu import library
 from augment.tools.doctor.findings import NOTE, SLOW, Report
 
 _MEMORY = 2.5

@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from augment.base import Layer
-from augment.batch import Batch
-from augment.pipeline import Pipeline
+from augment.core.layer import Layer
+from augment.core.pipeline import Pipeline
+from augment.data.batch import Batch
 from augment.tools.bench.timing import peak_memory
 from augment.tools.doctor import checks
 from augment.tools.doctor.batches import Form, as_batch, check_batches, form_of

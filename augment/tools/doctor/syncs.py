@@ -15,8 +15,8 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from augment import rows
-from augment.base import Layer
+from augment.core.layer import Layer
+from augment.data import subset as rows
 
 _READS = ("aten::_local_scalar_dense", "aten::nonzero", "aten::masked_select", "aten::equal", "aten::_unique2")
 """Operators whose result the host needs before it can go on."""

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor, nn
 
-from augment.copies import prefetched
+from augment.data.prefetch import prefetched
 from augment.tools.bench.peers import ours
 from augment.tools.bench.timing import Timing, in_turns, warmed_up
 from augment.tools.bench.work import CLASSES, Implementation, NotOfferedError, Run, Task

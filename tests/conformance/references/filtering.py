@@ -8,8 +8,8 @@ import scipy
 import torch
 import torchvision.transforms.v2.functional as tv
 
-from augment.filtering.jpeg import quantization
-from augment.noise import uniform_field
+from augment.draws.noise import uniform_field
+from augment.layers.filtering.jpeg import quantization
 from tests.conformance.references.register import per_image, reference
 
 

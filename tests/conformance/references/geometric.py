@@ -8,7 +8,7 @@ import torchvision.transforms.v2.functional as tv
 from kornia.geometry import create_meshgrid
 from scipy.interpolate import RBFInterpolator
 
-from augment.noise import uniform_field
+from augment.draws.noise import uniform_field
 from tests.conformance.references.register import per_image, reference
 
 

@@ -13,7 +13,7 @@ from kornia.filters.kernels import gaussian
 from PIL import Image, ImageOps
 from scipy.interpolate import BPoly
 
-from augment.photometric import plasma
+from augment.layers.photometric import plasma
 from tests.conformance.references.register import not_compared, per_image, reference
 
 HSV = 1e-7  # Kornia adds 1e-8 to the divisor of the saturation

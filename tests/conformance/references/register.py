@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from augment.types import Params
+from augment.data.types import Params
 
 Reference = Callable[[Tensor, Params], Tensor]
 """Maps images (B, C, H, W) float64 and resolved parameters to images."""

@@ -1,0 +1,190 @@
+"""Checks of arguments: an error names the layer, the argument, what was given and what is allowed."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from augment.data.memory import has_memory
+from augment.draws.arguments import is_whole, name_of, number, plain, shown, whole
+from augment.geometry.interpolation import INTERPOLATIONS, RESIZE_INTERPOLATIONS
+from augment.geometry.motion import PADDINGS
+
+_MOST_PIXELS = 2**16
+"""The largest side of an image and the widest margin, in pixels."""
+
+_WITH_IMAGES = "masks, boxes and labels travel in a Batch"
+
+MOST_TAPS = 1023
+"""The largest side of a kernel."""
+
+
+def one_of(owner: nn.Module, argument: str, value: str, allowed: Sequence[str]) -> str:
+    """The value if it is allowed; capitals do not matter."""
+    if not isinstance(value, str) or value.lower() not in allowed:
+        raise ValueError(f"{name_of(owner)}: {argument}={shown(value)} must be one of {', '.join(allowed)}.")
+    return value.lower()
+
+
+def names(owner: nn.Module, argument: str, value: Sequence[str] | None, allowed: Sequence[str]) -> tuple[str, ...]:
+    """Some of the names that are allowed, at least one; all of them for None."""
+    if value is None:
+        return tuple(allowed)
+    listed = isinstance(value, (list, tuple))
+    if not listed or not value or any(not isinstance(item, str) or item not in allowed for item in value):
+        label = f"{name_of(owner)}: {argument}={shown(value)}"
+        raise (ValueError if listed else TypeError)(f"{label} must be a list of some of {', '.join(allowed)}.")
+    return tuple(value)
+
+
+def resample_mode(owner: nn.Module, value: str) -> str:
+    return one_of(owner, "resample", value, INTERPOLATIONS)
+
+
+def resize_mode(owner: nn.Module, value: str) -> str:
+    return one_of(owner, "resample", value, RESIZE_INTERPOLATIONS)
+
+
+def padding_mode(owner: nn.Module, value: str) -> str:
+    return one_of(owner, "padding_mode", value, PADDINGS)
+
+
+def image_size(
+    owner: nn.Module, value: int | Sequence[int], argument: str = "size", most: int = _MOST_PIXELS
+) -> tuple[int, int]:
+    """(height, width), from 1 to `most`, out of a pair or one number for both."""
+    value = plain(value, f"{name_of(owner)}: {argument}")
+    pair = tuple(value) if isinstance(value, (list, tuple)) else (value, value)
+    if len(pair) != 2 or not all(is_whole(n) and 1 <= n <= most for n in pair):
+        raise ValueError(
+            f"{name_of(owner)}: {argument}={shown(value)} must be a positive whole number of pixels or "
+            f"(height, width), at most {most}."
+        )
+    return pair
+
+
+def grid(owner: nn.Module, argument: str, value: Sequence[int], most: int) -> tuple[int, int]:
+    """How many cells along each of two axes, from 1 to `most`."""
+    pair = tuple(value) if isinstance(value, (list, tuple)) else ()
+    if len(pair) != 2 or not all(is_whole(n) and 1 <= n <= most for n in pair):
+        label = f"{name_of(owner)}: {argument}={shown(value)}"
+        raise ValueError(f"{label} must be two positive whole numbers, at most {most}.")
+    return pair
+
+
+def kind_of(value: object) -> str:
+    """What something is, in two words: a module's own text takes many lines."""
+    return f"the class {value.__name__}" if isinstance(value, type) else f"a {type(value).__name__}"
+
+
+def layers(owner: nn.Module, value: Sequence[nn.Module], wanted: type, what: str, hint: str = "") -> list[nn.Module]:
+    """A list of layers of a kind, maybe empty."""
+    if not isinstance(value, (list, tuple, nn.ModuleList, nn.Sequential)):
+        raise TypeError(f"{name_of(owner)}: layers is {kind_of(value)}; it must be a list of layers.")
+    for layer in value:
+        if not isinstance(layer, wanted):
+            raise TypeError(f"{name_of(owner)}: layers holds {kind_of(layer)}, which is not {what} of augment{hint}.")
+    return list(value)
+
+
+def some_layers(owner: nn.Module, value: Sequence[nn.Module], wanted: type, what: str) -> list[nn.Module]:
+    """A list of layers of a kind, at least one."""
+    found = layers(owner, value, wanted, what)
+    if not found:
+        raise ValueError(f"{name_of(owner)}: layers={value!r} must hold at least one.")
+    return found
+
+
+def unit_value(owner: nn.Module, argument: str, value: float) -> float:
+    """A pixel value in [0, 1], one for all channels."""
+    return number(owner, argument, value, 0.0, 1.0)
+
+
+def odd_size(owner: nn.Module, argument: str, value: int | Sequence[int], most: int = MOST_TAPS) -> tuple[int, int]:
+    """(vertical, horizontal) taps of a kernel, odd, out of a pair or one number for both."""
+    pair = image_size(owner, value, argument, most)
+    if any(n % 2 == 0 for n in pair):
+        raise ValueError(f"{name_of(owner)}: {argument}={value!r} must be odd.")
+    return pair
+
+
+def pair_of(owner: nn.Module, argument: str, value: Sequence | Tensor) -> tuple:
+    """Two quantities."""
+    if not isinstance(value, (tuple, list)) or len(value) != 2:
+        name = name_of(owner)
+        raise TypeError(f"{name}: {argument}={shown(value)} must be a pair of numbers or distributions.")
+    return tuple(value)
+
+
+def margins(owner: nn.Module, padding: int | Sequence[int] | None) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom out of one number for all sides, (left and right, top and bottom) or all four."""
+    sides = (0,) if padding is None else tuple(padding) if isinstance(padding, (list, tuple)) else (padding,)
+    if len(sides) not in (1, 2, 4) or not all(is_whole(s) and 0 <= s <= _MOST_PIXELS for s in sides):
+        raise ValueError(
+            f"{name_of(owner)}: padding={shown(padding)} must be 1, 2 or 4 numbers of pixels, none negative or "
+            f"above {_MOST_PIXELS}."
+        )
+    return (sides * (4 // len(sides)))[:4]
+
+
+def seed(owner: object, value: int) -> int:
+    """A whole number of 64 bits, with a sign or without."""
+    return whole(owner, "seed", plain(value, f"{name_of(owner)}: seed"), -(2**63), 2**64 - 1)
+
+
+def epoch(owner: object, value: int | Tensor) -> int | Tensor:
+    """A whole number of 32 bits, or a tensor that holds one: what the draws are keyed by."""
+    if isinstance(value, Tensor):
+        if value.ndim or value.is_floating_point() or value.is_complex() or value.dtype == torch.bool:
+            label = f"{name_of(owner)}: epoch={tuple(value.shape)} {value.dtype}"
+            raise TypeError(f"{label} must be a whole number or a 0-dimensional integer tensor.")
+        return value
+    return whole(owner, "epoch", plain(value, f"{name_of(owner)}: epoch"), 0, 2**32 - 1)
+
+
+def index(owner: object, value: Tensor, count: int | None = None) -> None:
+    """The numbers of the samples, one for each of `count` images if that is given."""
+    name = name_of(owner)
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{name}: index={shown(value)} must be a (B,) tensor of integers: torch.tensor(index).")
+    if value.ndim != 1 or value.is_floating_point() or value.is_complex() or value.dtype == torch.bool:
+        raise ValueError(f"{name}: index must be (B,) integers, got {tuple(value.shape)} {value.dtype}.")
+    if count is not None and len(value) != count:
+        raise ValueError(f"{name}: index must have one number per image: expected {count}, got {len(value)}.")
+
+
+def given_noise(owner: nn.Module, noise: Tensor, device: torch.device, samples: int, draws: int) -> None:
+    """Uniforms (samples, draws) on the images' device."""
+    name = name_of(owner)
+    _uniforms(owner, noise)
+    if noise.shape != (samples, draws):
+        raise ValueError(
+            f"{name}: noise must have one row per image and {draws} columns (`draws`): expected ({samples}, {draws}), "
+            f"got {tuple(noise.shape)}; {_WITH_IMAGES}."
+        )
+    if noise.device != device:
+        raise ValueError(f"{name}: noise is on {noise.device}, the images are on {device}.")
+
+
+def noise_of_one(owner: nn.Module, noise: Tensor, draws: int) -> None:
+    """The noise of one sample."""
+    _uniforms(owner, noise)
+    if noise.shape != (draws,):
+        name = name_of(owner)
+        raise ValueError(f"{name}: noise must be ({draws},), one row of `noise(...)`, got {tuple(noise.shape)}.")
+
+
+def _uniforms(owner: nn.Module, noise: Tensor) -> None:
+    is_target = not torch.compiler.is_compiling() and "tv_tensors" in type(noise).__module__
+    if not isinstance(noise, Tensor) or is_target or not noise.is_floating_point():
+        what = f"{kind_of(noise)} of {noise.dtype}" if isinstance(noise, Tensor) else kind_of(noise)
+        raise TypeError(
+            f"{name_of(owner)}: noise must be a tensor of floats in [0, 1), from `noise(...)`, got {what}; "
+            f"{_WITH_IMAGES}."
+        )
+    if has_memory(noise) and noise.numel():  # some 20 µs
+        low, high = noise.detach().aminmax()
+        if not (low >= 0 and high < 1):  # NaN is neither
+            raise ValueError(
+                f"{name_of(owner)}: noise must lie within [0, 1), got values from {low:g} to {high:g}; {_WITH_IMAGES}."
+            )

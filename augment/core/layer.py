@@ -1,0 +1,380 @@
+"""Layer: everything that augments draws, explains and is called the same way.
+
+noise (B, draws) --params--> raw draws --resolve(size)--> what happens --the kind's function--> the batch
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from augment.core import checks
+from augment.data.batch import Batch, PackedImages
+from augment.data.pixels import compute_dtype, dtype_of, finished, kept_dtype, result_dtype
+from augment.data.types import Bool, Integer, Noise, Num, Params, PerSample, Size
+from augment.draws.arguments import number, whole
+from augment.draws.bounds import REAL_LINE, Range
+from augment.draws.config import Configured
+from augment.draws.distributions import Bernoulli
+from augment.draws.noise import fresh_index, uniform
+from augment.draws.shorthand import Quantity, as_distribution, check_reached
+from augment.engine.chunks import cuts, in_order, in_pieces, looks_at_batch, may_be_cut
+from augment.engine.opening import opened
+from augment.engine.warp_run import warp
+from augment.geometry.motion import Step, inverted
+
+
+class Layer(Configured, nn.Module):
+    """Base of everything that augments: draws, parameters, gates, and the call.
+
+    Args:
+        p: probability that a sample is augmented; a number or a Bernoulli (learnable if you like).
+        same_on_batch: give every sample of a batch the first one's draw.
+
+    Class attributes, declared by each layer:
+        deterministic: there is nothing random about it, so it also runs in `eval()`.
+        example: constructor arguments of a typical layer (for tests, documentation and previews).
+        identity: constructor arguments with which it changes nothing, or None if there are none.
+        differentiable: the quantities that the image has a pathwise gradient to. Of the others only gates and choices
+            can be learned, with the score function.
+        estimated: the quantities whose gradient is one through a rounding, as if that were not there.
+        image_gradient: "exact"; "straight-through" where values are rounded and the gradient passes as if they were
+            not; "none" where it is 0 for what the layer changes, or there is none.
+        compilable: False if values are read by the host, so that no compiled graph can hold the layer.
+        by_sample: False if what a sample becomes depends on the others of its batch.
+    """
+
+    deterministic: ClassVar[bool] = False
+    example: ClassVar[dict[str, Any]] = {}
+    identity: ClassVar[dict[str, Any] | None] = None
+    differentiable: ClassVar[frozenset[str]] = frozenset()
+    estimated: ClassVar[frozenset[str]] = frozenset()
+    image_gradient: ClassVar[str] = "exact"
+    compilable: ClassVar[bool] = True
+    by_sample: ClassVar[bool] = True
+
+    dtype: torch.dtype | None = None
+    seed: int = 0
+
+    def __init__(self, p: float | Bernoulli = 1.0, same_on_batch: bool = False) -> None:
+        super().__init__()
+        self.same_on_batch = same_on_batch
+        self._quantities: dict[str, int | None] = {}
+        kind = "a number or a Bernoulli"
+        self.p = p if isinstance(p, Bernoulli) else Bernoulli(number(self, "p", p, 0.0, 1.0, kind))
+
+    def quantity(
+        self,
+        name: str,
+        value: Quantity,
+        legal: Range = REAL_LINE,
+        around: float | None = None,
+        clip: bool = False,
+        count: int | None = None,
+    ) -> None:
+        """Declares a random quantity, found in `params` under its name: (B,), or (B, count) independent draws."""
+        label = f"{type(self).__name__}: {name}"
+        distribution = as_distribution(value, label, legal, around, clip)
+        if name not in self.differentiable | self.estimated:
+            check_reached(distribution, label)
+        setattr(self, name, distribution)
+        self._quantities[name] = count
+
+    @property
+    def own_draws(self) -> int:
+        """How many columns of noise its own quantities take, those of layers in it not counted."""
+        return self.p.draws + sum(getattr(self, name).draws * (n or 1) for name, n in self._quantities.items())
+
+    @property
+    def draws(self) -> int:
+        """How many columns of noise it takes, known when it is built."""
+        return self.own_draws
+
+    def params(self, noise: Noise) -> Params:
+        """Maps noise (B, own_draws) to raw draws: (B,) per quantity, (B, count) where a count was declared.
+
+        "gate" is a (B,) bool, missing if every sample is augmented.
+        """
+        params = {}
+        for name, count, u in self._columns(noise):
+            if name == "p" and self.p.support() == (1.0, 1.0):
+                continue
+            params["gate" if name == "p" else name] = getattr(self, name)(u if count else u[:, 0])
+        return params
+
+    def _columns(self, noise: Noise) -> Iterator[tuple[str, int | None, Tensor]]:
+        """Every quantity with its count and its columns of noise (B, count or 1), the gate first."""
+        if self.same_on_batch:
+            noise = noise[:1].expand_as(noise)
+        start = 0
+        for name, count in {"p": None, **self._quantities}.items():
+            used = getattr(self, name).draws * (count or 1)
+            yield name, count, noise[:, start : start + used] if used else noise.new_zeros(len(noise), count or 1)
+            start += used
+
+    def log_prob(self, noise: Noise) -> PerSample:
+        """(B,) log P of the gates and choices that each sample drew, differentiable in their learnable probabilities.
+
+        The score function's ingredient: the gradient of an expectation has the term loss * grad log P.
+
+        Raises:
+            ValueError: with same_on_batch, where no sample drew anything else to compare with.
+        """
+        total = noise.new_zeros(len(noise))
+        for name, _, u in self._columns(noise):
+            log_p = getattr(self, name).log_prob_at(u)
+            if log_p is None:
+                continue
+            if self.same_on_batch:
+                raise ValueError(
+                    f"{type(self).__name__}: same_on_batch=True must be False to learn {name}, which compares samples."
+                )
+            total = total + log_p.sum(1)
+        return total
+
+    def resolve(self, params: Params, size: Size) -> Params:
+        """Turns raw draws into what happens to an image of a size, e.g. fractions into whole pixels."""
+        return params
+
+    def acts_on(self, params: Params) -> Bool[Tensor, " b"] | None:
+        """Which samples it changes, from raw draws; None for all."""
+        return params.get("gate")
+
+    def describe(self, params: Params) -> dict[str, Any]:
+        """Resolved parameters of one sample as plain data."""
+        return {name: value[0].tolist() for name, value in params.items() if name != "gate"}
+
+    def apply(self, batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
+        """The pure function of a batch and raw draws, for a run of neighbours that are executed together.
+
+        A run starts with this layer; most kinds run alone. Containers have none, they are run by their leaves.
+        """
+        raise NotImplementedError
+
+    def on_levels(self, params: Params) -> bool:
+        """Whether it makes bytes of every image first."""
+        return False
+
+    def joins(self, run: list[Layer]) -> bool:
+        """Whether this layer can be executed together with a run of layers before it."""
+        return False
+
+    def step(self, size: Size, max_size: tuple[int, int], params: Params, like: Tensor) -> Step | None:
+        """What it does to positions, from raw draws; None if it moves nothing."""
+        return None
+
+    def out_size(self, size: Size) -> Size:
+        """(height, width) of the output for an input of a size; each a number or a (B,) tensor."""
+        return size
+
+    def leaves(self) -> list[Layer]:
+        """The layers to run one after another: itself, or for a container what it contains."""
+        return [self]
+
+    def fixed_leaves(self) -> list[Layer]:
+        """The leaves that are not random, what `eval()` runs."""
+        return [self] if self.deterministic else []
+
+    def leaf_params(self, noise: Noise) -> list[Params]:
+        """`params` of every leaf."""
+        return [self.params(noise)]
+
+    def noise(
+        self,
+        index: Tensor | None = None,
+        epoch: int | Tensor = 0,
+        *,
+        batch_size: int | None = None,
+        device: torch.device | str | None = None,
+    ) -> Noise:
+        """The draws (B, draws) of the samples with these numbers in an epoch, on `device`.
+
+        Without an index, `batch_size` samples get fresh draws, keyed by torch's default CPU generator and the rank:
+        `torch.manual_seed` repeats them.
+        """
+        epoch = checks.epoch(self, epoch)
+        if batch_size is not None:
+            batch_size = whole(self, "batch_size", batch_size, 0, 2**31 - 1)
+        return self.draw(epoch, self._numbers(index, batch_size, device))
+
+    def _numbers(
+        self, index: Tensor | None, batch_size: int | None, device: torch.device | str | None
+    ) -> Integer[Tensor, " b"]:
+        """The samples' numbers, given or fresh, on `device`."""
+        name = type(self).__name__
+        if index is None:
+            if batch_size is None:
+                raise ValueError(f"{name}.noise: give index=(B,) integers or batch_size.")
+            index = fresh_index(batch_size, device) if self.draws else torch.arange(batch_size, device=device)
+        else:
+            checks.index(self, index, batch_size)
+        return index.to(device or index.device, non_blocking=True)
+
+    def draw(self, epoch: int | Tensor, index: Tensor) -> Noise:
+        """The draws (B, draws) of samples (B,), on the device of `index`."""
+        return uniform(self.seed, epoch, index, self.draws)
+
+    def forward(
+        self,
+        images: Num[Tensor, "*b c h w"] | PackedImages | Batch,
+        noise: Noise | None = None,
+        *,
+        index: Tensor | None = None,
+        epoch: int | Tensor = 0,
+    ) -> Num[Tensor, "*b c h2 w2"] | Batch:
+        """Augments images, or a Batch with its annotations.
+
+        Args:
+            images: (B, C, H, W), (C, H, W) or clips (B, T, C, H, W), uint8 or float in [0, 1]; or PackedImages; or a
+                Batch of any of them. The frames of a clip share their draw.
+            noise: (B, draws) from `noise(...)` to replay; drawn if not given.
+            index, epoch: what keys the draw, if no noise is given; a Batch brings its own index. Without an index
+                every call draws anew, keyed by torch's default CPU generator.
+
+        Returns:
+            What came in, augmented: images as float (uint8 becomes float32) or `dtype`, channels_last. In `eval()`
+            only what is not random is applied.
+
+        Raises:
+            TypeError, ValueError: images, annotations or noise that do not fit each other; see `augment.engine.inputs`.
+        """
+        batch, frames, close = opened(images)
+        if noise is not None:
+            checks.given_noise(self, noise, batch.device, len(batch) // frames, self.draws)
+        epoch = checks.epoch(self, epoch)
+        noise = self._noise_for(batch, len(batch) // frames, noise, index, epoch) if self.training else None
+        if noise is not None and frames > 1:
+            noise = noise.repeat_interleave(frames, dim=0)
+        with torch.autocast(batch.device.type, enabled=False):  # it rounds positions: 1.4 px in bfloat16
+            return close(self.executed(batch, noise))
+
+    def _noise_for(
+        self, batch: Batch, size: int, noise: Noise | None, index: Tensor | None, epoch: int | Tensor
+    ) -> Noise:
+        """The noise given, or drawn for `size` samples, checked."""
+        if noise is None:
+            index = batch.index if index is None else index
+            noise = self.noise(index, epoch, batch_size=size, device=batch.device)
+        return noise
+
+    def _active(self, batch: Batch, noise: Noise | None) -> tuple[list[Layer], list[Params]]:
+        """The leaves to run and their raw draws; without noise those that are not random."""
+        if noise is not None:
+            return self.leaves(), self.leaf_params(noise)
+        leaves = self.fixed_leaves()
+        empty = torch.zeros(len(batch), 0, device=batch.device)
+        return leaves, [leaf.params(empty) for leaf in leaves]
+
+    def executed(self, batch: Batch, noise: Noise | None) -> Batch:
+        """`run` of the whole batch, or of one piece after another, the image channels_last."""
+        if not may_be_cut(self, batch) or looks_at_batch(self):  # the second takes longer to find out
+            return in_order(self.run(batch, noise))
+
+        def piece(rows: slice) -> Batch:
+            return self.run(batch.map(lambda part: part[rows]), None if noise is None else noise[rows])
+
+        return in_pieces(piece, cuts(batch))
+
+    def run(self, batch: Batch, noise: Noise | None) -> Batch:
+        """The pure function: a batch and its noise, or no noise for what is not random, to the finished batch."""
+        if noise is not None and not isinstance(batch.image, PackedImages):
+            self.out_size(batch.size)  # containers refuse layers that change it
+        dtype = result_dtype(batch.image, self.dtype)
+        leaves, params = self._active(batch, noise)
+        for run in _runs(leaves):
+            drawn, params, leaves = params[: len(run)], params[len(run) :], leaves[len(run) :]
+            levels = len(leaves) > 0 and leaves[0].on_levels(params[0])
+            batch = batch.replace(between=torch.uint8 if levels else kept_dtype(dtype))
+            batch = run[0].apply(batch, drawn, run)
+        return batch.replace(image=finished(batch.image, dtype), between=torch.float32)
+
+    def inverse(
+        self,
+        batch: Batch,
+        noise: Noise | None = None,
+        *,
+        size: tuple[int, int],
+        index: Tensor | None = None,
+        epoch: int | Tensor = 0,
+    ) -> Batch:
+        """Takes predictions back to the original images: undoes the geometry, and nothing else.
+
+        Args:
+            batch: in the geometry of the augmented images; `image` may be any maps (B, K, h, w), e.g. scores, of the
+                size (h, w) of these.
+            noise: what the images were augmented with, or index and epoch; not needed in `eval()`.
+            size: (height, width) of the original images.
+
+        Returns:
+            Maps (interpolated), masks (nearest), boxes and keypoints on the original images; 0 where the augmented
+            images did not show them.
+        """
+        batch, _, close = opened(batch, maps=True)
+        if noise is not None:
+            checks.given_noise(self, noise, batch.device, len(batch), self.draws)
+        epoch = checks.epoch(self, epoch)
+        size = checks.image_size(self, size)
+        noise = self._noise_for(batch, len(batch), noise, index, epoch) if self.training else None
+        with torch.autocast(batch.device.type, enabled=False):
+            steps = steps_of(*self._active(batch, noise), batch, size)
+            if steps:
+                self._check_size(batch.size, steps[-1].out_size, size)
+                dtype = result_dtype(batch.image, None)
+                batch = warp(batch, [inverted(step) for step in reversed(steps)])
+                batch = batch.replace(image=finished(batch.image, dtype))
+        return close(batch)
+
+    def _check_size(self, given: Size, out: Size, size: Size) -> None:
+        if given != out:
+            raise ValueError(
+                f"{type(self).__name__}.inverse: images must be {tuple(out)}, as what the layer makes of "
+                f"size={tuple(size)}, got {tuple(given)}."
+            )
+
+    def explain(self, noise: Tensor, size: tuple[int, int]) -> dict[str, Any]:
+        """What one sample gets, as plain data that survives JSON and replays: noise = tensor([explained["noise"]]).
+
+        Args:
+            noise: (draws,), one row of `noise(...)`.
+            size: (height, width) of the sample's image.
+
+        Returns:
+            {"noise": [...], "size": [height, width], "layers": [{"layer": name, "applied": bool, quantity: value or
+            list of values, ...}, ...]}, quantities in the units of their layer, pixels where it resolves them.
+        """
+        size = current = checks.image_size(self, size)
+        checks.noise_of_one(self, noise, self.draws)
+        described = []
+        with torch.no_grad():
+            for leaf, drawn in zip(self.leaves(), self.leaf_params(noise[None]), strict=True):
+                applied = bool(drawn["gate"][0]) if "gate" in drawn else True
+                told = leaf.describe(leaf.resolve(drawn, current))
+                described.append({"layer": type(leaf).__name__, "applied": applied} | told)
+                current = leaf.out_size(current)
+        return {"noise": noise.tolist(), "size": list(size), "layers": described}
+
+
+def _runs(leaves: list[Layer]) -> list[list[Layer]]:
+    """Neighbours that are executed together."""
+    runs: list[list[Layer]] = []
+    for leaf in leaves:
+        if runs and leaf.joins(runs[-1]):
+            runs[-1].append(leaf)
+        else:
+            runs.append([leaf])
+    return runs
+
+
+def steps_of(leaves: list[Layer], params: list[Params], batch: Batch, size: Size) -> list[Step]:
+    """The geometry of leaves one after another, for images of a size; layers that move nothing have none."""
+    packed = isinstance(batch.image, PackedImages)
+    largest = batch.image.max_size if packed else size
+    dtype = torch.float32 if packed else compute_dtype(dtype_of(batch.image))
+    like, steps = torch.empty(len(batch), 0, dtype=dtype, device=batch.device), []
+    for leaf, drawn in zip(leaves, params, strict=True):
+        steps.append(leaf.step(size, largest, drawn, like))
+        size, largest = leaf.out_size(size), leaf.out_size(largest)
+    return [step for step in steps if step is not None]

@@ -1,0 +1,1 @@
+"""What travels: batches, packed images, pixels and their colours and types. Imports nothing else of `augment`."""

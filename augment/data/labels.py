@@ -1,0 +1,78 @@
+"""Class labels as what can be mixed, weights of classes or targets, and back.
+
+| label | what it is | comes out |
+|---|---|---|
+| (B,) or (B, 1) integers, (B,) booleans, `num_classes` given | class numbers | (B, num_classes) floats |
+| (B, C) integers or booleans | a multi-hot | (B, C) floats |
+| (B,) booleans, no `num_classes` | binary targets | (B,) floats |
+| (B,) floats | targets, as of a regression | (B,) floats |
+| (B, C) floats | probabilities or targets | (B, C) floats |
+
+Floats keep their type; others take that of the images.
+"""
+
+import torch
+from torch import Tensor
+
+from augment.data.memory import has_memory
+from augment.data.pixels import compute_dtype
+from augment.data.types import Float, Shaped
+
+
+def mixable(
+    layer: str, label: Shaped[Tensor, "b ..."], classes: int | None, dtype: torch.dtype
+) -> Float[Tensor, "b c"]:
+    """Labels with one column a class or target.
+
+    Args:
+        layer: its name, for errors.
+        classes: how many there are of class numbers; None if there are no class numbers.
+        dtype: for labels that are no floats.
+
+    Raises:
+        ValueError: integers that are neither class numbers nor a multi-hot. On a CPU that includes their values;
+            elsewhere, where they are not read, a class number that is none has no class.
+    """
+    if label.is_floating_point():
+        return _columns(label).to(compute_dtype(label.dtype))
+    boolean, columns = label.dtype == torch.bool, label.shape[1] if label.ndim == 2 else None
+    if columns is not None and (boolean or columns > 1 or columns == classes):
+        if classes not in (None, columns):
+            raise ValueError(f"{layer}: a multi-hot label must have num_classes={classes} columns, got {columns}.")
+        _check_values(layer, label, 2, "a multi-hot label")
+        return label.to(dtype)
+    if classes is not None:
+        number = _columns(label).to(torch.int64)
+        _check_values(layer, number, classes, "class numbers")
+        return (number == torch.arange(classes, device=label.device)).to(dtype)
+    if boolean:
+        return _columns(label).to(dtype)
+    raise ValueError(
+        f"{layer}: labels {tuple(label.shape)} of {label.dtype} are class indices; give num_classes=... or (B, "
+        "classes) probabilities, or floats for targets that are no classes."
+    )
+
+
+def as_given(
+    mixed: Float[Tensor, "b c"], label: Shaped[Tensor, "b ..."], classes: int | None
+) -> Float[Tensor, "b ..."]:
+    """Mixed labels in the shape and type of what came in, class numbers as weights of all classes."""
+    if label.is_floating_point():
+        mixed = mixed.to(label.dtype)
+    numbers = classes is not None and not label.is_floating_point()
+    return mixed.squeeze(1) if label.ndim == 1 and not numbers else mixed
+
+
+def _columns(label: Tensor) -> Tensor:
+    return label[:, None] if label.ndim == 1 else label
+
+
+def _check_values(layer: str, label: Tensor, end: int, what: str) -> None:
+    if label.dtype == torch.bool or not has_memory(label) or not label.numel():
+        return
+    low, high = label.to(torch.int64).aminmax()
+    if low < 0 or high >= end:
+        wrong = int(low) if low < 0 else int(high)
+        raise ValueError(
+            f"{layer}: {what} must lie within [0, {end - 1}], got {wrong}; a sample without a label cannot be mixed."
+        )

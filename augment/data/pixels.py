@@ -1,0 +1,124 @@
+"""How pixels are held between stages: value ranges, dtypes, and images as tuples of channel planes.
+
+Inside a pipeline an image is either one (B, C, H, W) tensor or a tuple of C planes (B, H, W). Planes are what
+pixel operators compute on: every channel then is a plain variable, and a compiler keeps a pixel's channels in
+registers through the whole chain (twice as fast as one stacked tensor on a CPU).
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from augment.data.types import Images, Params, Planes, Shaped
+from augment.kernels.cuda import inductor as lowering
+from augment.kernels.cuda.inductor import stack
+
+BYTE = 1 / 255
+"""Bytes become floats by this factor everywhere, so that every path gives the same bits."""
+
+NOTHING = 1e-30
+"""A difference of values that counts as none where it is divided by: gradients divide by its square."""
+
+
+def compute_dtype(dtype: torch.dtype) -> torch.dtype:
+    """Pixels are computed in float32, or in float64 if they are given so."""
+    return torch.float64 if dtype == torch.float64 else torch.float32
+
+
+def to_float(value: Tensor) -> Tensor:
+    """uint8 [0, 255] -> float32 [0, 1]; half precision -> float32; float32 and float64 stay."""
+    as_float = value.to(compute_dtype(value.dtype))
+    return as_float.mul_(BYTE) if value.dtype == torch.uint8 else as_float  # in place on what was just written
+
+
+def to_bytes(value: Tensor) -> Tensor:
+    """Float [0, 1] -> the nearest of uint8 [0, 255]; uint8 stays."""
+    return value if value.dtype == torch.uint8 else whole_bytes((value * 255).round().clamp(0, 255))
+
+
+def whole_bytes(levels: Tensor) -> Tensor:
+    """Floats in [0, 255] without their fraction; by way of int32, as torch's own conversion is four times as slow."""
+    return levels.to(torch.int32).to(torch.uint8)
+
+
+def colours(channels: int) -> int:
+    """How many channels, the first ones, are not alpha: that is the last of 2 (grey) or 4 (red, green, blue)."""
+    return channels - 1 if channels in (2, 4) else channels
+
+
+def on_colours(image: Images, function: Callable[[Images], Images]) -> Images:
+    """Applies a function to all channels but alpha, which stays, as bytes or floats like what comes out."""
+    count = colours(image.shape[1])
+    if count == image.shape[1]:
+        return function(image)
+    out, alpha = function(image[:, :count]), image[:, count:]
+    return torch.cat([out, alpha if out.dtype == alpha.dtype else to_float(alpha).to(out.dtype)], 1)
+
+
+def stacked(image: Images | Planes) -> Images:
+    """The image as one tensor."""
+    return stack(image, 1) if isinstance(image, tuple) else image
+
+
+def planes(image: Images | Planes) -> Planes:
+    """The image as a tuple of channels, each contiguous in eager mode: strided ones are several times slower."""
+    if isinstance(image, tuple):
+        return image
+    return (image if torch.compiler.is_compiling() else image.contiguous()).unbind(1)
+
+
+def written(image: Images) -> Images:
+    """The image, written to memory as one tensor, or compiled code computes it again for everything that reads it."""
+    if not torch.compiler.is_compiling():
+        return image
+    kept = lowering.written(image)
+    return stack(image.unbind(1), 1) if kept is image else kept
+
+
+def each(image: Images | Planes, function: Callable[[Tensor], Tensor]) -> Planes:
+    """Applies a function to every channel."""
+    return tuple(function(plane) for plane in planes(image))
+
+
+def dtype_of(image: Images | Planes) -> torch.dtype:
+    return image[0].dtype if isinstance(image, tuple) else image.dtype
+
+
+def per_sample(value: float | Tensor) -> float | Shaped[Tensor, "b 1 1"]:
+    """A (B,) tensor shaped to broadcast over (B, H, W); numbers stay."""
+    return value[:, None, None] if isinstance(value, Tensor) else value
+
+
+def amount(params: Params, name: str, planes: Planes) -> Shaped[Tensor, "b 1 1"]:
+    """A parameter (B,) shaped to broadcast over planes, in their dtype."""
+    return params[name][:, None, None].to(planes[0].dtype)
+
+
+def result_dtype(image: object, wanted: torch.dtype | None) -> torch.dtype:
+    """What comes out of a pipeline: what is wanted, else float32 for bytes and the input's own dtype for floats."""
+    given = getattr(image, "dtype", torch.uint8)
+    return wanted or (torch.float32 if given == torch.uint8 else given)
+
+
+def kept_dtype(result: torch.dtype) -> torch.dtype:
+    """How kernels of a GPU keep values between layers: with 11 bits if a type of at most as many is to come out."""
+    return torch.float16 if result in (torch.float16, torch.bfloat16) else torch.float32
+
+
+def finished(image: Images | Planes, dtype: torch.dtype) -> Images:
+    """What leaves the layers: one tensor; integers cover [0, 255], floats [0, 1].
+
+    On a GPU it is channels_last at once. A CPU writes whole planes and has them put in order afterwards: the compiler
+    writes every third number one by one.
+    """
+    if dtype != torch.uint8:
+        image = tuple(map(to_float, image)) if isinstance(image, tuple) else to_float(image)
+    elif dtype_of(image) != torch.uint8:
+        image = each(image, to_bytes)
+    if not isinstance(image, tuple):
+        return image.to(dtype) if image.device.type == "cpu" else image.to(dtype, memory_format=torch.channels_last)
+    image = tuple(plane.to(dtype) for plane in image)
+    if image[0].device.type == "cpu":
+        return torch.stack(image, dim=1)
+    return stack(image, -1).permute(0, 3, 1, 2)

@@ -1,0 +1,78 @@
+"""A layer as plain data: what Hydra instantiates to get it again, with whatever it has learned as fixed numbers."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from augment.draws.arguments import checked, plain
+
+
+class Configured:
+    """Checks the arguments that it is built with, and remembers them.
+
+    Constructors outside of augment are left alone: what they hand on to one of its is checked there.
+    """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.__module__.partition(".")[0] == __name__.partition(".")[0] and "__init__" in vars(cls):
+            cls.__init__ = checked(cls.__init__)
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        instance = super().__new__(cls)
+        instance.__dict__["_arguments"] = (args, kwargs)  # before __init__, so not through nn.Module
+        return instance
+
+    def config(self) -> dict[str, Any]:
+        """{"_target_": "augment.Name", argument: plain data, ...}; what follows `*` in the constructor is `_args_`.
+
+        Raises:
+            TypeError: an argument is neither plain data nor a layer or distribution of augment.
+        """
+        args, kwargs = self._arguments
+        signature = inspect.signature(type(self))
+        given = signature.bind(*args, **kwargs).arguments
+        config: dict[str, Any] = {"_target_": f"augment.{type(self).__name__}"}
+        for name, value in given.items():
+            kind = signature.parameters[name].kind
+            owner = f"{type(self).__name__}: {name}"
+            if kind is inspect.Parameter.VAR_POSITIONAL:
+                config["_args_"] = [_plain(v, owner) for v in value]
+            elif kind is inspect.Parameter.VAR_KEYWORD:
+                config |= {key: _plain(v, owner) for key, v in value.items()}
+            else:
+                config[name] = _plain(value, owner)
+        return config
+
+
+def _plain(value: Any, owner: str) -> Any:
+    value = plain(value, owner)
+    if isinstance(value, Configured):
+        return value.config()
+    if isinstance(value, torch.dtype):
+        return str(value).removeprefix("torch.")
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (list, tuple, range)):
+        return [_plain(v, owner) for v in value]
+    if isinstance(value, dict):
+        return {key: _plain(v, owner) for key, v in value.items()}
+    raise TypeError(f"{owner}={value!r} cannot be written as plain data.")
+
+
+def write_yaml(config: dict[str, Any], path: str | Path) -> None:
+    """Writes plain data as YAML; makes the folder if it is missing.
+
+    Raises:
+        ImportError: PyYAML is missing; Hydra brings it.
+    """
+    import yaml  # only here is it needed
+
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    head = "# A fixed augmentation: python train.py augment=PATH, or hydra.utils.instantiate.\n"
+    path.write_text(head + yaml.safe_dump(config, sort_keys=False))

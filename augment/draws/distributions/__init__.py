@@ -1,0 +1,14 @@
+"""Distributions: small modules that map a column of uniforms to a random quantity by the inverse CDF.
+
+The inverse CDF is the reparameterisation trick: a sample is a differentiable function of the bounds. With
+`learnable=True` the bounds become parameters that no optimizer step can push out of their legal range.
+Fixed bounds are plain numbers, not buffers: nothing casts them to half precision, overwrites them from rank 0 or
+keeps an old value in a checkpoint.
+"""
+
+from augment.draws.distributions.base import Distribution
+from augment.draws.distributions.beta import Beta
+from augment.draws.distributions.continuous import Constant, LogUniform, Normal, Spread, Uniform
+from augment.draws.distributions.discrete import Bernoulli, Choice
+
+__all__ = ["Bernoulli", "Beta", "Choice", "Constant", "Distribution", "LogUniform", "Normal", "Spread", "Uniform"]

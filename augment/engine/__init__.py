@@ -1,0 +1,1 @@
+"""How a batch is executed: opened and checked, warped in runs, cut into chunks, compiled, replayed."""

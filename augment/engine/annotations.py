@@ -1,0 +1,105 @@
+"""What belongs to an image moves with it: masks, boxes and keypoints through a run of warps."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from augment.data.batch import Batch
+from augment.data.pixels import stacked
+from augment.data.types import Bool, Float, Size
+from augment.geometry.interpolation import Grid, Window
+from augment.geometry.matrix import Points
+from augment.geometry.motion import Step, find, look
+from augment.kernels.reference.sampling import sample
+
+_EDGE_POINTS = 9
+"""How many points stand for each side of a box where a displacement may bend it; straight sides need their ends."""
+
+
+def warp_mask(mask: Tensor, x: Grid, y: Grid, inside: Sequence[Bool[Tensor, "b #oh #ow"]]) -> Tensor:
+    """(B, H, W) or (B, M, H, W) at source positions, by the nearest pixel; 0 where a frame's outside is seen."""
+    layered = mask if mask.ndim == 4 else mask[:, None]
+    layered = layered.to(torch.uint8) if mask.dtype == torch.bool else layered
+    out = stacked(sample(layered, x, y, Window.whole(tuple(layered.shape[-2:])), "nearest"))
+    for shown in inside:
+        out = torch.where(shown[:, None], out, 0)
+    out = out.to(mask.dtype)
+    return out if mask.ndim == 4 else out[:, 0]
+
+
+def warp_keypoints(steps: Sequence[Step], batch: Batch) -> dict[str, Tensor]:
+    """Positions, and which of them the output still shows."""
+    given = batch.keypoints
+    points, reached = _forward(steps, given[..., :2].to(steps[0].matrix.dtype))
+    visible = reached & in_frame(points, steps[-1].out_size) & batch.keypoints_visible
+    return {"keypoints": moved_to(points.to(given.dtype), given), "keypoints_visible": visible}
+
+
+def moved_to(points: Points, given: Float[Tensor, "b n k"]) -> Float[Tensor, "b n k"]:
+    """Keypoints at other positions, with the visibility that they came with, if there is one."""
+    return torch.cat([points, given[..., 2:]], -1) if given.shape[2] > 2 else points
+
+
+def in_frame(points: Points, size: Size) -> Bool[Tensor, "b n"]:
+    """Which points lie in a frame of a size; what is not a number does not."""
+    height, width = (extent[:, None] if isinstance(extent, Tensor) else extent for extent in size)
+    x, y = points.unbind(-1)
+    return (x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)
+
+
+def warp_boxes(steps: Sequence[Step], batch: Batch) -> dict[str, Tensor]:
+    """The upright boxes around what the warps make of them, clipped to the frame, and the share left of each."""
+    boxes = batch.boxes.to(steps[0].matrix.dtype)
+    share = batch.boxes_visible.to(boxes.dtype)
+    run: list[Step] = []
+    for step in steps:
+        run.append(step)
+        if step.window is not None or step is steps[-1]:  # what a crop cuts off does not come back
+            boxes, kept = _clipped(_hull(run, boxes), step.out_size)
+            share, run = share * kept, []
+    return {"boxes": boxes.to(batch.boxes.dtype), "boxes_visible": share.to(torch.float32)}
+
+
+def _hull(steps: Sequence[Step], boxes: Float[Tensor, "b n 4"]) -> Float[Tensor, "b n 4"]:
+    """The smallest upright box around the image of each box's outline."""
+    count = 2 if all(step.displace is None for step in steps) else _EDGE_POINTS
+    along = torch.linspace(0, 1, count, dtype=boxes.dtype, device=boxes.device)
+    x1, y1, x2, y2 = (edge[..., None] for edge in boxes.unbind(-1))
+    x, y = x1 + (x2 - x1) * along, y1 + (y2 - y1) * along
+    sides = [(x, y1.expand_as(x)), (x, y2.expand_as(x)), (x1.expand_as(y), y), (x2.expand_as(y), y)]
+    outline = torch.stack([torch.cat(part, dim=-1) for part in zip(*sides, strict=True)], dim=-1) - 0.5
+    moved, _ = _forward(steps, outline.flatten(1, 2))
+    moved = moved.unflatten(1, outline.shape[1:3]) + 0.5
+    return torch.cat([moved.amin(2), moved.amax(2)], dim=-1)
+
+
+def _clipped(boxes: Float[Tensor, "b n 4"], size: Size) -> tuple[Float[Tensor, "b n 4"], Float[Tensor, "b n"]]:
+    """Boxes cut to the frame, and the share of each one's area that lies in it (0 for boxes without area or of NaN)."""
+    height, width = (extent[:, None] if isinstance(extent, Tensor) else extent for extent in size)
+    x1, y1, x2, y2 = boxes.unbind(-1)
+    inside = [_within(edge, limit) for edge, limit in ((x1, width), (y1, height), (x2, width), (y2, height))]
+    area = (x2 - x1) * (y2 - y1)
+    left = (inside[2] - inside[0]) * (inside[3] - inside[1])
+    return torch.stack(inside, dim=-1), torch.where(area > 0, left / torch.where(area > 0, area, 1.0), 0.0)
+
+
+def _within(edge: Tensor, limit: int | Tensor) -> Tensor:
+    edge = edge.clamp(min=0)
+    return edge.minimum(limit.to(edge.dtype)) if isinstance(limit, Tensor) else edge.clamp(max=limit)
+
+
+def _forward(steps: Sequence[Step], points: Points) -> tuple[Points, Bool[Tensor, "b n"]]:
+    """Where points of the source end up in the output, and whether the output shows them at all."""
+    x, y = points[:, None, :, 0], points[:, None, :, 1]
+    reached = torch.ones_like(points[..., 0], dtype=torch.bool)
+    for step in steps:
+        u, v = find(step, x, y)
+        if step.displace is not None:  # found by iteration
+            back = look(step, u, v)
+            reached = reached & (torch.hypot(back[0] - x, back[1] - y)[:, 0] < 0.25)
+        if step.projective:  # behind the camera
+            m = step.matrix
+            reached = reached & (m[:, 2, 0, None] * u[:, 0] + m[:, 2, 1, None] * v[:, 0] + m[:, 2, 2, None] > 0)
+        x, y = u, v
+    return torch.stack([x[:, 0], y[:, 0]], dim=-1), reached

@@ -1,0 +1,109 @@
+"""The compiled pass of a pipeline: one graph, for batches of every size.
+
+What torch compiles it also keeps on disk (Inductor's FX graph cache, in TORCHINDUCTOR_CACHE_DIR, by default a folder of
+the system's temporary one), so that only the first process on a machine pays in full. Point the variable at a folder
+that outlives the job, or is shared by the nodes, where temporary folders do not.
+"""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from augment.data.batch import Batch, PackedImages
+from augment.data.types import Noise
+from augment.draws.noise import Key, key_of, uniform
+from augment.engine.cuda_graphs import Pass, Replayed
+
+MODES = ("default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")
+CUDA_GRAPHED = {"reduce-overhead": "default", "max-autotune": "max-autotune-no-cudagraphs"}
+"""The modes that replay CUDA graphs (`augment.engine.cuda_graphs`), and how the code in these is compiled. The keys of
+the draws are inputs, so every replay has fresh draws.
+"""
+
+_OPTIONS = {"triton.max_tiles": 1}
+"""Of Inductor. Its square tiles of a batch that is put in order of channels were slower than pixels in a row."""
+
+_SIZES = 32
+"""For how many image sizes a pipeline compiles before it runs further ones in eager mode."""
+
+
+class CompiledPass:
+    """Calls a pure function of (batch, noise) through `torch.compile(fullgraph=True)`.
+
+    The number of samples is a variable of the compiled code: a smaller last batch does not compile again. Heights and
+    widths are constants of it: a new image size does, except for packed images, whose sizes are data.
+    """
+
+    def __init__(self, module: nn.Module, function: Pass, mode: str | None) -> None:
+        known = inspect.signature(torch.compile).parameters
+        # where torch can, each pipeline has its own count of compilations; else all pipelines of a process share 8
+        own = {"isolate_recompiles": True, "recompile_limit": _SIZES} if "isolate_recompiles" in known else {}
+        self.compiled = _compiled(function, mode, **own)
+        self.full = False
+        self.replayed = Replayed(module, self.launched) if mode in CUDA_GRAPHED else None
+
+    def __call__(self, batch: Batch, noise: Noise | Key | None) -> Batch:
+        run = self.replayed if self.replayed and batch.device.type == "cuda" else self.launched
+        return run(batch, noise)
+
+    def launched(self, batch: Batch, noise: Noise | Key | None) -> Batch:
+        """The compiled pass, kernel by kernel."""
+        batch = batch.map(_with_variable_length)
+        if noise is not None:
+            _with_variable_length(noise.index if isinstance(noise, Key) else noise)
+        return self._known(batch, noise) if self.full else self._known_or_new(batch, noise)
+
+    def _known_or_new(self, batch: Batch, noise: Noise | Key | None) -> Batch:
+        try:
+            return self.compiled(batch, noise)
+        except torch._dynamo.exc.FailOnRecompileLimitHit:
+            self.full = True
+        warnings.warn(
+            "Pipeline: too many image sizes or pipelines were compiled already, so that new ones run in eager mode; "
+            "bring images to fewer sizes first, or give PackedImages.",
+            stacklevel=2,
+        )
+        return self._known(batch, noise)
+
+    def _known(self, batch: Batch, noise: Noise | Key | None) -> Batch:
+        """Compiled code where there is some, eager mode elsewhere."""
+        with torch.compiler.set_stance("eager_on_recompile"):
+            return self.compiled(batch, noise)
+
+
+class CompiledNoise:
+    """`augment.draws.noise.uniform` as one kernel instead of a hundred, whose launches a GPU would wait for."""
+
+    def __init__(self) -> None:
+        self.compiled = _compiled(uniform, None)
+
+    def __call__(self, seed: int, epoch: int | Tensor, index: Tensor, columns: int) -> Noise:
+        index, epoch = key_of(_with_variable_length(index), epoch)
+        return self.compiled(seed, epoch, index, columns)
+
+
+def _compiled(function: Callable[..., Any], mode: str | None, **options: Any) -> Callable[..., Any]:
+    known = torch._inductor.list_mode_options(CUDA_GRAPHED.get(mode, mode) or "default")
+    return torch.compile(function, fullgraph=True, options=known | _OPTIONS, **options)
+
+
+def _with_variable_length(part: Any) -> Any:
+    """Tells the compiler that the first dimension varies, and brings what is static of packed images to few values."""
+    if isinstance(part, PackedImages):
+        _with_variable_length(part.data)
+        _with_variable_length(part.sizes)
+        return part.unchecked(max_size=(_rounded_up(max(part.max_size)),) * 2)
+    torch._dynamo.maybe_mark_dynamic(part, 0)
+    return part
+
+
+def _rounded_up(extent: int) -> int:
+    """The next of 2, 3, 4, 6, 8, 12 ...: the largest size of a batch decides how many taps the code has."""
+    power = 1 << max(extent - 1, 1).bit_length()
+    return power * 3 // 4 if extent <= power * 3 // 4 else power

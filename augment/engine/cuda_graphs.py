@@ -1,0 +1,150 @@
+"""CUDA graphs of compiled passes: one call launches all kernels, which the host would launch one by one.
+
+Torch has its own (`mode="reduce-overhead"`), below its guards, which take longer on the host than a batch on the GPU.
+These stand above: a replay looks at what it is given and at the module's attributes, and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from operator import is_
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from augment.data.batch import Batch
+from augment.data.context import recorded
+from augment.data.types import Noise
+from augment.draws.noise import Key
+
+Pass = Callable[[Batch, Noise | Key | None], Batch]
+
+_WARM_UPS = 2
+"""Calls before a capture, in which kernels are compiled, tuned and loaded."""
+
+_KINDS = 8
+"""Of batches that a pass is captured for; others are launched kernel by kernel."""
+
+_IN_PLACE = 3
+"""Graphs of a kind that read the images where they are and give away what they write to. Each keeps memory of its own
+for what stands between. Loaders and training loops use the same two or three places again and again.
+"""
+
+
+class Replayed:
+    """Calls a pass by replaying what a call with the like of its inputs launched.
+
+    A change of the module's attributes, parameters or layers by assignment is noticed, and captured anew; one within a
+    list or dictionary that an attribute holds is not. What comes out is for the stream that the call was made on; a
+    copy of it is for others: its memory is written to again once nobody holds it.
+    """
+
+    def __init__(self, module: nn.Module, function: Pass) -> None:
+        self.module, self.function = module, function
+        self.captured: dict[tuple, list[Captured]] = {}
+        self.state: State | None = None
+
+    def __call__(self, batch: Batch, noise: Noise | Key | None) -> Batch:
+        if torch.cuda.is_current_stream_capturing():
+            return self.function(batch, noise)  # into the graph of whoever captures
+        given = list(_tensors(batch, noise))
+        if self.state is None or not self.state.holds():
+            self.captured, self.state = {}, State(self.module)
+        if recorded(given) or recorded(self.state.tensors) or not all(isinstance(x, Tensor) for x in given):
+            return self.function(batch, noise)
+        stream = torch.cuda.current_stream().cuda_stream
+        kind = (stream, batch.box_format, *batch.parts(), *((x.shape, x.stride(), x.dtype) for x in given))
+        if kind not in self.captured:
+            if len(self.captured) >= _KINDS or not all(map(_dense, given)) or len({x.device for x in given}) > 1:
+                return self.function(batch, noise)
+            self.captured[kind] = []
+        return self._ready(self.captured[kind], batch, noise)(given)
+
+    def _ready(self, graphs: list[Captured], batch: Batch, noise: Noise | Key | None) -> Captured:
+        """A graph for images that are where these are; else one more, the last of which copies them."""
+        found = next((graph for graph in graphs if graph.ready(batch.image)), None)
+        if found is None:
+            found = Captured(self.function, batch, noise, copies=len(graphs) == _IN_PLACE)
+            graphs.append(found)
+        return found
+
+
+class State:
+    """What a module's pass depends on besides its inputs, as it was."""
+
+    def __init__(self, module: nn.Module) -> None:
+        own = set(vars(nn.Module())) - {"training"}
+        places = [(vars(m), name) for m in module.modules() for name in vars(m) if name not in own and name[0] != "_"]
+        places += [
+            (held, name) for m in module.modules() for held in (m._parameters, m._buffers, m._modules) for name in held
+        ]
+        self.places, self.values = places, [held[name] for held, name in places]
+        self.tensors = [value for value in self.values if isinstance(value, Tensor)]
+        self.addresses = [tensor.data_ptr() for tensor in self.tensors]
+
+    def holds(self) -> bool:
+        now = [held.get(name) for held, name in self.places]
+        return all(map(is_, now, self.values)) and self.addresses == [tensor.data_ptr() for tensor in self.tensors]
+
+
+class Captured:
+    """A CUDA graph with memory for its outputs, and for its inputs.
+
+    Args:
+        function: what is captured.
+        batch, noise: what it is captured with.
+        copies: copy the images in and the results out; else the graph reads the images where they are, and gives its
+            results away until it is `ready` again.
+    """
+
+    def __init__(self, function: Pass, batch: Batch, noise: Noise | Key | None, copies: bool) -> None:
+        with torch.inference_mode(False), torch.no_grad():
+            self.copies, self.address = copies, batch.image.data_ptr()
+            in_place = None if copies else batch.image
+            batch = batch.map(lambda x: x if x is in_place else x.clone())
+            noise = _each(noise, Tensor.clone)
+            inputs = list(_tensors(batch, noise))
+            self.inputs = inputs if copies else inputs[1:]  # the image is the first
+            aside, now = torch.cuda.Stream(), torch.cuda.current_stream()
+            aside.wait_stream(now)
+            with torch.cuda.stream(aside):
+                for _ in range(_WARM_UPS):
+                    function(batch, noise)
+            now.wait_stream(aside)
+            self.graph = torch.cuda.CUDAGraph()
+            there = {x.untyped_storage().data_ptr() for x in inputs}
+            # other threads may go on, to pin memory for instance
+            with torch.cuda.graph(self.graph, capture_error_mode="thread_local"):
+                output = function(batch, noise)
+                self.output = output.map(lambda x: x.clone() if x.untyped_storage().data_ptr() in there else x)
+        self.memory = [x.untyped_storage() for x in self.output.parts().values()]
+        self.holders = self._holders()
+
+    def ready(self, image: Tensor) -> bool:
+        """Whether it can be replayed for an image: one where it looks, while nobody holds what it gave away."""
+        return self.copies or (image.data_ptr() == self.address and self._holders() == self.holders)
+
+    def __call__(self, given: list[Tensor]) -> Batch:
+        with torch.no_grad():
+            torch._foreach_copy_(self.inputs, given if self.copies else given[1:])
+            self.graph.replay()
+            return self.output.map(Tensor.clone if self.copies else Tensor.detach)
+
+    def _holders(self) -> list[int]:
+        """How many tensors share the memory of each output, views of it included."""
+        return [torch._C._storage_Use_Count(memory._cdata) for memory in self.memory]
+
+
+def _tensors(batch: Batch, noise: Noise | Key | None) -> Iterator[Any]:
+    yield from batch.parts().values()
+    yield from (noise,) if isinstance(noise, Tensor) else noise or ()
+
+
+def _each(noise: Noise | Key | None, function: Callable[[Tensor], Tensor]) -> Noise | Key | None:
+    return Key(*map(function, noise)) if isinstance(noise, Key) else None if noise is None else function(noise)
+
+
+def _dense(value: Tensor) -> bool:
+    """Whether a copy of a tensor has the same strides."""
+    return torch.empty_like(value).stride() == value.stride()

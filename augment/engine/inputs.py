@@ -1,0 +1,148 @@
+"""What may go into a layer: one check of a whole call, for layers of every kind, before anything is done.
+
+Types and shapes are compared everywhere. Values are looked at only where they lie in this process's memory, and only
+a few of them.
+"""
+
+import math
+import warnings
+
+import torch
+from torch import Tensor
+
+from augment.data.batch import Batch, PackedImages
+from augment.data.memory import has_memory
+
+_SHAPES = {
+    "label": "(B,) or (B, classes)",
+    "mask": "(B, H, W) or (B, M, H, W)",
+    "boxes": "(B, N, 4)",
+    "boxes_visible": "(B, N)",
+    "keypoints": "(B, N, 2), or (B, N, 3) with COCO's visibility",
+    "keypoints_visible": "(B, N)",
+    "index": "(B,)",
+}
+
+_TO_CHANNELS_FIRST = {3: "permute(2, 0, 1)", 4: "permute(0, 3, 1, 2)", 5: "permute(0, 1, 4, 2, 3)"}
+
+_BRIGHTEST = 32
+"""Floats above it are no images in [0, 1], nor normalized ones: those reach 20 with a standard deviation of 0.05."""
+
+
+def check_images(images: object) -> None:
+    """Refuses what are no images: another type, another number of dimensions."""
+    if isinstance(images, PackedImages):
+        return
+    if not isinstance(images, Tensor):
+        raise TypeError(f"images must be a tensor, PackedImages or a Batch, got {type(images).__name__}.")
+    if images.ndim not in (3, 4, 5):
+        raise ValueError(f"images must be (B, C, H, W), (C, H, W) or (B, T, C, H, W), got {tuple(images.shape)}.")
+    if images.dtype != torch.uint8 and not images.is_floating_point():
+        raise TypeError(f"images must be uint8 or float in [0, 1], got {images.dtype}.")
+    if 0 in images.shape[-3:]:  # an empty batch is fine
+        raise ValueError(f"images must have at least one channel and one pixel, got {tuple(images.shape)}.")
+
+
+def check_layout(images: Tensor | PackedImages) -> None:
+    """Refuses images whose channels come last: more than 4 channels, more than 4 high, and 1, 3 or 4 wide."""
+    packed = isinstance(images, PackedImages)
+    channels, height, width = (images.channels, *images.max_size) if packed else images.shape[-3:]
+    if channels > 4 and height > 4 and width in (1, 3, 4):
+        if packed:
+            raise ValueError(
+                f"PackedImages: images must be (C, H, W), got ({channels}, {height}, {width}), whose channels seem to "
+                "come last: call permute(2, 0, 1) on each."
+            )
+        raise ValueError(
+            f"images must be (B, C, H, W), got {tuple(images.shape)}, whose channels seem to come last: call "
+            f"images.{_TO_CHANNELS_FIRST[images.ndim]}."
+        )
+
+
+def check_range(images: Tensor | PackedImages) -> None:
+    """Warns of floats that reach as far as bytes do, from a few values."""
+    if isinstance(images, PackedImages) or not (images.is_floating_point() and has_memory(images) and images.numel()):
+        return
+    if _some_of(images).amax().item() > _BRIGHTEST:
+        warnings.warn(
+            "images: floats must lie in [0, 1], and these reach as far as bytes do; many layers cut them to white. "
+            "Give uint8, or divide by 255.",
+            stacklevel=6,  # opened, forward and two calls of nn.Module lie between this and the caller
+        )
+
+
+def _some_of(images: Tensor) -> Tensor:
+    """4 to 7 places along each dimension, so that a look at them takes microseconds whatever the size."""
+    steps = [max(1, n // 4) for n in images.shape]
+    counts = [-(-n // step) for n, step in zip(images.shape, steps, strict=True)]
+    strides = [stride * step for stride, step in zip(images.stride(), steps, strict=True)]
+    return images.detach().as_strided(counts, strides)
+
+
+def check_annotations(batch: Batch) -> None:
+    """Refuses annotations that do not belong to the images: another number of them, another size or type."""
+    if batch.box_format not in ("xyxy", "xywh"):
+        raise ValueError(f"Batch: box_format={batch.box_format!r} must be 'xyxy' or 'xywh'.")
+    for name, part in batch.parts().items():
+        if name == "image":
+            continue
+        if not isinstance(part, Tensor):
+            raise TypeError(f"Batch: {name} must be a tensor {_SHAPES[name]}, got {type(part).__name__}.")
+        if name == "mask" and isinstance(batch.image, PackedImages):
+            raise ValueError("Batch: masks need images of one size: packed images carry none.")
+        if not _fits(batch, name, part):
+            raise ValueError(f"Batch: {name} must be {_SHAPES[name]} for {_of(batch)}, got {tuple(part.shape)}.")
+        _check_type(name, part)
+
+
+def _fits(batch: Batch, name: str, part: Tensor) -> bool:
+    """Whether the shape of an annotation is that of the images, or of the boxes or keypoints that it tells about."""
+    images = batch.image
+    count = images.sizes.shape[0] if isinstance(images, PackedImages) else images.shape[0]
+    if part.ndim == 0 or part.shape[0] != count:
+        return False
+    if name == "label":
+        return part.ndim <= 2
+    if name == "mask":
+        return part.ndim in (3, 4) and part.shape[-2:] == images.shape[-2:]
+    if name == "index":
+        return part.ndim == 1
+    if name == "boxes":
+        return part.ndim == 3 and part.shape[2] == 4
+    if name == "keypoints":
+        return part.ndim == 3 and part.shape[2] in (2, 3)
+    owner = getattr(batch, name.removesuffix("_visible"))
+    return owner is not None and part.shape == owner.shape[:2]
+
+
+def _of(batch: Batch) -> str:
+    if isinstance(batch.image, PackedImages):
+        return f"{len(batch)} packed images"
+    shapes = {name: tuple(getattr(batch, name).shape) for name in ("boxes", "keypoints") if name in batch.parts()}
+    with_rows = "".join(f", {name} {shape}" for name, shape in shapes.items())
+    return f"images {tuple(batch.image.shape)}{with_rows}"
+
+
+def _check_type(name: str, part: Tensor) -> None:
+    if name in ("boxes", "keypoints", "boxes_visible") and (part.dtype == torch.bool or part.is_complex()):
+        raise TypeError(f"Batch: {name} must be floats or integers, got {part.dtype}.")
+    if name == "keypoints_visible" and part.dtype != torch.bool:
+        raise TypeError(
+            f"Batch: keypoints_visible must be bool, got {part.dtype}; COCO's visibility is keypoints' third column."
+        )
+    if name == "index" and (part.dtype == torch.bool or part.is_floating_point() or part.is_complex()):
+        raise TypeError(f"Batch: index must be (B,) integers, got {part.dtype}.")
+
+
+def check_finite(name: str, rows: Tensor, visible: Tensor | None) -> None:
+    """Refuses boxes or keypoints (B, N, ...) that are not finite in rows that are not marked as not visible."""
+    if not (rows.is_floating_point() and has_memory(rows)) or math.isfinite(rows.sum().item()):
+        return
+    bad = ~torch.isfinite(rows).all(-1)
+    bad = bad if visible is None else bad & (visible > 0)
+    if bad.any():
+        image, row = bad.nonzero()[0].tolist()
+        raise ValueError(
+            f"Batch: {name}[{image}, {row}]={rows[image, row].tolist()} must be finite; a row that is not there is "
+            f"zeros, or marked by 0 in {name}_visible."
+        )

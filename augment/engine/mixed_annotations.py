@@ -1,0 +1,118 @@
+"""Boxes and keypoints of several images in one: where they end up, and what is left of them.
+
+A batch keeps its shape whatever is drawn: an image that is made of n has rows for the annotations of all n, and
+`boxes_visible` and `keypoints_visible` tell which of them it shows.
+"""
+
+import torch
+from torch import Tensor
+
+from augment.data.batch import Batch
+from augment.data.subset import where
+from augment.data.types import Bool, Float
+from augment.engine.annotations import moved_to
+
+Frame = Float[Tensor, "b 4"]
+"""x1 y1 x2 y2 in pixels from the image's corner, one rectangle a sample."""
+Boxes = Float[Tensor, "b n 4"]
+Shares = Float[Tensor, "b n"]
+Points = Float[Tensor, "b n k"]
+"""x and y in pixels, and COCO's visibility where there is one."""
+Seen = Bool[Tensor, "b n"]
+Pair = Float[Tensor, "b 2"]
+"""x and y, one pair a sample."""
+
+
+def with_room(batch: Batch, images: int) -> Batch:
+    """The batch with rows for the boxes and keypoints of so many images, those of others zero and not visible."""
+    changes = {}
+    if batch.boxes is not None:
+        changes |= {"boxes": _longer(batch.boxes, images), "boxes_visible": _longer(batch.boxes_visible, images)}
+    if batch.keypoints is not None:
+        seen = _longer(batch.keypoints_visible, images)
+        changes |= {"keypoints": _longer(batch.keypoints, images), "keypoints_visible": seen}
+    return batch.replace(**changes)
+
+
+def chosen(which: Bool[Tensor, " b"], new: Batch, old: Batch) -> Batch:
+    """Some samples of one batch, the others of another that may have fewer or more rows of boxes and keypoints."""
+    changes = {}
+    for name, part in new.parts().items():
+        other = getattr(old, name)
+        if name in ("boxes", "boxes_visible", "keypoints", "keypoints_visible"):
+            rows = max(part.shape[1], other.shape[1])
+            part, other = _filled(part, rows), _filled(other, rows)
+        if part is not other:
+            changes[name] = where(which, part, other)
+    return old.replace(**changes)
+
+
+def pasted(batch: Batch, others: Batch, partner: Tensor, frame: Frame, scale: Pair, shift: Pair) -> dict[str, Tensor]:
+    """Annotations where the image of a partner, one of others, scaled and shifted, shows in a frame of the own one.
+
+    Both have room for two images: the rows of its own come first, then the partner's.
+    """
+    changes = {}
+    if batch.boxes is not None:
+        own, there = _rows_of_own(batch.boxes, batch.boxes_visible)
+        rows, seen = _rows_of_own(others.boxes, others.boxes_visible)
+        theirs, shown = place_boxes(rows[partner], seen[partner], frame, scale, shift)
+        left = there * (1 - _overlap(own, frame))
+        changes |= {"boxes": torch.cat([own, theirs], 1), "boxes_visible": torch.cat([left, shown], 1)}
+    if batch.keypoints is not None:
+        own, there = _rows_of_own(batch.keypoints, batch.keypoints_visible)
+        rows, seen = _rows_of_own(others.keypoints, others.keypoints_visible)
+        theirs, shown = place_points(rows[partner], seen[partner], frame, scale, shift)
+        left = there & ~_within(own, frame)
+        changes |= {"keypoints": torch.cat([own, theirs], 1), "keypoints_visible": torch.cat([left, shown], 1)}
+    return changes
+
+
+def _rows_of_own(rows: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
+    return rows.chunk(2, dim=1)[0], visible.chunk(2, dim=1)[0]
+
+
+def place_boxes(boxes: Boxes, visible: Shares, frame: Frame, scale: Pair, shift: Pair) -> tuple[Boxes, Shares]:
+    """Boxes scaled, shifted and cut to a frame, and the share of each that is visible there."""
+    scale, shift = (pair.to(boxes.dtype).repeat(1, 2)[:, None] for pair in (scale, shift))
+    moved = boxes * scale + shift
+    return _cut(moved, frame), visible * _overlap(moved, frame)
+
+
+def place_points(points: Points, visible: Seen, frame: Frame, scale: Pair, shift: Pair) -> tuple[Points, Seen]:
+    """Points scaled and shifted, and which of them a frame shows."""
+    scale, shift = (pair.to(points.dtype)[:, None] for pair in (scale, shift))
+    moved = (points[..., :2] + 0.5) * scale + shift - 0.5  # pixel centres to positions from the corner, and back
+    return moved_to(moved, points), visible & _within(moved, frame)
+
+
+def _longer(part: Tensor, images: int) -> Tensor:
+    return _filled(part, part.shape[1] * images)
+
+
+def _filled(part: Tensor, rows: int) -> Tensor:
+    """Filled up with zeros to a number of rows."""
+    missing = part.new_zeros(part.shape[0], rows - part.shape[1], *part.shape[2:])
+    return torch.cat([part, missing], dim=1) if missing.shape[1] else part
+
+
+def area_of(boxes: Boxes) -> Shares:
+    return (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
+
+
+def _cut(boxes: Boxes, frame: Frame) -> Boxes:
+    """Cut to a frame; what lies outside shrinks to its border."""
+    low, high = (corner.to(boxes.dtype).repeat(1, 2)[:, None] for corner in (frame[:, :2], frame[:, 2:]))
+    return boxes.maximum(low).minimum(high)
+
+
+def _overlap(boxes: Boxes, frame: Frame) -> Shares:
+    """The share of each box that lies in a frame; 0 for boxes without area or of NaN."""
+    area = area_of(boxes)
+    share = area_of(_cut(boxes, frame)) / torch.where(area > 0, area, 1.0)
+    return torch.where(area > 0, share, 0.0).to(torch.float32)
+
+
+def _within(points: Points, frame: Frame) -> Seen:
+    corner = points[..., :2] + 0.5
+    return ((corner >= frame[:, None, :2]) & (corner < frame[:, None, 2:])).all(-1)

@@ -1,0 +1,1 @@
+"""Where a pixel looks: matrices, motions, interpolation, rectangles."""

@@ -1,0 +1,153 @@
+"""Which pixels make up a value between them, and with what weights, along one axis.
+
+The filter is Pillow's: weights kernel((pixel - position) / radius), normalised over the pixels that may be read, with a
+radius of the local minification where the image shrinks (antialiasing) and 1 otherwise. Bicubic interpolation without
+antialiasing is another kernel, see `kernel_name`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from augment.data.pixels import per_sample
+from augment.data.types import Float, Size
+
+Grid = Float[Tensor, "b #oh #ow"]
+"""Positions along one axis for every output pixel; an extent of 1 where they do not vary."""
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """An interpolation kernel.
+
+    Attributes:
+        support: its half width in taps.
+        weight: its weight at a distance.
+        repeats: a tap outside of the window reads the pixel at its border; otherwise it has no weight.
+    """
+
+    support: float
+    weight: Callable[[Tensor], Tensor]
+    repeats: bool = False
+
+
+def _cubic(t: Tensor, a: float) -> Tensor:
+    """The cubic convolution kernel of slope `a` at a distance of 1 (Keys 1981, eq. 7)."""
+    t = t.abs()
+    near = ((a + 2) * t - (a + 3)) * t * t + 1
+    far = ((a * t - 5 * a) * t + 8 * a) * t - 4 * a
+    return torch.where(t < 1, near, torch.where(t < 2, far, torch.zeros_like(t)))
+
+
+PLAIN_BICUBIC = "bicubic without antialiasing"
+
+KERNELS = {
+    "bilinear": Kernel(1.0, lambda t: (1 - t.abs()).clamp(min=0)),
+    "bicubic": Kernel(2.0, partial(_cubic, a=-0.5)),  # Pillow's, and torch's with antialias=True
+    PLAIN_BICUBIC: Kernel(2.0, partial(_cubic, a=-0.75), repeats=True),  # OpenCV's, and torch's with antialias=False
+}
+INTERPOLATIONS = ("nearest", "bilinear", "bicubic")
+RESIZE_INTERPOLATIONS = ("nearest", "nearest-exact", "bilinear", "bicubic")
+"""What layers that change the size offer: torch's names for its two ways of copying pixels, see `Step.copied`."""
+
+
+def kernel_name(interpolation: str, antialias: bool) -> str:
+    """The entry of `KERNELS` that torch means by an interpolation, or "nearest"."""
+    return PLAIN_BICUBIC if interpolation == "bicubic" and not antialias else interpolation
+
+
+Span = tuple[float | Tensor, float | Tensor]
+"""First and last pixel along an axis: numbers, or (B,) tensors where samples differ."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """The part of the source that may be read, as a crop before a resize would leave it."""
+
+    rows: Span
+    columns: Span
+
+    @classmethod
+    def whole(cls, size: Size) -> "Window":
+        return cls((0, size[0] - 1), (0, size[1] - 1))
+
+    def taken(self, rows: Tensor) -> "Window":
+        """The windows of some samples."""
+        return Window(_taken(self.rows, rows), _taken(self.columns, rows))
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """How much of the source one output pixel covers.
+
+    Attributes:
+        radius: filter radius in source pixels along (y, x): (B,) tensors, or 1.0.
+        bound: static upper bounds of the radii; they decide the number of taps.
+        separable: x varies only along columns and y only along rows.
+    """
+
+    radius: tuple[float | Tensor, float | Tensor] = (1.0, 1.0)
+    bound: tuple[float, float] = (1.0, 1.0)
+    separable: bool = False
+
+    def taken(self, rows: Tensor) -> "Footprint":
+        """The footprints of some samples."""
+        return replace(self, radius=_taken(self.radius, rows))
+
+
+def _taken(pair: tuple[float | Tensor, float | Tensor], rows: Tensor) -> tuple[float | Tensor, float | Tensor]:
+    return tuple(value[rows] if isinstance(value, Tensor) else value for value in pair)
+
+
+Tap = tuple[Tensor, Tensor | None]
+"""A pixel along an axis and its weight; None is a weight of 1."""
+
+
+def taps_of(position: Tensor, span: Span, radius: float | Tensor, taps: int, kernel: Kernel) -> list[Tap]:
+    """Per tap along one axis: its pixel (a whole number, inside the span) and its normalised weight."""
+    radius = per_sample(radius)
+    if taps == 2:  # two bilinear taps add up to 1, and a clamped position gives no weight to a pixel outside
+        position = clamp(position, span)
+        first = torch.floor(position)
+        second = position - first
+        return [(first, 1 - second), (clamp(first + 1, span), second)]
+    position = clamp(position, span, margin=0.5)
+    first = torch.floor(position - kernel.support * radius) + 1
+    pixels = [first + k for k in range(taps)]
+    weights = [kernel.weight((position - p) / radius) for p in pixels]
+    if not kernel.repeats:
+        weights = [w * inside(p, span) for p, w in zip(pixels, weights, strict=True)]
+    total = sum(weights[1:], weights[0])
+    if kernel.support == 1:  # together a little less than 1, or rounding would make white brighter than 1
+        total = total * (1 + taps * torch.finfo(total.dtype).eps)
+    return [(clamp(p, span), w / total) for p, w in zip(pixels, weights, strict=True)]
+
+
+def paired(taps: list[Tap]) -> list[Tap]:
+    """Taps in pairs: between two neighbours the bilinear kernel itself gives each its share of their joint weight."""
+    pairs = [(a, b) for a, b in zip(taps[::2], taps[1::2], strict=False)]
+    joined = []
+    for (first, first_weight), (second, second_weight) in pairs:
+        weight = first_weight + second_weight
+        share = second_weight / torch.where(weight == 0, 1.0, weight)
+        joined.append((first + (second - first) * share, weight))
+    return joined + taps[len(pairs) * 2 :]
+
+
+def clamp(position: Tensor, span: Span, margin: float = 0.0) -> Tensor:
+    """Positions (B, ...) brought into a span, up to a margin outside of it."""
+    low, high = (per_sample(end) for end in span)
+    low, high = low - margin, high + margin
+    if not (isinstance(low, Tensor) or isinstance(high, Tensor)):
+        return position.clamp(low, high)
+    above = torch.maximum(position, low.to(position.dtype)) if isinstance(low, Tensor) else position.clamp(min=low)
+    return torch.minimum(above, high.to(above.dtype)) if isinstance(high, Tensor) else above.clamp(max=high)
+
+
+def inside(position: Tensor, span: Span) -> Tensor:
+    """Bool, which positions lie in a span, its ends among them."""
+    low, high = (per_sample(end) for end in span)
+    return (position >= low) & (position <= high)

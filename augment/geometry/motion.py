@@ -1,0 +1,170 @@
+"""One warp of a run, as geometry: where each pixel of its output looks in its input, and the way back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from augment.data.types import Float, Matrices, PerSample, Size
+from augment.geometry import matrix as mat
+
+Positions = Float[Tensor, "#b #oh #ow"]
+Map = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+Box = tuple[float | Tensor, float | Tensor, float | Tensor, float | Tensor]
+PADDINGS = ("zeros", "border", "reflection", "reflect")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One warp of a run: where each pixel of its output looks in its input.
+
+    Attributes:
+        matrix: output pixel -> input position, (B, 3, 3).
+        in_size, out_size: (height, width) of the frames before and after.
+        padding: what lies outside the input frame: "none" if the step never looks there, "zeros" for `fill`,
+            "border" for the nearest pixel, "reflection" for the mirror image with the border pixel repeated,
+            "reflect" for the mirror image without.
+        fill: the value outside for padding "zeros", in [0, 1].
+        lattice: pixel centres are mapped onto pixel centres (flips, quarter turns, whole-pixel crops).
+        separable: rows stay rows and columns stay columns (crops, resizes, flips).
+        projective: the matrix's last row is not (0, 0, 1).
+        shrink: the minification to antialias (vertical, horizontal), numbers or (B,) tensors; 1 asks for none.
+        bound: static upper bounds of it.
+        displace: a further map (x, y) -> (x, y) within the input frame, applied after the matrix.
+        undisplace: the inverse of the whole step where it is known; found by iteration otherwise.
+        window: the box of the input, (top, left, height, width) in whole pixels, that the step cuts out first: nothing
+            outside of it bleeds into the result.
+        gate: (B,) bool, which samples are moved at all; None for all of them.
+        copied: input position -> centre of the pixel that a resize by copying shows there. Images and masks are read
+            at it; boxes and keypoints move by the matrix alone.
+    """
+
+    matrix: Matrices
+    in_size: Size
+    out_size: Size
+    padding: str = "none"
+    fill: float = 0.0
+    lattice: bool = False
+    separable: bool = False
+    projective: bool = False
+    shrink: tuple[float | Tensor, float | Tensor] = (1.0, 1.0)
+    bound: tuple[float, float] = (1.0, 1.0)
+    displace: Map | None = None
+    undisplace: Map | None = None
+    window: Box | None = None
+    gate: PerSample | None = field(default=None, repr=False)
+    copied: Map | None = None
+
+
+def project(steps: Sequence[Step], x: Positions, y: Positions) -> tuple[Positions, Positions]:
+    """Positions through the matrices of neighbouring steps, from the last one's output to the first one's input."""
+    m = mat.compose(*(step.matrix for step in steps))
+
+    def entry(i: int, j: int) -> Tensor:
+        return m[:, i, j, None, None]
+
+    if all(step.separable for step in steps):
+        return entry(0, 0) * x + entry(0, 2), entry(1, 1) * y + entry(1, 2)
+    u = entry(0, 0) * x + (entry(0, 1) * y + entry(0, 2))
+    v = entry(1, 0) * x + (entry(1, 1) * y + entry(1, 2))
+    if any(step.projective for step in steps):
+        w = entry(2, 0) * x + (entry(2, 1) * y + entry(2, 2))
+        return u / w, v / w
+    return u, v
+
+
+def look(step: Step, x: Positions, y: Positions) -> tuple[Positions, Positions]:
+    """From positions in the output to positions in the input, displacement included."""
+    x, y = project([step], x, y)
+    if step.displace is None:
+        return x, y
+    moved = step.displace(x, y)
+    if step.gate is None:
+        return moved
+    gate = step.gate[:, None, None]
+    return torch.where(gate, moved[0], x), torch.where(gate, moved[1], y)
+
+
+def copying(step: Step, offset: float) -> Step:
+    """A resize of a box that copies pixels as torch does: output pixel i shows pixel floor((i + offset) * scale) of it.
+
+    Args:
+        step: a resize, with or without a crop.
+        offset: 0 for torch's "nearest", 0.5 for its "nearest-exact".
+    """
+    return replace(step, copied=partial(_copied, step.matrix, offset))
+
+
+def _copied(matrix: Matrices, offset: float, x: Positions, y: Positions) -> tuple[Positions, Positions]:
+    found = []
+    for axis, position in enumerate((x, y)):
+        scale, shift = matrix[:, axis, axis, None, None], matrix[:, axis, 2, None, None]
+        first = torch.round(shift - (scale - 1) / 2)  # pixel of the box
+        pixel = torch.round((position - shift) / scale)  # of the output
+        found.append(first + torch.floor((pixel + offset) * scale))
+    return found[0], found[1]
+
+
+def shrinks(steps: Sequence[Step]) -> tuple[tuple[float | Tensor, float | Tensor], tuple[float, float]]:
+    """What a run asks to antialias at most, (vertical, horizontal), and the static upper bounds of that, at least 1."""
+    bounds = [max(1.0, math.prod([step.bound[axis] for step in steps])) for axis in (0, 1)]
+    limits = [math.prod([step.shrink[axis] for step in steps]) for axis in (0, 1)]
+    if not all(step.separable for step in steps):  # turned axes take on each other's
+        bounds, limits = [max(bounds)] * 2, [_larger(*limits)] * 2
+    return (limits[0], limits[1]), (bounds[0], bounds[1])
+
+
+def _larger(a: float | Tensor, b: float | Tensor) -> float | Tensor:
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        return torch.maximum(a, b)
+    return max(a, b)
+
+
+_NEWTON_STEPS = 8
+_NEWTON_REACH = 8.0
+"""Pixels: how far one iteration may go, so that folds of a displacement do not throw it off."""
+
+
+def find(step: Step, x: Positions, y: Positions) -> tuple[Positions, Positions]:
+    """Where the output shows positions of the input: the inverse of `look`, by Newton's method if it has no matrix."""
+    if step.undisplace is not None:
+        return step.undisplace(x, y)
+    back = replace(step, matrix=mat.inverse(step.matrix), displace=None)
+    u, v = project([back], x, y)
+    if step.displace is None:
+        return u, v
+    h = 0.5  # pixels, of the difference quotients
+    for _ in range(_NEWTON_STEPS):
+        at_x, at_y = look(step, u, v)
+        right, below = look(step, u + h, v), look(step, u, v + h)
+        a, c = (right[0] - at_x) / h, (right[1] - at_y) / h
+        b, d = (below[0] - at_x) / h, (below[1] - at_y) / h
+        determinant = a * d - b * c
+        safe = torch.where(determinant.abs() < 1e-3, torch.full_like(determinant, 1e-3), determinant)
+        error_x, error_y = at_x - x, at_y - y
+        u = u - ((d * error_x - b * error_y) / safe).clamp(-_NEWTON_REACH, _NEWTON_REACH)
+        v = v - ((a * error_y - c * error_x) / safe).clamp(-_NEWTON_REACH, _NEWTON_REACH)
+    return u, v
+
+
+def inverted(step: Step) -> Step:
+    """The step that undoes this one; what this one cut off shows as 0."""
+    if step.displace is None:
+        back = replace(step, matrix=mat.inverse(step.matrix))
+    else:
+        back = replace(
+            step,
+            matrix=mat.identity(step.matrix),
+            displace=lambda x, y: find(step, x, y),
+            undisplace=lambda x, y: look(step, x, y),
+            separable=False,
+        )
+    sizes = {"in_size": step.out_size, "out_size": step.in_size}
+    return replace(
+        back, **sizes, padding="zeros", fill=0.0, window=None, shrink=(1.0, 1.0), bound=(1.0, 1.0), copied=None
+    )

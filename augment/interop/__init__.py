@@ -1,6 +1,0 @@
-"""Recipes of other libraries as recipes of this one; see docs/interop.md for what becomes what."""
-
-from augment.interop.kornia_recipes import from_kornia
-from augment.interop.torchvision_recipes import from_torchvision
-
-__all__ = ["from_kornia", "from_torchvision"]

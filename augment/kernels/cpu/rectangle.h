@@ -1,0 +1,22 @@
+// Rectangles of whole pixels, as augment/geometry/rectangle.py has them, as far as they lie in an image.
+#pragma once
+
+#include "machine.h"
+
+#include <algorithm>
+
+struct Rectangle {
+    int64_t top, left, bottom, right;
+
+    // `sides` are top, left, height and width; what is not a number is 0.
+    Rectangle(const float *sides, int64_t height, int64_t width)
+        : top(within(sides[0], height)), left(within(sides[1], width)), bottom(within(sides[0] + sides[2], height)),
+          right(within(sides[1] + sides[3], width)) {}
+
+    // A float may round an extent up.
+    static int64_t within(float edge, int64_t extent) {
+        return std::min((int64_t)clamped(edge, 0, (float)extent), extent);
+    }
+
+    bool empty() const { return top >= bottom || left >= right; }
+};

@@ -1,0 +1,167 @@
+// Sampling on a processor: what augment/geometry/interpolation.py defines, every sample with the taps that it needs.
+#include "taps.h"
+
+namespace {
+
+struct Positions {  // (B, height, width)
+    const float *data;
+    int64_t sample, row, column;  // strides
+
+    const float *at(int64_t b, int64_t i, int64_t j) const { return data + b * sample + i * row + j * column; }
+};
+
+struct Job {
+    Source source;
+    Positions x, y;
+    const float *window;  // (B, 4): first and last row, first and last column
+    const float *radius;  // (B, 2): along y and x
+    int64_t height, width;
+    float *out;  // (B, C, height, width); bytes for the nearest of bytes
+
+    int64_t plane() const { return height * width; }
+    float *row(int64_t b, int64_t i) const { return out + (b * source.channels * height + i) * width; }
+};
+
+template <typename T>
+INLINE void sample_turned(const Job &job, int64_t b, int64_t from, int64_t to) {
+    Reader reader(job.source, b, job.window + 4 * b, job.radius + 2 * b);
+    for (int64_t i = from; i < to; i++) {
+        for (int64_t j = 0; j < job.width; j += CHUNK) {
+            const int count = (int)std::min<int64_t>(CHUNK, job.width - j);
+            sample_chunk<T>(reader, job.x.at(b, i, j), job.x.column, job.y.at(b, i, j), job.y.column, count,
+                            job.row(b, i) + j, job.plane());
+        }
+    }
+}
+
+// How many of the taps count: one of two where all positions are whole, as after a flip.
+INLINE int counted(const Axis &axis, const Taps &found) {
+    const float *second = found.weight.data() + found.count;
+    return axis.taps == 2 && std::all_of(second, second + found.count, [](float w) { return w == 0; }) ? 1 : axis.taps;
+}
+
+// Rows first, then columns, where rows stay rows and columns stay columns.
+template <typename T>
+INLINE void sample_straight(const Job &job, int64_t b, int64_t from, int64_t to) {
+    const Source &s = job.source;
+    const T *base = (const T *)s.data + s.offset[b];
+    const float *window = job.window + 4 * b, *radius = job.radius + 2 * b;
+    const Axis rows(Span(window, s.size[2 * b]), radius[0], 1), columns(Span(window + 2, s.size[2 * b + 1]), radius[1], 1);
+    Taps down(rows.taps, 1), across(columns.taps, job.width);
+    find_taps(job.x.at(b, 0, 0), job.x.column, job.width, columns, across);
+    const auto used = std::minmax_element(across.offset.begin(), across.offset.end());
+    const int column_taps = counted(columns, across);
+    const int64_t left = *used.first, span = *used.second - left + 1, channels = s.channels, width = job.width;
+    const bool interleaved = channels > 1 && s.channel_stride == 1 && s.column_stride == channels;
+    const int64_t runs = interleaved ? 1 : channels, length = interleaved ? span * channels : span;
+    const int64_t run_stride = interleaved ? 0 : s.channel_stride, step = interleaved ? 1 : s.column_stride;
+    std::vector<float> line(runs * length + 1);
+    for (int64_t i = from; i < to; i++) {
+        find_taps(job.y.at(b, i, 0), 0, 1, rows, down);
+        const int row_taps = counted(rows, down);
+        for (int64_t run = 0; run < runs; run++) {
+            float *blended = line.data() + run * length;
+            for (int r = 0; r < row_taps; r++) {
+                const float weight = down.weight[r];
+                const T *row = base + down.offset[r] * s.row_stride[b] + left * s.column_stride + run * run_stride;
+                for (int64_t c = 0; step == 1 && c < length; c++) blended[c] = (r ? blended[c] : 0) + one(row[c]) * weight;
+                for (int64_t c = 0; step != 1 && c < length; c++)
+                    blended[c] = (r ? blended[c] : 0) + one(row[c * step]) * weight;
+            }
+        }
+        float *out = job.row(b, i);
+        const int32_t *pixel = across.offset.data();
+        const float *weight = across.weight.data();
+        for (int64_t j = 0; interleaved && channels == 3 && j < width; j++) {
+            Four sum = {0, 0, 0, 0};
+            for (int c = 0; c < column_taps; c++) {
+                Four value;
+                memcpy(&value, line.data() + (pixel[c * width + j] - left) * 3, 16);
+                sum += value * weight[c * width + j];
+            }
+            for (int k = 0; k < 3; k++) out[k * job.plane() + j] = sum[k];
+        }
+        const int64_t line_column = interleaved ? channels : 1, line_channel = interleaved ? 1 : length;
+        for (int64_t k = 0; !(interleaved && channels == 3) && k < channels; k++) {
+            for (int64_t j = 0; j < width; j++) {
+                float sum = 0;
+                for (int c = 0; c < column_taps; c++)
+                    sum += line[(pixel[c * width + j] - left) * line_column + k * line_channel] * weight[c * width + j];
+                out[k * job.plane() + j] = sum;
+            }
+        }
+    }
+}
+
+// The nearest pixels, as they are.
+template <typename T>
+INLINE void sample_nearest(const Job &job, T *out, bool straight, int64_t b, int64_t from, int64_t to) {
+    const Source &s = job.source;
+    const T *base = (const T *)s.data + s.offset[b];
+    const Span rows(job.window + 4 * b, s.size[2 * b]), across(job.window + 4 * b + 2, s.size[2 * b + 1]);
+    const int32_t row_stride = (int32_t)s.row_stride[b], column_stride = (int32_t)s.column_stride;
+    std::vector<int32_t> columns(job.width), pixels(job.width);
+    int32_t *column = columns.data(), *pixel = pixels.data();
+    for (int64_t i = from; i < to; i++) {
+        const float *x = job.x.at(b, i, 0), *y = job.y.at(b, i, 0);
+        for (int64_t j = 0; (!straight || i == from) && j < job.width; j++)
+            column[j] = (int32_t)std::nearbyint(clamped(x[j * job.x.column], across.low, across.high)) * column_stride;
+        for (int64_t j = 0; j < job.width; j++)
+            pixel[j] = column[j] +
+                       (int32_t)std::nearbyint(clamped(y[j * job.y.column], rows.low, rows.high)) * row_stride;
+        for (int64_t k = 0; k < s.channels; k++) {
+            const T *channel = base + k * s.channel_stride;
+            T *to_row = out + ((b * s.channels + k) * job.height + i) * job.width;
+            for (int64_t j = 0; j < job.width; j++) to_row[j] = channel[pixel[j]];
+        }
+    }
+}
+
+FOR_EVERY_PROCESSOR void nearest_bytes(const Job &job, void *out, bool straight, int64_t b, int64_t from, int64_t to) {
+    sample_nearest<uint8_t>(job, (uint8_t *)out, straight, b, from, to);
+}
+FOR_EVERY_PROCESSOR void nearest_floats(const Job &job, void *out, bool straight, int64_t b, int64_t from, int64_t to) {
+    sample_nearest<float>(job, (float *)out, straight, b, from, to);
+}
+FOR_EVERY_PROCESSOR void turned_bytes(const Job &job, int64_t b, int64_t from, int64_t to) {
+    sample_turned<uint8_t>(job, b, from, to);
+}
+FOR_EVERY_PROCESSOR void turned_floats(const Job &job, int64_t b, int64_t from, int64_t to) {
+    sample_turned<float>(job, b, from, to);
+}
+FOR_EVERY_PROCESSOR void straight_bytes(const Job &job, int64_t b, int64_t from, int64_t to) {
+    sample_straight<uint8_t>(job, b, from, to);
+}
+FOR_EVERY_PROCESSOR void straight_floats(const Job &job, int64_t b, int64_t from, int64_t to) {
+    sample_straight<float>(job, b, from, to);
+}
+
+}  // namespace
+
+extern "C" void augment_sample(int nearest, const void *data, int is_float, const int64_t *offset,
+                               const int64_t *row_stride, const int64_t *source_size, int64_t column_stride,
+                               int64_t channel_stride, int64_t channels, int64_t elements, const float *x,
+                               const int64_t *x_strides, const float *y, const int64_t *y_strides,
+                               const float *window, const float *radius, int straight, int64_t batch,
+                               int64_t height, int64_t width, void *out, int threads) {
+    const Job job = {{data, offset, row_stride, source_size, column_stride, channel_stride, channels, elements},
+                     {x, x_strides[0], x_strides[1], x_strides[2]},
+                     {y, y_strides[0], y_strides[1], y_strides[2]},
+                     window,
+                     radius,
+                     height,
+                     width,
+                     (float *)out};
+    const auto pick = is_float ? nearest_floats : nearest_bytes;
+    const auto blend = straight ? (is_float ? straight_floats : straight_bytes)
+                                : (is_float ? turned_floats : turned_bytes);
+    const int64_t blocks = (height + BLOCK - 1) / BLOCK;
+#pragma omp parallel for schedule(dynamic) num_threads(threads)
+    for (int64_t task = 0; task < batch * blocks; task++) {
+        const int64_t b = task / blocks, from = task % blocks * BLOCK, to = std::min(from + BLOCK, height);
+        if (nearest) pick(job, out, straight, b, from, to);
+        else blend(job, b, from, to);
+    }
+}
+
+extern "C" int augment_interface() { return INTERFACE; }

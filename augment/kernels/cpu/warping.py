@@ -1,0 +1,77 @@
+"""A run of warps on a CPU by the kernel of warping.cpp, from its matrices to the values, as `warping` defines it."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from augment.data.types import Float
+from augment.geometry.interpolation import Footprint, Window
+from augment.geometry.motion import Step
+from augment.kernels.cpu import sampling
+from augment.kernels.cpu.boundary import require
+from augment.kernels.cpu.library import address, floats, kernels, operator
+from augment.kernels.cpu.sampling import Source
+
+
+def serves(image: Source, steps: Sequence[Step], interpolation: str) -> bool:
+    """Whether the kernel can do it: see `sampling.reads`; and all steps are matrices that at most show their outside.
+
+    Where rows stay rows, sampling along one axis after the other is faster.
+    """
+    if interpolation != "bilinear" or all(step.separable for step in steps):
+        return False
+    if any(step.displace is not None or step.padding not in ("zeros", "none") for step in steps):
+        return False
+    return sampling.reads(image, *(step.matrix for step in steps))
+
+
+def warped(image: Source, steps: Sequence[Step], window: Window, footprint: Footprint) -> Float[Tensor, "b c oh ow"]:
+    """Values in [0, 1] where a run of steps looks, blended to the fill values of the frames that it leaves."""
+    matrices = torch.stack([step.matrix for step in steps], dim=1)
+    batch = len(matrices)
+    sizes = sampling.columns(batch, matrices, *(extent for step in steps for extent in step.in_size))
+    spans = sampling.columns(batch, matrices, *window.rows, *window.columns)
+    radii = sampling.columns(batch, matrices, *footprint.radius)
+    fills = [step.fill if step.padding == "zeros" else -1.0 for step in steps]
+    return _warp(*sampling.pixels(image), matrices, sizes, fills, spans, radii, *steps[-1].out_size)
+
+
+def _output(channels: int, matrices: Tensor, height: int, width: int) -> Tensor:
+    return matrices.new_empty(matrices.shape[0], channels, height, width)  # len() would make it a constant
+
+
+@operator(
+    "warp",
+    lambda image, offsets, sizes, channels, matrices, frames, fills, spans, radii, height, width: _output(
+        channels, matrices, height, width
+    ),
+)
+def _warp(
+    image: Tensor,
+    offsets: Tensor | None,
+    sizes: Tensor | None,
+    channels: int,
+    matrices: Tensor,
+    frames: Tensor,
+    fills: list[float],
+    spans: Tensor,
+    radii: Tensor,
+    height: int,
+    width: int,
+) -> Tensor:
+    """`fills` are negative for frames that do not show their outside."""
+    out = _output(channels, matrices, height, width)
+    batch, steps = len(matrices), len(fills)
+    require("warp", matrices=(matrices, torch.float32, (batch, max(steps, 1), 3, 3)))
+    require("warp", frames=(frames, torch.float32, (batch, 2 * steps)))
+    require("warp", spans=(spans, torch.float32, (batch, 4)), radii=(radii, torch.float32, (batch, 2)))
+    matrices, frames = matrices.contiguous(), frames.contiguous()
+    spans, radii = spans.contiguous(), radii.contiguous()
+    kernels().augment_warp(
+        *sampling.source("warp", batch, image, offsets, sizes, channels),
+        *(address(spans), address(radii)),
+        *(steps, address(matrices), address(frames), floats(*fills)),
+        *(batch, height, width, address(out), torch.get_num_threads()),
+    )
+    return out

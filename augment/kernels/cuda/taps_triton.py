@@ -1,0 +1,134 @@
+"""What the kernel of `warping_triton` reads around a position, and what becomes of it. Importing this imports Triton.
+
+Three channels are done at once, whose reads then wait for each other less.
+"""
+
+import triton
+import triton.language as tl
+
+BYTE = tl.constexpr(1 / 255)
+"""What makes a float in [0, 1] of a byte, as `pixels.BYTE`."""
+
+TO_EVEN = tl.constexpr(1.5 * 2**23)
+"""Added and taken away again, it leaves a float32 below 2**22 rounded to the nearest whole number, halves to even."""
+
+
+@triton.jit
+def clamp(value, low, high):
+    """NaN becomes `low`."""
+    return tl.minimum(tl.maximum(value, low), high)
+
+
+@triton.jit
+def _two(position, low, high, stride):
+    """Of two bilinear taps: where the first stands, how far on the second does, and its weight."""
+    position = clamp(position, low, high)
+    first = tl.floor(position)
+    return first.to(tl.int32) * stride, tl.where(first < high, stride, 0), position - first
+
+
+@triton.jit
+def _first(position, radius, low, high):
+    """The position brought into the window, and the first pixel that has any weight there."""
+    position = clamp(position, low - 0.5, high + 0.5)
+    return position, tl.floor(position - radius) + 1
+
+
+@triton.jit
+def _tap(position, pixel, inverse, low, high, stride):
+    """Where a tap stands and its weight, 0 outside of the window."""
+    weight = tl.maximum(1 - tl.abs(position - pixel) * inverse, 0.0)
+    weight = tl.where((pixel >= low) & (pixel <= high), weight, 0.0)
+    return clamp(pixel, low, high).to(tl.int32) * stride, weight
+
+
+@triton.jit
+def _level(at):
+    """Without a mask: every tap is brought into the window."""
+    return tl.load(at).to(tl.float32)
+
+
+@triton.jit
+def _between(at, right, below, across, down):
+    """The value between a pixel and the three at its right and below."""
+    first, second = _level(at), _level(at + below)
+    first += across * (_level(at + right) - first)
+    second += across * (_level(at + (below + right)) - second)
+    return first + down * (second - first)
+
+
+@triton.jit
+def _put(target, value, kept, BYTES: tl.constexpr):
+    """A value in the type of the output, of which bytes are the nearest levels; of bytes it is at most 1."""
+    if BYTES:
+        value = tl.minimum(value, 1.0)
+    if target.dtype.element_ty == tl.uint8:
+        value = clamp((value * 255 + TO_EVEN) - TO_EVEN, 0.0, 255.0).to(tl.int32)
+    tl.store(target, value.to(target.dtype.element_ty), kept)
+
+
+@triton.jit
+def _store(target, plane, c: tl.constexpr, one, two, three, kept, CHANNELS: tl.constexpr, BYTES: tl.constexpr):
+    """Three channels from c on, as many of them as there are."""
+    _put(target + c * plane, one, kept, BYTES)
+    if c + 1 < CHANNELS:
+        _put(target + (c + 1) * plane, two, kept, BYTES)
+    if c + 2 < CHANNELS:
+        _put(target + (c + 2) * plane, three, kept, BYTES)
+
+
+@triton.jit
+def interpolate(target, plane, pixels, x, y, window, blend, CHANNELS: tl.constexpr, BYTES: tl.constexpr):
+    """Two taps along each axis.
+
+    Arguments:
+        pixels: where they start, and the strides of channels, rows and columns.
+        window: first and last row and column that may be read.
+        blend: the share of what is read, what is added to it, and which values are kept.
+        BYTES: whether bytes are read, which are to be floats in [0, 1].
+    """
+    source, channel_stride, row_stride, column_stride = pixels
+    top, bottom, left, right = window
+    share, rest, kept = blend
+    row, below, down = _two(y, top, bottom, row_stride)
+    column, beside, across = _two(x, left, right, column_stride)
+    at = source + (row + column)
+    for c in tl.static_range(0, CHANNELS, 3):
+        first = at + c * channel_stride
+        one = _between(first, beside, below, across, down)
+        two, three = one, one
+        if c + 1 < CHANNELS:
+            two = _between(first + channel_stride, beside, below, across, down)
+        if c + 2 < CHANNELS:
+            three = _between(first + 2 * channel_stride, beside, below, across, down)
+        _store(target, plane, c, one * share + rest, two * share + rest, three * share + rest, kept, CHANNELS, BYTES)
+
+
+@triton.jit
+def weigh(target, plane, pixels, x, y, radius_y, radius_x, window, blend, CHANNELS: tl.constexpr, BYTES: tl.constexpr):
+    """As many taps as the radii ask for, with the arguments of `interpolate`."""
+    source, channel_stride, row_stride, column_stride = pixels
+    top, bottom, left, right = window
+    share, rest, kept = blend
+    inverse_y, inverse_x = 1 / radius_y, 1 / radius_x
+    y, first_y = _first(y, radius_y, top, bottom)
+    x, first_x = _first(x, radius_x, left, right)
+    rows, columns = tl.ceil(2 * radius_y).to(tl.int32), tl.ceil(2 * radius_x).to(tl.int32)
+    for c in tl.static_range(0, CHANNELS, 3):
+        at = source + c * channel_stride
+        total = tl.zeros_like(x)
+        one, two, three = total, total, total
+        for down in range(rows):
+            row, row_weight = _tap(y, first_y + down, inverse_y, top, bottom, row_stride)
+            for across in range(columns):
+                column, weight = _tap(x, first_x + across, inverse_x, left, right, column_stride)
+                weight *= row_weight
+                total += weight
+                one += weight * _level(at + (row + column))
+                if c + 1 < CHANNELS:
+                    two += weight * _level(at + channel_stride + (row + column))
+                if c + 2 < CHANNELS:
+                    three += weight * _level(at + 2 * channel_stride + (row + column))
+        scaled = share / total
+        one, two, three = one * scaled + rest, two * scaled + rest, three * scaled + rest
+        _store(target, plane, c, one, two, three, kept, CHANNELS, BYTES)

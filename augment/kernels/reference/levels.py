@@ -1,0 +1,28 @@
+"""Histograms of 8-bit levels, and the tables that they make."""
+
+import torch
+from torch import Tensor
+
+from augment.data.types import Integer
+
+LEVELS = 256
+
+
+def histogram(level: Integer[Tensor, "*groups n"]) -> Integer[Tensor, "*groups 256"]:
+    """How many of the n pixels have each level."""
+    counts = torch.zeros(*level.shape[:-1], LEVELS, dtype=torch.int32, device=level.device)
+    return counts.scatter_add(-1, level, counts.new_ones(()).expand(level.shape))
+
+
+def equalizing_table(counts: Integer[Tensor, "*groups 256"]) -> Integer[Tensor, "*groups 256"]:
+    """Pillow's ImageOps.equalize: level k becomes (pixels below k + step // 2) // step.
+
+    Where too few pixels are below the brightest level for a step, every level stays itself.
+    """
+    counts = counts.to(torch.int64)
+    level = torch.arange(LEVELS, device=counts.device)
+    brightest = (level * (counts > 0)).amax(-1, keepdim=True)
+    step = (counts.sum(-1, keepdim=True) - counts.gather(-1, brightest)) // (LEVELS - 1)
+    below = counts.cumsum(-1) - counts
+    table = ((below + step // 2) // step.clamp(min=1)).clamp(max=LEVELS - 1)
+    return torch.where(step == 0, level, table)

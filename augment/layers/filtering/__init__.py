@@ -1,0 +1,1 @@
+"""Layers that look at a neighbourhood of each pixel, or at the whole image."""

@@ -1,0 +1,136 @@
+"""Rain and snow."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from augment.core.kinds import PixelOp
+from augment.data.pixels import NOTHING, per_sample
+from augment.data.types import Bool, Params, Planes, Size
+from augment.draws.distributions import Bernoulli, Uniform
+from augment.draws.noise import uniform_field
+from augment.draws.shorthand import Quantity
+
+_RAIN = 200 / 255
+"""The gray of a drop."""
+
+
+class RandomRain(PixelOp):
+    """Draws gray streaks at random places, all of a sample with the same slant, as Kornia does.
+
+    Streaks lie within the image; one that is larger is shortened to fit, where Kornia raises. They are drawn on the
+    first three channels, and hide what is behind them from the gradient. Numbers are rounded to whole ones, which
+    leaves no gradient to them.
+
+    Args:
+        number_of_drops: not negative, at most 100000; here and below a pair of whole numbers makes each of them from
+            the first to the last equally likely. The largest number that can come out decides the work.
+        drop_height: how many rows of pixels a streak takes, from 1 to 1000.
+        drop_width: how many columns of pixels a streak takes, up to 1000; negative if its foot is on the left.
+        p: probability that an image is changed.
+        same_on_batch: one draw for all samples of a batch.
+    """
+
+    example = {"number_of_drops": (20, 40), "drop_height": (3, 9), "drop_width": (-4, 4)}
+    identity = {"number_of_drops": 0}
+
+    def __init__(
+        self,
+        number_of_drops: Quantity = (1000, 2000),
+        drop_height: Quantity = (5, 20),
+        drop_width: Quantity = (-5, 5),
+        p: float | Bernoulli = 0.5,
+        same_on_batch: bool = False,
+    ) -> None:
+        super().__init__(p, same_on_batch)
+        for name, value, low, high in (
+            ("number_of_drops", number_of_drops, 0.0, 1e5),
+            ("drop_height", drop_height, 1.0, 1e3),
+            ("drop_width", drop_width, -1e3, 1e3),
+        ):
+            self.quantity(name, value, legal=(low, high))
+            if isinstance(value, (tuple, list)) and value[0] < value[1]:
+                self.quantity(name, Uniform(value[0] - 0.5, value[1] + 0.5))  # rounded below
+        self.quantity("key", (0.0, 1.0), count=2)
+
+    def resolve(self, params: Params, size: Size) -> Params:
+        """Whole numbers, and streaks that fit into the image."""
+        count = torch.floor(params["number_of_drops"] + 0.5).clamp(0, self._most("number_of_drops"))
+        height = torch.floor(params["drop_height"] + 0.5).clamp(1, min(size[0], self._most("drop_height")))
+        widest = min(size[1], self._most("drop_width"))
+        width = torch.floor(params["drop_width"] + 0.5).clamp(-widest, widest)
+        return params | {"number_of_drops": count, "drop_height": height, "drop_width": width}
+
+    def pixel(self, planes: Planes, params: Params) -> Planes:
+        wet = self._streaks(planes[0].shape[1:], params)
+        return tuple(torch.where(wet, _RAIN, plane) for plane in planes[:3]) + planes[3:]
+
+    def _most(self, name: str) -> int:
+        """The largest whole number that a quantity can be, leaving out its sign."""
+        return max(math.ceil(abs(end) - 0.5) for end in getattr(self, name).support())
+
+    def _streaks(self, size: tuple[int, int], params: Params) -> Bool[Tensor, "b h w"]:
+        """Where there is rain. A streak takes one pixel for every step along its longer axis."""
+        drops, steps = self._most("number_of_drops"), max(self._most("drop_height"), self._most("drop_width"))
+        count, tall, slant = (
+            params[name].to(torch.int64)[:, None] for name in ("number_of_drops", "drop_height", "drop_width")
+        )
+        wide = slant.abs().clamp(min=1)
+        length = torch.maximum(tall, wide)
+        step = torch.arange(steps, device=count.device)
+        down, across = (step * (extent - 1) // (length - 1).clamp(min=1) for extent in (tall, wide))
+        across = torch.where(slant < 0, wide - 1 - across, across)
+        places = uniform_field(params["key"], (drops, 2)).unbind(-1)
+        top, left = (
+            (place * (n - extent + 1)).to(torch.int64).clamp(max=n - extent)
+            for place, n, extent in zip(places, size, (tall, wide), strict=True)
+        )
+        pixel = (top[:, :, None] + down[:, None]) * size[1] + (left[:, :, None] + across[:, None])
+        drawn = (torch.arange(drops, device=count.device) < count)[:, :, None] & (step < length)[:, None]
+        outside = size[0] * size[1]
+        canvas = torch.zeros(len(count), outside + 1, dtype=torch.bool, device=count.device)
+        marked = canvas.scatter(1, torch.where(drawn, pixel, outside).flatten(1), True)
+        return marked[:, :outside].unflatten(1, size)
+
+
+class RandomSnow(PixelOp):
+    """Lifts the lightness (HLS) of what is darker than a threshold; hue and saturation stay, as in Kornia.
+
+    Acts on the first three channels; a single one is its own lightness. Values are cut to [0, 1]. The threshold has no
+    gradient.
+
+    Args:
+        snow_coefficient: the lightness below which there is snow, within [0, 1].
+        brightness: the factor of the lightness there, at least 1, which changes nothing.
+        p: probability that an image is changed.
+        same_on_batch: one draw for all samples of a batch.
+    """
+
+    example = {"snow_coefficient": (0.3, 0.7), "brightness": (1.2, 2.5)}
+    identity = {"brightness": (1.0, 1.0)}
+    differentiable = frozenset({"brightness"})
+
+    def __init__(
+        self,
+        snow_coefficient: Quantity = (0.5, 0.5),
+        brightness: Quantity = (2.0, 2.0),
+        p: float | Bernoulli = 1.0,
+        same_on_batch: bool = False,
+    ) -> None:
+        super().__init__(p, same_on_batch)
+        self.quantity("snow_coefficient", snow_coefficient, legal=(0.0, 1.0))
+        self.quantity("brightness", brightness, legal=(1.0, 100.0))
+
+    def pixel(self, planes: Planes, params: Params) -> Planes:
+        colour = tuple(plane.clamp(0, 1) for plane in planes[:3])
+        high, low = colour[0], colour[0]
+        for plane in colour[1:]:
+            high, low = torch.maximum(high, plane), torch.minimum(low, plane)
+        light = (high + low) / 2
+        threshold, factor = (per_sample(params[n]).to(light.dtype) for n in ("snow_coefficient", "brightness"))
+        lifted = torch.where(light < threshold, (light * factor).clamp(max=1), light)
+        # at a fixed saturation the distance from gray goes with the room that the lightness leaves to black and white
+        room = torch.minimum(light, 1 - light)
+        ratio = torch.minimum(lifted, 1 - lifted) / torch.where(room > NOTHING, room, 1.0)
+        return tuple(lifted + (plane - light) * ratio for plane in colour) + planes[3:]

@@ -1,0 +1,213 @@
+"""Rotations and affine maps about the centre of the image."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from augment.core import checks
+from augment.core.kinds import Warp
+from augment.data.types import Matrices, Params, PerSample, Size
+from augment.draws.distributions import Bernoulli
+from augment.draws.shorthand import Quantity
+from augment.geometry import matrix as mat
+
+Pair = Sequence[Quantity] | Tensor
+
+
+class RandomRotation(Warp):
+    """Rotates about the centre of the image.
+
+    Args:
+        degrees: angle, positive is counter-clockwise; a number d means Uniform(-d, d). Within [-360, 360].
+        resample: "nearest", "bilinear" or "bicubic".
+        padding_mode: what shows outside of the image: "zeros", "border", "reflection" or "reflect".
+        p: probability that an image is rotated.
+        same_on_batch: one draw for all samples of a batch.
+    """
+
+    example = {"degrees": 30.0}
+    identity = {"degrees": 0.0}
+    differentiable = frozenset({"degrees"})
+
+    def __init__(
+        self,
+        degrees: Quantity,
+        resample: str = "bilinear",
+        padding_mode: str = "zeros",
+        p: float | Bernoulli = 0.5,
+        same_on_batch: bool = False,
+    ) -> None:
+        super().__init__(p, same_on_batch)
+        self.resample, self.padding = (checks.resample_mode(self, resample), checks.padding_mode(self, padding_mode))
+        self.quantity("degrees", degrees, legal=(-360.0, 360.0), around=0.0)
+
+    def matrix(self, size: Size, params: Params, like: Tensor) -> Matrices:
+        return mat.about(centre(size), rotation(params["degrees"], like), like)
+
+
+class RandomAffine(Warp):
+    """Rotates, moves, scales and shears about the centre of the image, in Kornia's and torchvision's order.
+
+    Args:
+        degrees: angle, positive is clockwise; a number d means Uniform(-d, d). Within [-360, 360].
+        translate: (x, y), the largest shifts as fractions of width and height, in [0, 1]; each may be a distribution
+            of the signed fraction. None for none.
+        scale: factor by which the content grows: (low, high) for both axes, (low, high, low, high) for x and y by
+            themselves, or a distribution. None for 1.
+        shear: degrees: a number s for x within (-s, s), (low, high) for x, (low, high, low, high) for x and y, or a
+            pair of distributions; each within (-90, 90). None for none.
+        resample: "nearest", "bilinear" or "bicubic".
+        padding_mode: what shows outside of the image: "zeros", "border", "reflection" or "reflect".
+        fill_value: shown outside for padding_mode "zeros", in [0, 1].
+        p: probability that an image is moved.
+        same_on_batch: one draw for all samples of a batch.
+    """
+
+    example = {"degrees": 20.0, "translate": (0.1, 0.2), "scale": (0.8, 1.2), "shear": (-10.0, 10.0, -5.0, 5.0)}
+    identity = {"degrees": 0.0, "translate": (0.0, 0.0), "scale": (1.0, 1.0), "shear": 0.0}
+    differentiable = frozenset({"degrees", "translate_x", "translate_y", "scale", "scale_y", "shear_x", "shear_y"})
+
+    def __init__(
+        self,
+        degrees: Quantity,
+        translate: Pair | None = None,
+        scale: Quantity | Sequence[Quantity] | None = None,
+        shear: Quantity | Sequence[Quantity] | None = None,
+        resample: str = "bilinear",
+        padding_mode: str = "zeros",
+        fill_value: float = 0.0,
+        p: float | Bernoulli = 0.5,
+        same_on_batch: bool = False,
+    ) -> None:
+        super().__init__(p, same_on_batch)
+        self.resample, self.padding = (checks.resample_mode(self, resample), checks.padding_mode(self, padding_mode))
+        self.fill = checks.unit_value(self, "fill_value", fill_value)
+        self.quantity("degrees", degrees, legal=(-360.0, 360.0), around=0.0)
+        move_x, move_y = (0.0, 0.0) if translate is None else checks.pair_of(self, "translate", translate)
+        self.quantity("translate_x", move_x, legal=(-1.0, 1.0), around=0.0)
+        self.quantity("translate_y", move_y, legal=(-1.0, 1.0), around=0.0)
+        scale_x, scale_y = _two(1.0 if scale is None else scale)
+        self.quantity("scale", scale_x, legal=(1e-3, 1e3))
+        if scale_y is not None:
+            self.quantity("scale_y", scale_y, legal=(1e-3, 1e3))
+        _shear_quantities(self, 0.0 if shear is None else shear)
+
+    def resolve(self, params: Params, size: Size) -> Params:
+        """Shifts in pixels."""
+        return params | {"translate_x": params["translate_x"] * size[1], "translate_y": params["translate_y"] * size[0]}
+
+    def matrix(self, size: Size, params: Params, like: Tensor) -> Matrices:
+        scale_x, shift_x, shift_y = (params[name].to(like.dtype) for name in ("scale", "translate_x", "translate_y"))
+        scale_y = params["scale_y"].to(like.dtype) if "scale_y" in params else scale_x
+        (a, b), (c, d) = unshear(params, like)
+        unscaled = (a / scale_x, b / scale_y), (c / scale_x, d / scale_y)
+        linear = mat.times(unscaled, rotation(-params["degrees"], like))
+        return mat.about(centre(size), linear, like, (shift_x, shift_y))
+
+
+class RandomTranslate(Warp):
+    """Moves the image.
+
+    Args:
+        translate_x, translate_y: shift to the right and to the bottom as a fraction of width and height, within
+            [-1, 1]; a number t means Uniform(-t, t). None for none.
+        resample: "nearest", "bilinear" or "bicubic".
+        padding_mode: what shows outside of the image: "zeros", "border", "reflection" or "reflect".
+        p: probability that an image is moved.
+        same_on_batch: one draw for all samples of a batch.
+    """
+
+    separable = True
+    example = {"translate_x": (-0.2, 0.3), "translate_y": 0.2}
+    identity = {"translate_x": 0.0, "translate_y": None}
+    differentiable = frozenset({"translate_x", "translate_y"})
+
+    def __init__(
+        self,
+        translate_x: Quantity | None = None,
+        translate_y: Quantity | None = None,
+        resample: str = "bilinear",
+        padding_mode: str = "zeros",
+        p: float | Bernoulli = 0.5,
+        same_on_batch: bool = False,
+    ) -> None:
+        super().__init__(p, same_on_batch)
+        self.resample, self.padding = checks.resample_mode(self, resample), checks.padding_mode(self, padding_mode)
+        for name, value in (("translate_x", translate_x), ("translate_y", translate_y)):
+            self.quantity(name, 0.0 if value is None else value, legal=(-1.0, 1.0), around=0.0)
+
+    def resolve(self, params: Params, size: Size) -> Params:
+        """Shifts in pixels."""
+        return params | {"translate_x": params["translate_x"] * size[1], "translate_y": params["translate_y"] * size[0]}
+
+    def matrix(self, size: Size, params: Params, like: Tensor) -> Matrices:
+        return mat.translation(-params["translate_x"], -params["translate_y"], like)
+
+
+class RandomShear(Warp):
+    """Shears about the centre of the image.
+
+    Args:
+        shear: degrees: a number s for x within (-s, s), (low, high) for x, (low, high, low, high) for x and y, or a
+            pair of distributions; each within (-90, 90).
+        resample: "nearest", "bilinear" or "bicubic".
+        padding_mode: what shows outside of the image: "zeros", "border", "reflection" or "reflect".
+        p: probability that an image is sheared.
+        same_on_batch: one draw for all samples of a batch.
+    """
+
+    example = {"shear": (-20.0, 20.0, -10.0, 10.0)}
+    identity = {"shear": 0.0}
+    differentiable = frozenset({"shear_x", "shear_y"})
+
+    def __init__(
+        self,
+        shear: Quantity | Sequence[Quantity],
+        resample: str = "bilinear",
+        padding_mode: str = "zeros",
+        p: float | Bernoulli = 0.5,
+        same_on_batch: bool = False,
+    ) -> None:
+        super().__init__(p, same_on_batch)
+        self.resample, self.padding = checks.resample_mode(self, resample), checks.padding_mode(self, padding_mode)
+        _shear_quantities(self, shear)
+
+    def matrix(self, size: Size, params: Params, like: Tensor) -> Matrices:
+        return mat.about(centre(size), unshear(params, like), like)
+
+
+def unshear(params: Params, like: Tensor) -> mat.Linear:
+    """Output -> input for content that is sheared by `shear_x`, then by `shear_y`, in degrees, about the origin."""
+    tan_x, tan_y = (torch.tan(torch.deg2rad(params[name].to(like.dtype))) for name in ("shear_x", "shear_y"))
+    return (1 + tan_x * tan_y, tan_x), (tan_y, 1.0)
+
+
+def rotation(degrees: PerSample, like: Tensor) -> mat.Linear:
+    """Output -> input for content that turns counter-clockwise about the origin (y points down)."""
+    angle = torch.deg2rad(degrees.to(like.dtype))
+    cos, sin = torch.cos(angle), torch.sin(angle)
+    return (cos, -sin), (sin, cos)
+
+
+def centre(size: Size) -> tuple[float | PerSample, float | PerSample]:
+    """x and y of an image's centre."""
+    return (size[1] - 1) / 2, (size[0] - 1) / 2
+
+
+def _shear_quantities(layer: Warp, shear: Quantity | Sequence[Quantity]) -> None:
+    shear_x, shear_y = _two(shear)
+    layer.quantity("shear_x", shear_x, legal=(-89.0, 89.0), around=0.0)
+    layer.quantity("shear_y", 0.0 if shear_y is None else shear_y, legal=(-89.0, 89.0), around=0.0)
+
+
+def _two(value: Quantity | Sequence[Quantity]) -> tuple[Quantity, Quantity | None]:
+    """x and y out of (low, high, low, high), ((low, high), (low, high)) or a pair with a distribution in it.
+
+    Anything else is for x alone.
+    """
+    if isinstance(value, (tuple, list)) and len(value) == 4:
+        return tuple(value[:2]), tuple(value[2:])
+    if isinstance(value, (tuple, list)) and len(value) == 2 and any(not isinstance(v, (int, float)) for v in value):
+        return tuple(value)
+    return value, None

@@ -1,0 +1,246 @@
+"""Warps that move every pixel its own way."""
+
+from collections.abc import Sequence
+
+import torch
+from kornia.filters import get_gaussian_kernel1d
+from torch import Tensor
+
+from augment.core import checks
+from augment.core.kinds import DenseWarp
+from augment.data.constants import constant
+from augment.data.pixels import planes, written
+from augment.data.types import Float, Params, Size
+from augment.draws.arguments import whole
+from augment.draws.distributions import Bernoulli
+from augment.draws.noise import uniform_field
+from augment.draws.shorthand import Quantity
+from augment.geometry.interpolation import Window
+from augment.geometry.motion import Positions
+from augment.kernels.reference.filtering import filtered, pad
+from augment.kernels.reference.sampling import sample
+
+Moved = tuple[Float[Tensor, "b h2 w2"], Float[Tensor, "b h2 w2"]]
+
+
+class RandomElasticTransform(DenseWarp):
+    """Displaces every pixel by smoothed uniform noise (Simard et al. 2003, section 2).
+
+    Args:
+        kernel_size: odd taps (vertical, horizontal) of the Gaussian that smooths the noise, or one number for both.
+        sigma: its standard deviations (vertical, horizontal) in pixels; numbers or distributions.
+        alpha: strengths (horizontal, vertical): the displacement of unsmoothed noise as a fraction of half the image.
+        resample: "nearest", "bilinear" or "bicubic".
+        padding_mode: what shows outside of the image: "zeros", "border", "reflection" or "reflect".
+        p: probability that an image is deformed.
+        same_on_batch: one draw for all samples of a batch.
+    """
+
+    example = {"kernel_size": (9, 7), "sigma": (3.0, 2.0), "alpha": (1.0, 0.8)}
+    identity = {"alpha": (0.0, 0.0)}
+    differentiable = frozenset({"sigma_y", "sigma_x", "alpha_x", "alpha_y"})
+
+    def __init__(
+        self,
+        kernel_size: int | Sequence[int] = (63, 63),
+        sigma: Sequence[Quantity] | Tensor = (32.0, 32.0),
+        alpha: Sequence[Quantity] | Tensor = (1.0, 1.0),
+        resample: str = "bilinear",
+        padding_mode: str = "zeros",
+        p: float | Bernoulli = 0.5,
+        same_on_batch: bool = False,
+    ) -> None:
+        super().__init__(p, same_on_batch)
+        self.kernel_size = checks.odd_size(self, "kernel_size", kernel_size)
+        self.resample, self.padding = checks.resample_mode(self, resample), checks.padding_mode(self, padding_mode)
+        for name, pair, axes, legal in (("sigma", sigma, "yx", (1e-3, 1e4)), ("alpha", alpha, "xy", (0.0, 1e4))):
+            for axis, value in zip(axes, checks.pair_of(self, name, pair), strict=True):
+                self.quantity(f"{name}_{axis}", value, legal=legal)
+        self.quantity("key", (0.0, 1.0), count=2)
+
+    def displace(self, size: Size, params: Params, x: Positions, y: Positions) -> Moved:
+        height, width = size
+        if isinstance(height, Tensor) or isinstance(width, Tensor):
+            raise ValueError(
+                "RandomElasticTransform cannot come first where images differ in size: fix the size before."
+            )
+        noise = uniform_field(params["key"], (2, height, width)).to(x.dtype) * 2 - 1
+        rows, columns = self.kernel_size
+        field = written(pad(noise, rows // 2, columns // 2, "constant"))
+        field = filtered(field, get_gaussian_kernel1d(columns, params["sigma_x"].to(x.dtype)[:, None])[:, None, :])
+        field = filtered(field, get_gaussian_kernel1d(rows, params["sigma_y"].to(x.dtype)[:, None])[:, :, None])
+        dx, dy = planes(sample(field, x, y, Window.whole(size)))
+        move_x, move_y = params["alpha_x"] * (width / 2), params["alpha_y"] * (height / 2)
+        return x + dx * move_x[:, None, None], y + dy * move_y[:, None, None]
+
+
+_CONTROL_POINTS = ((-1.0, -1.0), (-1.0, 1.0), (1.0, -1.0), (1.0, 1.0), (0.0, 0.0))
+"""Corners and centre of the image in coordinates from -1 to 1."""
+
+
+class RandomThinPlateSpline(DenseWarp):
+    """Bends the image smoothly: each corner and the centre show content from nearby (Bookstein 1989).
+
+    The spline interpolates the five displacements with the least bending. Kornia solves a linear system for every
+    image because it moves the spline's centres; here they stay on the output and the system is inverted once.
+
+    Args:
+        scale: how far away a control point may look, as a fraction of half the image; in [0, 1].
+        resample: "nearest", "bilinear" or "bicubic".
+        padding_mode: what shows outside of the image: "zeros", "border", "reflection" or "reflect".
+        p: probability that an image is bent.
+        same_on_batch: one draw for all samples of a batch.
+    """
+
+    example = {"scale": 0.2}
+    identity = {"scale": 0.0}
+    differentiable = frozenset({"scale"})
+
+    def __init__(
+        self,
+        scale: Quantity = 0.2,
+        resample: str = "bilinear",
+        padding_mode: str = "zeros",
+        p: float | Bernoulli = 0.5,
+        same_on_batch: bool = False,
+    ) -> None:
+        super().__init__(p, same_on_batch)
+        self.resample, self.padding = checks.resample_mode(self, resample), checks.padding_mode(self, padding_mode)
+        self.quantity("scale", scale, legal=(0.0, 1.0))
+        self.quantity("points", (0.0, 1.0), count=2 * len(_CONTROL_POINTS))
+        self.solution = _spline_solution()
+
+    def resolve(self, params: Params, size: Size) -> Params:
+        """`points`: (B, 5, 2), where the control points look, as offsets (x, y) in halves of the image."""
+        offsets = params["scale"][:, None, None] * (2 * params["points"].unflatten(1, (-1, 2)) - 1)
+        return params | {"points": offsets}
+
+    def displace(self, size: Size, params: Params, x: Positions, y: Positions) -> Moved:
+        height, width = (n[:, None, None] if isinstance(n, Tensor) else n for n in size)
+        u, v = (2 * x + 1) / width - 1, (2 * y + 1) / height - 1
+        solution = constant(self.solution, x)
+        # (8, 5) times (B, 5, 2), written out: matmul may round to half precision under TF32
+        weights = (solution[None, :, :, None] * params["points"].to(x.dtype)[:, None]).sum(2)[..., None, None]
+        moved = weights[:, -3] + weights[:, -2] * u[:, None] + weights[:, -1] * v[:, None]
+        for i, (cx, cy) in enumerate(_CONTROL_POINTS):
+            moved = moved + weights[:, i] * _bending((u - cx) ** 2 + (v - cy) ** 2)[:, None]
+        return x + moved[:, 0] * (width / 2), y + moved[:, 1] * (height / 2)
+
+
+def _bending(squared: Tensor) -> Tensor:
+    """r**2 log r**2, the fundamental solution of the biharmonic equation, and 0 at 0 with its gradient."""
+    positive = squared > 0
+    return torch.where(positive, squared * torch.where(positive, squared, 1.0).log(), 0.0)
+
+
+def _spline_solution() -> list[list[float]]:
+    """(8, 5): what the values at the control points are multiplied with to get kernel and affine weights."""
+    centres = torch.tensor(_CONTROL_POINTS, dtype=torch.float64)
+    kernel = _bending((centres[:, None] - centres[None]).square().sum(-1))
+    affine = torch.cat([torch.ones(len(centres), 1, dtype=torch.float64), centres], dim=1)
+    system = torch.cat([torch.cat([kernel, affine], 1), torch.cat([affine.T, torch.zeros(3, 3).double()], 1)])
+    return torch.linalg.inv(system)[:, : len(centres)].tolist()
+
+
+_FARTHEST = 20.0
+"""Logarithm of the largest stretch: far outside of any image, and short of infinity, which times 0 is no position."""
+
+
+class RandomFisheye(DenseWarp):
+    """Pinches the image towards a centre: pixels look further out the further they are from it.
+
+    Args:
+        center_x, center_y: the centre, from -1 (left, top) to 1 (right, bottom).
+        gamma: exponent of the distance, positive; the larger, the more the effect stays at the border.
+        resample: "nearest", "bilinear" or "bicubic".
+        padding_mode: what shows outside of the image: "zeros", "border", "reflection" or "reflect".
+        p: probability that an image is distorted.
+        same_on_batch: one draw for all samples of a batch.
+    """
+
+    example = {"center_x": (-0.3, 0.3), "center_y": (-0.3, 0.3), "gamma": (0.9, 1.5)}
+    differentiable = frozenset({"center_x", "center_y", "gamma"})
+
+    def __init__(
+        self,
+        center_x: Quantity,
+        center_y: Quantity,
+        gamma: Quantity,
+        resample: str = "bilinear",
+        padding_mode: str = "zeros",
+        p: float | Bernoulli = 0.5,
+        same_on_batch: bool = False,
+    ) -> None:
+        super().__init__(p, same_on_batch)
+        self.resample, self.padding = checks.resample_mode(self, resample), checks.padding_mode(self, padding_mode)
+        self.quantity("center_x", center_x, legal=(-1.0, 1.0))
+        self.quantity("center_y", center_y, legal=(-1.0, 1.0))
+        self.quantity("gamma", gamma, legal=(1e-3, 1e3))
+
+    def displace(self, size: Size, params: Params, x: Positions, y: Positions) -> Moved:
+        half_x, half_y = (_half_extent(n) for n in reversed(size))
+        u, v = x / half_x - 1, y / half_y - 1
+        squared = (params["center_x"][:, None, None] - u) ** 2 + (params["center_y"][:, None, None] - v) ** 2
+        positive = squared > 0  # the power has no gradient at 0
+        exponent = params["gamma"][:, None, None] / 2 * torch.where(positive, squared, 1.0).log()
+        power = torch.exp(exponent.clamp(max=_FARTHEST))
+        stretch = 1 + torch.where(positive, power, 0.0)
+        return (u * stretch + 1) * half_x, (v * stretch + 1) * half_y
+
+
+def _half_extent(extent: int | Tensor) -> float | Tensor:
+    """Half the distance between the first and the last pixel, at least half a pixel."""
+    if isinstance(extent, Tensor):
+        return (extent - 1).clamp(min=1)[:, None, None] / 2
+    return max(extent - 1, 1) / 2
+
+
+class RandomGridDistortion(DenseWarp):
+    """Stretches and squeezes the columns and the rows of a grid of cells; the image's border stays where it is.
+
+    Args:
+        num_steps: cells along each side, from 1 to 100.
+        distort_limit: change of a cell's extent as a fraction, before all are scaled to fit; a number d means (-d, d),
+            within [-0.9, 0.9].
+        resample: "nearest", "bilinear" or "bicubic".
+        p: probability that an image is distorted.
+        same_on_batch: one draw for all samples of a batch.
+    """
+
+    padding = "none"
+    example = {"num_steps": 4, "distort_limit": 0.4}
+    identity = {"distort_limit": 0.0}
+    differentiable = frozenset({"distort_limit"})
+
+    def __init__(
+        self,
+        num_steps: int = 5,
+        distort_limit: Quantity = 0.3,
+        resample: str = "bilinear",
+        p: float | Bernoulli = 0.5,
+        same_on_batch: bool = False,
+    ) -> None:
+        super().__init__(p, same_on_batch)
+        self.num_steps = whole(self, "num_steps", num_steps, 1, 100)
+        self.resample = checks.resample_mode(self, resample)
+        self.quantity("distort_limit", distort_limit, legal=(-0.9, 0.9), around=0.0, count=2 * num_steps)
+
+    def resolve(self, params: Params, size: Size) -> Params:
+        """`columns` and `rows`: (B, num_steps), the extents of the cells as fractions of the image."""
+        cells = 1 + params["distort_limit"].unflatten(1, (2, self.num_steps))
+        shares = cells / cells.sum(-1, keepdim=True)
+        rest = {"gate": params["gate"]} if "gate" in params else {}
+        return {"columns": shares[:, 0], "rows": shares[:, 1]} | rest
+
+    def displace(self, size: Size, params: Params, x: Positions, y: Positions) -> Moved:
+        height, width = (n[:, None, None] if isinstance(n, Tensor) else n for n in size)
+        moved = self._stretched(x, width, params["columns"]), self._stretched(y, height, params["rows"])
+        return torch.broadcast_tensors(*moved)
+
+    def _stretched(self, position: Tensor, extent: int | Tensor, shares: Float[Tensor, "b s"]) -> Tensor:
+        """A piecewise linear map, as a sum of ramps: each cell adds what of it lies before the position."""
+        cell = (position + 0.5) / extent * self.num_steps
+        out = (cell - cell.clamp(0, self.num_steps)) / self.num_steps  # straight on outside of the image
+        for i, share in enumerate(shares.unbind(1)):
+            out = out + share[:, None, None] * (cell - i).clamp(0, 1)
+        return out * extent - 0.5

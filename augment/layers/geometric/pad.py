@@ -1,0 +1,79 @@
+"""Frames around the image, without resizing."""
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from augment.core import checks
+from augment.core.kinds import Warp
+from augment.data.types import Matrices, Params, Size
+from augment.geometry import matrix as mat
+from augment.geometry.motion import Box
+from augment.layers.geometric.crop import PADDING_MODES
+
+
+class Pad(Warp):
+    """Adds margins around the image; named as in torchvision.
+
+    Args:
+        padding: pixels to add: one number for all sides, (left and right, top and bottom) or (left, top, right,
+            bottom); none negative.
+        fill: value of the margins for padding_mode "constant", in [0, 1].
+        padding_mode: "constant", "replicate" (or "edge"), "reflect" or "symmetric".
+    """
+
+    deterministic = lattice = separable = True
+    example = {"padding": (1, 2, 3, 4)}
+    identity = {"padding": 0}
+
+    def __init__(self, padding: int | Sequence[int], fill: float = 0.0, padding_mode: str = "constant") -> None:
+        super().__init__()
+        self.margins = checks.margins(self, padding)
+        self.padding = PADDING_MODES[checks.one_of(self, "padding_mode", padding_mode, list(PADDING_MODES))]
+        self.fill = checks.unit_value(self, "fill", fill)
+
+    def out_size(self, size: Size) -> Size:
+        left, top, right, bottom = self.margins
+        return size[0] + top + bottom, size[1] + left + right
+
+    def matrix(self, size: Size, params: Params, like: Tensor) -> Matrices:
+        return mat.translation(-float(self.margins[0]), -float(self.margins[1]), like)
+
+
+class PadTo(Warp):
+    """Brings images to a size by adding to their right and bottom, and cutting off there what is too much.
+
+    Args:
+        size: (height, width) or one number for both, in pixels.
+        pad_mode: "constant", "replicate" (or "edge"), "reflect" or "symmetric".
+        pad_value: value of the padding for pad_mode "constant", in [0, 1].
+        crop_if_exceeds: False keeps larger images whole, so that the size is a minimum.
+    """
+
+    deterministic = lattice = separable = True
+    example = {"size": (40, 41)}
+
+    def __init__(
+        self,
+        size: int | Sequence[int],
+        pad_mode: str = "constant",
+        pad_value: float = 0.0,
+        crop_if_exceeds: bool = True,
+    ) -> None:
+        super().__init__()
+        self.size = checks.image_size(self, size)
+        self.padding = PADDING_MODES[checks.one_of(self, "pad_mode", pad_mode, list(PADDING_MODES))]
+        self.fill, self.crop_if_exceeds = checks.unit_value(self, "pad_value", pad_value), crop_if_exceeds
+
+    def out_size(self, size: Size) -> Size:
+        if self.crop_if_exceeds:
+            return self.size
+        return tuple(
+            n.clamp(min=m) if isinstance(n, Tensor) else max(n, m) for n, m in zip(size, self.size, strict=True)
+        )
+
+    def matrix(self, size: Size, params: Params, like: Tensor) -> Matrices:
+        return mat.identity(like)
+
+    def window(self, size: Size, params: Params) -> Box:
+        return 0, 0, *self.out_size(size)

@@ -1,0 +1,71 @@
+"""Views of the image plane from another angle."""
+
+import torch
+from torch import Tensor
+
+from augment.core import checks
+from augment.core.kinds import Warp
+from augment.data.constants import constant
+from augment.data.types import Matrices, Params, Size
+from augment.draws.distributions import Bernoulli
+from augment.draws.shorthand import Quantity
+from augment.geometry import matrix as mat
+
+
+class RandomPerspective(Warp):
+    """Moves the four corners independently and maps the image onto the quadrilateral.
+
+    Args:
+        distortion_scale: how far a corner may move, as a fraction of half the image's extents, in [0, 1].
+        sampling_method: "basic" moves corners inwards only, as torchvision does; "area_preserving" both ways.
+        resample: "nearest", "bilinear" or "bicubic".
+        padding_mode: what shows outside of the image: "zeros", "border", "reflection" or "reflect".
+        p: probability that an image is distorted.
+        same_on_batch: one draw for all samples of a batch.
+    """
+
+    projective = True
+    example = {"distortion_scale": 0.4}
+    identity = {"distortion_scale": 0.0}
+    differentiable = frozenset({"distortion_scale"})
+
+    def __init__(
+        self,
+        distortion_scale: Quantity = 0.5,
+        sampling_method: str = "basic",
+        resample: str = "bilinear",
+        padding_mode: str = "zeros",
+        p: float | Bernoulli = 0.5,
+        same_on_batch: bool = False,
+    ) -> None:
+        super().__init__(p, same_on_batch)
+        self.resample, self.padding = (checks.resample_mode(self, resample), checks.padding_mode(self, padding_mode))
+        if sampling_method not in ("basic", "area_preserving"):
+            raise ValueError(
+                f"RandomPerspective: sampling_method={sampling_method!r} must be 'basic' or 'area_preserving'."
+            )
+        self.sampling_method = sampling_method
+        self.quantity("distortion_scale", distortion_scale, legal=(0.0, 1.0))
+        self.quantity("corners", (0.0, 1.0), count=8)
+
+    def resolve(self, params: Params, size: Size) -> Params:
+        """`corners`: (B, 4, 2), where the image's corners go, in pixels (x, y), clockwise from the top left."""
+        draw = params["corners"].unflatten(1, (4, 2))
+        extent = _stack_xy(size[1], size[0], draw)
+        inwards = constant([[1.0, 1.0], [-1.0, 1.0], [-1.0, -1.0], [1.0, -1.0]], draw)
+        reach = draw * inwards if self.sampling_method == "basic" else 2 * draw - 1
+        offset = params["distortion_scale"][:, None, None] * extent / 2 * reach
+        return params | {"corners": self._start(size, draw) + offset}
+
+    def matrix(self, size: Size, params: Params, like: Tensor) -> Matrices:
+        return mat.homography(params["corners"], self._start(size, params["corners"]))
+
+    def _start(self, size: Size, like: Tensor) -> Tensor:
+        """(1 or B, 4, 2): the centres of the corner pixels, at least one pixel apart."""
+        last = _stack_xy(size[1] - 1, size[0] - 1, like).clamp(min=1)
+        unit = constant([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]], like)
+        return (unit * last).expand(like.shape[0], 4, 2)
+
+
+def _stack_xy(x: int | Tensor, y: int | Tensor, like: Tensor) -> Tensor:
+    return torch.stack([like.new_zeros(like.shape[0]) + x, like.new_zeros(like.shape[0]) + y], dim=-1)[:, None, :]

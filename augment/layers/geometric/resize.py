@@ -1,0 +1,110 @@
+"""Changes of size, antialiased."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from augment.core import checks
+from augment.core.kinds import Warp
+from augment.data.types import Matrices, Params, Size
+from augment.geometry import matrix as mat
+from augment.geometry.motion import Step, copying
+
+_SIDES = ("short", "long", "vert", "horz")
+
+
+class Resize(Warp):
+    """Resizes, antialiased where it shrinks, as Pillow does.
+
+    Args:
+        size: (height, width) in pixels; or one number for the side named by `side`, the other keeping the aspect.
+        side: "short", "long", "vert" or "horz"; used with one number only.
+        resample: as torch names them: "nearest" (shows pixel floor(i * scale) of the input at i), "nearest-exact" (the
+            pixel at its centre, floor((i + 1/2) * scale)), "bilinear" or "bicubic".
+        antialias: False for plain interpolation whatever the factor, as OpenCV's INTER_LINEAR and INTER_CUBIC.
+    """
+
+    deterministic = separable = True
+    example = {"size": (9, 10)}
+
+    def __init__(
+        self, size: int | Sequence[int], side: str = "short", resample: str = "bilinear", antialias: bool = True
+    ) -> None:
+        super().__init__()
+        pair = checks.image_size(self, size)
+        self.size = pair[0] if isinstance(size, int) else pair
+        self.side, self.antialias = checks.one_of(self, "side", side, _SIDES), antialias
+        self.copies, self.resample = copy_mode(checks.resize_mode(self, resample))
+
+    def out_size(self, size: Size) -> Size:
+        return self.size if isinstance(self.size, tuple) else keeping_aspect(size, self.size, self.side)
+
+    def matrix(self, size: Size, params: Params, like: Tensor) -> Matrices:
+        return mat.crop_resize(0.0, 0.0, size, self.out_size(size), like)
+
+    def step(self, size: Size, max_size: tuple[int, int], params: Params, like: Tensor) -> Step:
+        step = super().step(size, max_size, params, like)
+        return step if self.copies is None else copying(step, self.copies)
+
+    def shrink(self, size: Size) -> tuple[float | Tensor, float | Tensor]:
+        return _ratio(size, self.out_size(size)) if self.antialias else (1.0, 1.0)
+
+
+class LongestMaxSize(Resize):
+    """Resizes the longer side to `max_size`, keeping the aspect ratio, antialiased.
+
+    Args:
+        max_size: pixels, positive.
+        resample: "nearest", "nearest-exact", "bilinear" or "bicubic", see `Resize`.
+    """
+
+    example = {"max_size": 20}
+
+    def __init__(self, max_size: int, resample: str = "bilinear") -> None:
+        super().__init__(checks.image_size(self, max_size, "max_size")[0], "long", resample)
+
+
+class SmallestMaxSize(Resize):
+    """Resizes the shorter side to `max_size`, keeping the aspect ratio, antialiased.
+
+    Args:
+        max_size: pixels, positive.
+        resample: "nearest", "nearest-exact", "bilinear" or "bicubic", see `Resize`.
+    """
+
+    example = {"max_size": 20}
+
+    def __init__(self, max_size: int, resample: str = "bilinear") -> None:
+        super().__init__(checks.image_size(self, max_size, "max_size")[0], "short", resample)
+
+
+def copy_mode(resample: str) -> tuple[float | None, str]:
+    """The offset of `copying` for torch's two ways to copy pixels, None for others; and what to sample with."""
+    offset = {"nearest": 0.0, "nearest-exact": 0.5}.get(resample)
+    return offset, resample if offset is None else "nearest"
+
+
+def keeping_aspect(size: Size, target: int, side: str) -> Size:
+    """The size whose "short", "long", "vert" or "horz" side is `target`, of the same aspect ratio."""
+    height, width = size
+    if side == "vert":
+        return target, _scaled(width, target, height)
+    if side == "horz":
+        return _scaled(height, target, width), target
+    if isinstance(height, Tensor) or isinstance(width, Tensor):
+        reference = torch.minimum(height, width) if side == "short" else torch.maximum(height, width)
+        return _scaled(height, target, reference), _scaled(width, target, reference)
+    tall = (height >= width) == (side == "short")
+    return (_scaled(height, target, width), target) if tall else (target, _scaled(width, target, height))
+
+
+def _ratio(size: Size, out: Size) -> tuple[float | Tensor, float | Tensor]:
+    return size[0] / out[0], size[1] / out[1]
+
+
+def _scaled(extent: int | Tensor, target: int, reference: int | Tensor) -> int | Tensor:
+    """extent * target / reference, rounded down as torchvision does, at least 1."""
+    if isinstance(extent, Tensor) or isinstance(reference, Tensor):
+        return torch.div(extent * target, reference, rounding_mode="floor").clamp(min=1)
+    return max(extent * target // reference, 1)

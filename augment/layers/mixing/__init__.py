@@ -1,0 +1,1 @@
+"""Layers that combine the samples of a batch."""

@@ -1,0 +1,44 @@
+"""Weighted averages of two images and their labels."""
+
+import torch
+
+from augment.core.mix import Mix
+from augment.data.batch import Batch
+from augment.data.types import Params
+from augment.draws.distributions import Bernoulli
+from augment.draws.shorthand import Quantity
+from augment.kernels.reference.overlay import Overlay
+
+
+class RandomMixUp(Mix):
+    """lambda * image + (1 - lambda) * another, labels likewise (Zhang et al. 2017, eq. 1).
+
+    Masks, boxes and keypoints stay those of the sample itself.
+
+    Args:
+        lambda_val: the sample's own weight, within [0, 1]; the paper draws it from Beta(0.2, 0.2) to Beta(0.4, 0.4).
+        num_classes: needed where labels are class indices.
+        p: probability that a sample is mixed.
+        same_on_batch: one draw for all samples of a batch; partners still differ.
+    """
+
+    differentiable = frozenset({"lambda_val"})
+
+    def __init__(
+        self,
+        lambda_val: Quantity = (0.0, 1.0),
+        num_classes: int | None = None,
+        p: float | Bernoulli = 1.0,
+        same_on_batch: bool = False,
+    ) -> None:
+        super().__init__(p, same_on_batch, num_classes)
+        self.quantity("lambda_val", lambda_val, legal=(0.0, 1.0))
+
+    def overlay(self, params: Params, size: tuple[int, int]) -> Overlay:
+        own = params["lambda_val"]
+        corner, height, width = (torch.full_like(own, extent) for extent in (0, *size))
+        return Overlay(params["partner"], 1 - own, corner, corner, height, width)
+
+    def annotated(self, batch: Batch, others: Batch, params: Params) -> Batch:
+        theirs = (1 - params["lambda_val"])[:, None].to(batch.label.dtype)
+        return batch.replace(label=torch.lerp(batch.label, others.label[params["partner"]], theirs))

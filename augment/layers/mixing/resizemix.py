@@ -1,0 +1,91 @@
+"""Whole images, made smaller, pasted into others."""
+
+import torch
+from torch import Tensor
+
+from augment.core.mix import Mix
+from augment.data.batch import Batch
+from augment.data.pixels import stacked
+from augment.data.types import Float, Images, Params, PerSample, Size
+from augment.draws.distributions import Bernoulli
+from augment.draws.shorthand import Quantity
+from augment.engine.annotations import warp_mask
+from augment.engine.mixed_annotations import pasted, with_room
+from augment.engine.warp_run import warp
+from augment.geometry import matrix as mat
+from augment.geometry.motion import Step
+from augment.geometry.rectangle import rectangle
+
+
+class ResizeMix(Mix):
+    """Pastes another image as a whole, resized, antialiased; labels by the share of pixels (Qin et al. 2020).
+
+    Unlike CutMix it always shows the pasted object. Masks follow the pixels. Boxes and keypoints of both images are
+    there, the own ones first: (B, 2N, ...); `boxes_visible` of those behind the pasted image says what it leaves.
+
+    Args:
+        scale: side of the pasted image as a fraction of the image's, within [0.01, 1]; its height and width are rounded
+            to whole pixels, at least 1.
+        num_classes: needed where labels are class indices.
+        p: probability that a sample is mixed.
+        same_on_batch: one draw for all samples of a batch; partners still differ.
+    """
+
+    def __init__(
+        self,
+        scale: Quantity = (0.1, 0.8),
+        num_classes: int | None = None,
+        p: float | Bernoulli = 1.0,
+        same_on_batch: bool = False,
+    ) -> None:
+        super().__init__(p, same_on_batch, num_classes)
+        self.quantity("scale", scale, legal=(0.01, 1.0))
+        self.quantity("top", (0.0, 1.0))
+        self.quantity("left", (0.0, 1.0))
+
+    def resolve(self, params: Params, size: Size) -> Params:
+        """Where the other image goes, in whole pixels: `top`, `left`, `height`, `width`."""
+        height = torch.round(params["scale"] * size[0]).clamp(1, size[0])
+        width = torch.round(params["scale"] * size[1]).clamp(1, size[1])
+        top = torch.floor(params["top"] * (size[0] - height + 1))
+        left = torch.floor(params["left"] * (size[1] - width + 1))
+        return params | {"top": top, "left": left, "height": height, "width": width}
+
+    def prepared(self, batch: Batch) -> Batch:
+        return with_room(super().prepared(batch), 2)
+
+    def mix(self, batch: Batch, others: Batch, params: Params) -> Batch:
+        partner, (height, width) = params["partner"], batch.size
+        top, left, tall, wide = (params[name] for name in ("top", "left", "height", "width"))
+        inside = rectangle(params, batch.size)
+        image = torch.where(inside[:, None], self._shrunk(others.image.index_select(0, partner), params), batch.image)
+        share = (tall * wide / (height * width))[:, None].to(batch.label.dtype)
+        label = batch.label + share * (others.label[partner] - batch.label)
+        mask = batch.mask
+        if mask is not None:
+            y, x = _positions(top, tall, height)[:, :, None], _positions(left, wide, width)[:, None, :]
+            mask = torch.where(
+                inside if mask.ndim == 3 else inside[:, None], warp_mask(others.mask[partner], x, y, []), mask
+            )
+        frame = torch.stack([left, top, left + wide, top + tall], 1)
+        scale = torch.stack([wide / width, tall / height], 1)
+        return batch.replace(
+            image=image, label=label, mask=mask, **pasted(batch, others, partner, frame, scale, frame[:, :2])
+        )
+
+    def _shrunk(self, image: Images, params: Params) -> Images:
+        """Each image as it is pasted; what stands around its place does not matter."""
+        size, smallest = tuple(image.shape[-2:]), self.scale.support()[0]
+        bound = tuple(n / max(1, int(smallest * n)) for n in size)
+        shrink = size[0] / params["height"], size[1] / params["width"]
+        top, left = ((0.5 - params[name]) * s - 0.5 for name, s in zip(("top", "left"), shrink, strict=True))
+        rows = (shrink[1], 0.0, left), (0.0, shrink[0], top), (0.0, 0.0, 1.0)
+        matrix = mat.matrix(rows, image.new_empty(len(image), 0))
+        step = Step(matrix, in_size=size, out_size=size, separable=True, shrink=shrink, bound=bound)
+        return stacked(warp(Batch(image), [step]).image)
+
+
+def _positions(start: PerSample, extent: PerSample, full: int) -> Float[Tensor, "b n"]:
+    """Where along an axis of the whole image every pixel looks, if it fills `extent` pixels from `start` on."""
+    pixel = torch.arange(full, device=start.device)
+    return (pixel - start[:, None] + 0.5) * (full / extent[:, None]) - 0.5

@@ -1,0 +1,1 @@
+"""Layers that change the value of each pixel by itself."""

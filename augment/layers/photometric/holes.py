@@ -1,0 +1,164 @@
+"""Holes in the image: many rectangles, or a grid of squares."""
+
+import torch
+from torch import Tensor
+
+from augment.core import checks
+from augment.core.kinds import PixelOp
+from augment.data.pixels import per_sample
+from augment.data.types import Bool, Float, Params, Planes, Size
+from augment.draws.arguments import is_whole
+from augment.draws.distributions import Bernoulli, Choice, Uniform
+from augment.draws.shorthand import Quantity
+
+_MOST_HOLES = 256
+_MOST_PIXELS = 1e5
+
+
+class CoarseDropout(PixelOp):
+    """Fills random rectangles that lie inside the image (DeVries and Taylor 2017); named as in albumentations.
+
+    Args:
+        num_holes_range: how many, at most 256; each whole number of a pair (lowest, highest) is equally likely, other
+            draws are rounded; 0 changes nothing.
+        hole_height_range, hole_width_range: size of each rectangle: as fractions of the image's height and width
+            where no value is above 1, in pixels where all are whole numbers or above 1.
+        fill: what to fill with, within [0, 1].
+        p: probability that an image is changed.
+        same_on_batch: one draw for all samples of a batch.
+    """
+
+    example = {"num_holes_range": (1, 4)}
+    identity = {"num_holes_range": 0}
+    alpha_stays = False
+
+    def __init__(
+        self,
+        num_holes_range: Quantity = (1, 2),
+        hole_height_range: Quantity = (0.1, 0.2),
+        hole_width_range: Quantity = (0.1, 0.2),
+        fill: float = 0.0,
+        p: float | Bernoulli = 0.5,
+        same_on_batch: bool = False,
+    ) -> None:
+        super().__init__(p, same_on_batch)
+        self.fill = checks.unit_value(self, "fill", fill)
+        self.quantity("num_holes_range", num_holes_range, legal=(0.0, _MOST_HOLES))
+        if _is_whole_pair(num_holes_range):
+            self.quantity("num_holes_range", Choice(range(num_holes_range[0], num_holes_range[1] + 1)))
+        self.most = max(1, round(self.num_holes_range.support()[1]))
+        self.tall_in_pixels = _length(self, "hole_height_range", hole_height_range, self.most)
+        self.wide_in_pixels = _length(self, "hole_width_range", hole_width_range, self.most)
+        self.quantity("top", (0.0, 1.0), count=self.most)
+        self.quantity("left", (0.0, 1.0), count=self.most)
+
+    def resolve(self, params: Params, size: Size) -> Params:
+        """The rectangles in whole pixels: `top`, `left`, `height`, `width`, (B, most) each; height 0 for none."""
+        names = ("hole_height_range", "hole_width_range", "top", "left")
+        tall, wide, top, left = (params[name].reshape(len(params[name]), self.most) for name in names)
+        height = _pixels(tall, size[0], self.tall_in_pixels).clamp(1, size[0])
+        width = _pixels(wide, size[1], self.wide_in_pixels).clamp(1, size[1])
+        exists = torch.arange(self.most, device=top.device) < torch.round(params["num_holes_range"])[:, None]
+        boxes = {
+            "top": torch.floor(top * (size[0] - height + 1)),
+            "left": torch.floor(left * (size[1] - width + 1)),
+            "height": torch.where(exists, height, 0.0),
+            "width": torch.where(exists, width, 0.0),
+        }
+        return boxes | {name: params[name] for name in ("gate",) if name in params}
+
+    def pixel(self, planes: Planes, params: Params) -> Planes:
+        height, width = planes[0].shape[1:]
+        rows = _spans(height, params["top"], params["height"])
+        columns = _spans(width, params["left"], params["width"])
+        return _filled(planes, (rows.mT @ columns) > 0, self.fill)  # the product counts the rectangles over a pixel
+
+
+class GridMask(PixelOp):
+    """Fills the squares of a grid (Chen et al. 2020): one to each cell, so that bands between them stay.
+
+    Args:
+        ratio: the bands' share of a cell's side, 1 changes nothing and 0 fills everything; within [0, 1].
+        unit_range: side of a cell: as a fraction of the image's shorter side where no value is above 1, in pixels
+            where all are whole numbers or above 1. The paper's 96 to 224 pixels on 224 are about 0.43 to 1.
+        rotation: turn of the grid in degrees; a number v means (-v, v).
+        fill: what to fill with, within [0, 1].
+        p: probability that an image is changed.
+        same_on_batch: one draw for all samples of a batch.
+    """
+
+    identity = {"ratio": 1.0}
+    alpha_stays = False
+
+    def __init__(
+        self,
+        ratio: Quantity = 0.5,
+        unit_range: Quantity = (0.43, 1.0),
+        rotation: Quantity = (0.0, 360.0),
+        fill: float = 0.0,
+        p: float | Bernoulli = 0.5,
+        same_on_batch: bool = False,
+    ) -> None:
+        super().__init__(p, same_on_batch)
+        self.fill = checks.unit_value(self, "fill", fill)
+        self.quantity("ratio", ratio, legal=(0.0, 1.0))
+        self.unit_in_pixels = _length(self, "unit_range", unit_range)
+        self.quantity("rotation", rotation, legal=(-360.0, 360.0), around=0.0)
+        self.quantity("top", (0.0, 1.0))
+        self.quantity("left", (0.0, 1.0))
+
+    def resolve(self, params: Params, size: Size) -> Params:
+        """In whole pixels the side of a cell (`unit`), of a band (`band`), and the grid's offset (`top`, `left`)."""
+        unit = _pixels(params["unit_range"], min(size), self.unit_in_pixels).clamp(min=1)
+        band = torch.floor(params["ratio"] * unit + 0.5)
+        offset = {name: torch.floor(params[name] * unit) for name in ("top", "left")}
+        kept = {name: params[name] for name in ("gate", "rotation") if name in params}
+        return {"unit": unit, "band": band} | offset | kept
+
+    def pixel(self, planes: Planes, params: Params) -> Planes:
+        unit, band, top, left = (per_sample(params[name]) for name in ("unit", "band", "top", "left"))
+        angle = per_sample(torch.deg2rad(params["rotation"]))
+        height, width = planes[0].shape[1:]
+        y = torch.arange(height, device=unit.device)[:, None] - (height - 1) / 2
+        x = torch.arange(width, device=unit.device) - (width - 1) / 2
+        down = torch.sin(angle) * x + torch.cos(angle) * y + top
+        across = torch.cos(angle) * x - torch.sin(angle) * y + left
+        holes = (torch.remainder(down, unit) >= band) & (torch.remainder(across, unit) >= band)
+        return _filled(planes, holes, self.fill)
+
+
+def _length(layer: PixelOp, name: str, value: Quantity, count: int | None = None) -> bool:
+    """Declares lengths that may be fractions or pixels. Returns whether they are pixels."""
+    layer.quantity(name, value, legal=(0.0, _MOST_PIXELS), count=count)
+    low, high = getattr(layer, name).support()
+    whole = _is_whole_pair(value)
+    in_pixels = whole or is_whole(value) or high > 1
+    if in_pixels and low < 1:
+        raise ValueError(
+            f"{type(layer).__name__}: {name}={value!r} must be fractions up to 1 or whole numbers of pixels from 1 on."
+        )
+    if whole and low < high:  # to be rounded: each whole number is equally likely
+        layer.quantity(name, Uniform(low - 0.5, high + 0.5), count=count)
+    return in_pixels
+
+
+def _is_whole_pair(value: Quantity) -> bool:
+    """A proper pair (low, high) of whole numbers; what else there is, `quantity` judges."""
+    is_pair = isinstance(value, (tuple, list)) and len(value) == 2
+    return is_pair and all(map(is_whole, value)) and value[0] <= value[1]
+
+
+def _pixels(length: Tensor, side: int | Tensor, in_pixels: bool) -> Tensor:
+    """Lengths as whole numbers of pixels."""
+    return torch.floor((length if in_pixels else length * side) + 0.5)
+
+
+def _spans(n: int, start: Float[Tensor, "b k"], length: Float[Tensor, "b k"]) -> Float[Tensor, "b k n"]:
+    """1 from each start over each length on an axis of n pixels, 0 elsewhere."""
+    position = torch.arange(n, device=start.device)
+    begun, over = position >= start[..., None], position >= (start + length)[..., None]
+    return (begun & ~over).to(torch.float32)
+
+
+def _filled(planes: Planes, holes: Bool[Tensor, "b h w"], fill: float) -> Planes:
+    return tuple(torch.where(holes, fill, plane) for plane in planes)

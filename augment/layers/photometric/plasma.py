@@ -1,0 +1,187 @@
+"""Brightness, contrast and shade that vary over the image like clouds (plasma fractals, Nicolaou et al. 2022)."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from augment.core.kinds import PixelOp
+from augment.data.color import clamped
+from augment.data.pixels import amount
+from augment.data.types import Float, Params, Planes
+from augment.draws.distributions import Bernoulli
+from augment.draws.noise import uniform_field
+from augment.draws.shorthand import Quantity
+
+
+class RandomPlasmaBrightness(PixelOp):
+    """Adds a plasma fractal from -intensity to intensity, another one to every colour, cut to [0, 1].
+
+    Args:
+        roughness: how much of the fractal is fine detail: 0 is a smooth slope, 1 is white noise; within [0, 1].
+        intensity: the largest change, in the image's [0, 1] scale, 0 changes nothing; not negative.
+        p: probability that an image is changed.
+        same_on_batch: one draw for all samples of a batch.
+    """
+
+    identity = {"intensity": 0.0}
+    differentiable = frozenset({"roughness", "intensity"})
+
+    def __init__(
+        self,
+        roughness: Quantity = (0.1, 0.7),
+        intensity: Quantity = (0.0, 1.0),
+        p: float | Bernoulli = 0.5,
+        same_on_batch: bool = False,
+    ) -> None:
+        super().__init__(p, same_on_batch)
+        self.quantity("roughness", roughness, legal=(0.0, 1.0))
+        self.quantity("intensity", intensity, legal=(0.0, 100.0))
+        self.quantity("key", (0.0, 1.0), count=2)
+
+    def pixel(self, planes: Planes, params: Params) -> Planes:
+        intensity = amount(params, "intensity", planes)
+        return clamped(
+            tuple(
+                plane + intensity * (2 * cloud - 1)
+                for plane, cloud in zip(planes, clouds(params, planes, len(planes)), strict=True)
+            )
+        )
+
+
+class RandomPlasmaContrast(PixelOp):
+    """Multiplies the distance from 0.5 by a plasma fractal from 0 to 4, another one for every colour, cut to [0, 1].
+
+    The factor is 2 on average, as in Kornia.
+
+    Args:
+        roughness: how much of the fractal is fine detail: 0 is a smooth slope, 1 is white noise; within [0, 1].
+        p: probability that an image is changed.
+        same_on_batch: one draw for all samples of a batch.
+    """
+
+    differentiable = frozenset({"roughness"})
+
+    def __init__(
+        self, roughness: Quantity = (0.1, 0.7), p: float | Bernoulli = 0.5, same_on_batch: bool = False
+    ) -> None:
+        super().__init__(p, same_on_batch)
+        self.quantity("roughness", roughness, legal=(0.0, 1.0))
+        self.quantity("key", (0.0, 1.0), count=2)
+
+    def pixel(self, planes: Planes, params: Params) -> Planes:
+        factors = clouds(params, planes, len(planes))
+        return clamped(tuple((plane - 0.5) * (4 * factor) + 0.5 for plane, factor in zip(planes, factors, strict=True)))
+
+
+class RandomPlasmaShadow(PixelOp):
+    """Adds a shade, the same to every colour, where a plasma fractal is below a threshold; cut to [0, 1].
+
+    Args:
+        roughness: how ragged the edges are: 0 is smooth, 1 is white noise; within [0, 1]. There is no gradient to it.
+        shade_intensity: what is added in the shade, in the image's [0, 1] scale, below 0 darkens and 0 changes
+            nothing; within [-1, 1].
+        shade_quantity: the threshold: 0 is no shade, 1 shade everywhere; within [0, 1]. There is no gradient to it.
+        p: probability that an image is changed.
+        same_on_batch: one draw for all samples of a batch.
+    """
+
+    identity = {"shade_intensity": 0.0}
+    differentiable = frozenset({"shade_intensity"})
+
+    def __init__(
+        self,
+        roughness: Quantity = (0.1, 0.7),
+        shade_intensity: Quantity = (-1.0, 0.0),
+        shade_quantity: Quantity = (0.0, 1.0),
+        p: float | Bernoulli = 0.5,
+        same_on_batch: bool = False,
+    ) -> None:
+        super().__init__(p, same_on_batch)
+        self.quantity("roughness", roughness, legal=(0.0, 1.0))
+        self.quantity("shade_intensity", shade_intensity, legal=(-1.0, 1.0))
+        self.quantity("shade_quantity", shade_quantity, legal=(0.0, 1.0))
+        self.quantity("key", (0.0, 1.0), count=2)
+
+    def pixel(self, planes: Planes, params: Params) -> Planes:
+        intensity, quantity = (amount(params, n, planes) for n in ("shade_intensity", "shade_quantity"))
+        (cloud,) = clouds(params, planes, 1)
+        shade = torch.where(cloud < quantity, intensity, 0.0)
+        return clamped(tuple(plane + shade for plane in planes))
+
+
+def clouds(params: Params, planes: Planes, count: int) -> Planes:
+    """`count` fractals of the planes' size and dtype, from the `key` and the `roughness` that were drawn."""
+    roughness = params["roughness"].to(planes[0].dtype)
+    return plasma(params["key"], roughness, (count, *planes[0].shape[1:])).unbind(1)
+
+
+def plasma(
+    key: Float[Tensor, "b 2"], roughness: Float[Tensor, " b"], shape: tuple[int, int, int]
+) -> Float[Tensor, "b c h w"]:
+    """Fractals in [0, 1], 0.5 on average, by the diamond-square algorithm (Fournier, Fussell and Carpenter 1982).
+
+    It starts from a coarse grid of uniforms, one cell of which covers the shorter side. Each level halves the spacing:
+    a new node is the mean of its neighbours, mixed with a uniform by the weight 0 in the first level, roughness in
+    the second, roughness ** 2 in the third and so on.
+
+    Args:
+        key: two uniforms per sample: all that is random.
+        roughness: within [0, 1]; the fractal is a polynomial in it.
+        shape: channels (each a fractal of its own), height and width.
+    """
+    levels = max(1, (min(shape[1:]) - 2).bit_length())
+    sizes = list(zip(*(_nodes(n, levels) for n in shape[1:]), strict=True))
+    draws = _draws(key, shape[0], sizes)
+    grid, weight = draws[0].to(roughness.dtype), torch.zeros_like(roughness)
+    for level, (height, width) in enumerate(sizes[1:], start=1):
+        uniforms = draws[level].to(roughness.dtype)
+        grid = _halve_spacing(grid, uniforms, weight[:, None, None, None])[..., :height, :width]
+        weight = roughness**level
+    return grid
+
+
+def _nodes(n: int, levels: int) -> list[int]:
+    """How many nodes along an axis of n pixels are needed, from the coarsest level to the last.
+
+    The whole grid has 2 ** k + 1 nodes. A node that is needed has neighbours up to one spacing of its level away.
+    """
+    end = 2 ** max(levels, (n - 2).bit_length())
+    last = [n - 1]
+    for _ in range(levels):
+        end //= 2
+        last.append(min(last[-1] // 2 + 1, end))
+    return [i + 1 for i in reversed(last)]
+
+
+def _draws(key: Float[Tensor, "b 2"], channels: int, sizes: list[tuple[int, int]]) -> list[Float[Tensor, "b c _ _"]]:
+    """A grid of uniforms for each level: for the coarsest and, untrimmed, for what is made out of each level."""
+    drawn = [sizes[0], *((2 * height - 1, 2 * width - 1) for height, width in sizes[:-1])]
+    counts = [channels * height * width for height, width in drawn]
+    fields = uniform_field(key, (sum(counts),)).split(counts, 1)
+    return [field.unflatten(1, (channels, *size)) for field, size in zip(fields, drawn, strict=True)]
+
+
+def _halve_spacing(
+    grid: Float[Tensor, "b c h w"], draws: Float[Tensor, "b c h2 w2"], weight: Float[Tensor, "b 1 1 1"]
+) -> Float[Tensor, "b c h2 w2"]:
+    """A grid with a new node in the middle of every cell (the diamonds) and of every edge (the squares)."""
+    corners = grid[..., :-1, :-1] + grid[..., :-1, 1:] + grid[..., 1:, :-1] + grid[..., 1:, 1:]
+    centers = torch.lerp(corners / 4, draws[..., 1::2, 1::2], weight)
+    across = torch.lerp(_edge_means(grid, centers), draws[..., ::2, 1::2], weight)
+    down = torch.lerp(_edge_means(grid.mT, centers.mT).mT, draws[..., 1::2, ::2], weight)
+    even, odd = _alternate(grid, across), _alternate(down, centers)
+    return _alternate(even.mT, odd.mT).mT
+
+
+def _edge_means(grid: Float[Tensor, "b c h w"], centers: Float[Tensor, "b c h1 w1"]) -> Float[Tensor, "b c h w1"]:
+    """For every edge along a row the mean of its two ends and of the centres above and below, where there are."""
+    ends = grid[..., :-1] + grid[..., 1:]
+    beside = F.pad(centers, (0, 0, 1, 0)) + F.pad(centers, (0, 0, 0, 1))
+    row = torch.arange(grid.shape[-2], device=grid.device)[:, None]
+    border = (row == 0) | (row == grid.shape[-2] - 1)
+    return (ends + beside) / torch.where(border, 3.0, 4.0).to(grid.dtype)
+
+
+def _alternate(even: Float[Tensor, "b c h n"], odd: Float[Tensor, "b c h m"]) -> Float[Tensor, "b c h nm"]:
+    """Columns of one and of another, one fewer, in turn."""
+    return torch.stack((even, F.pad(odd, (0, 1))), -1).flatten(-2)[..., :-1]

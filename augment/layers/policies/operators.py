@@ -1,0 +1,160 @@
+"""The operators that policies choose among, with the magnitudes of the papers, torchvision and timm.
+
+| operator | value | unit |
+|---|---|---|
+| Identity, AutoContrast, Equalize, Invert | none | |
+| ShearX, ShearY | slope | pixels of shift per pixel of distance from the top left corner |
+| TranslateX, TranslateY | shift to the right, to the bottom | pixels, whole ones but for timm's |
+| Rotate | angle | degrees, positive is counter-clockwise |
+| Brightness, Color, Contrast, Sharpness | factor | 1 changes nothing, 0 is black, gray, flat, smooth |
+| Posterize | bits | of 8, that are kept |
+| Solarize | threshold | levels of 255; what is at least as bright is inverted |
+| SolarizeAdd | added | levels of 255, to what is darker than 128 |
+
+A level in [0, 1] sets the strength; a space says which operators there are and how a level becomes a value.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from augment.data.types import PerSample, Size
+
+Scale = Callable[[Tensor, Tensor, Size], Tensor]
+"""(level (B,) in [0, 1], sign (B,) of 1 or -1, image size) -> value (B,)."""
+
+
+@dataclass(frozen=True)
+class Operator:
+    """An operator of a space: its name in the table above, and how a level becomes its value."""
+
+    name: str
+    value: Scale
+
+
+def _constant(level: Tensor, sign: Tensor, size: Size) -> Tensor:
+    return torch.zeros_like(level)
+
+
+def _signed(largest: float, level: Tensor, sign: Tensor, size: Size) -> Tensor:
+    return sign * (level * largest)
+
+
+def _factor(largest: float, level: Tensor, sign: Tensor, size: Size) -> Tensor:
+    return 1 + sign * (level * largest)
+
+
+def _pixels(largest: float, level: Tensor, sign: Tensor, size: Size) -> Tensor:
+    return torch.trunc(sign * (level * largest))
+
+
+def _part(share: float, axis: int, level: Tensor, sign: Tensor, size: Size) -> Tensor:
+    return sign * (level * (share * size[axis]))
+
+
+def _fraction(share: float, axis: int, level: Tensor, sign: Tensor, size: Size) -> Tensor:
+    return torch.trunc(_part(share, axis, level, sign, size))
+
+
+def _bits(most: int, fewest: int, level: Tensor, sign: Tensor, size: Size) -> Tensor:
+    """From `most` down to `fewest`, rounded to even as torch.round does."""
+    return most - torch.round(level * (most - fewest))
+
+
+def _threshold(level: Tensor, sign: Tensor, size: Size) -> Tensor:
+    return 255 * (1 - level)
+
+
+def _timm_factor(level: Tensor, sign: Tensor, size: Size) -> Tensor:
+    return (1 + sign * (level * 0.9)).clamp(min=0.1)
+
+
+def _timm_bits(level: Tensor, sign: Tensor, size: Size) -> Tensor:
+    return 4 - torch.floor(level * 4)
+
+
+def _timm_threshold(level: Tensor, sign: Tensor, size: Size) -> Tensor:
+    return 256 - torch.floor(level * 256)
+
+
+def _timm_added(level: Tensor, sign: Tensor, size: Size) -> Tensor:
+    return torch.floor(level * 110)
+
+
+def _space(
+    shear: float, translate: tuple[Scale, Scale], degrees: float, factor: float, bits: tuple[int, int]
+) -> dict[str, Scale]:
+    """The operators of AutoAugment (Cubuk et al. 2019, table 6) in torchvision's parametrisation."""
+    return {
+        "Identity": _constant,
+        "ShearX": partial(_signed, shear),
+        "ShearY": partial(_signed, shear),
+        "TranslateX": translate[0],
+        "TranslateY": translate[1],
+        "Rotate": partial(_signed, degrees),
+        "Brightness": partial(_factor, factor),
+        "Color": partial(_factor, factor),
+        "Contrast": partial(_factor, factor),
+        "Sharpness": partial(_factor, factor),
+        "Posterize": partial(_bits, *bits),
+        "Solarize": _threshold,
+        "AutoContrast": _constant,
+        "Equalize": _constant,
+    }
+
+
+_THIRD = (partial(_fraction, 1 / 3, 1), partial(_fraction, 1 / 3, 0))
+_OF_331 = (partial(_fraction, 150 / 331, 1), partial(_fraction, 150 / 331, 0))  # 150 pixels of NASNet's 331
+_UP_TO_32 = (partial(_pixels, 32), partial(_pixels, 32))
+
+SPACES: dict[str, dict[str, Scale]] = {
+    "randaugment": _space(0.3, _OF_331, 30, 0.9, (8, 4)),
+    "trivialaugment_wide": _space(0.99, _UP_TO_32, 135, 0.99, (8, 2)),
+    "autoaugment": _space(0.3, _OF_331, 30, 0.9, (8, 4)) | {"Invert": _constant},
+    "augmix": {name: s for name, s in _space(0.3, _THIRD, 30, 0.9, (4, 0)).items() if name != "Identity"},
+    "timm_increasing": {
+        "AutoContrast": _constant,
+        "Equalize": _constant,
+        "Invert": _constant,
+        "Rotate": partial(_signed, 30),
+        "Posterize": _timm_bits,
+        "Solarize": _timm_threshold,
+        "SolarizeAdd": _timm_added,
+        "Color": _timm_factor,
+        "Contrast": _timm_factor,
+        "Brightness": _timm_factor,
+        "Sharpness": _timm_factor,
+        "ShearX": partial(_signed, 0.3),
+        "ShearY": partial(_signed, 0.3),
+        "TranslateX": partial(_part, 0.45, 1),
+        "TranslateY": partial(_part, 0.45, 0),
+    },
+}
+"""By name: torchvision 0.29's spaces, and timm's `rand-...-inc1`."""
+
+GEOMETRIC = frozenset({"ShearX", "ShearY", "TranslateX", "TranslateY", "Rotate"})
+
+
+def space(name: str, only: Sequence[str] | None = None) -> tuple[Operator, ...]:
+    """The operators of a space, or some of them by name.
+
+    Raises:
+        ValueError: if a name is not in the space.
+    """
+    scales = SPACES[name]
+    names = tuple(scales) if only is None else tuple(only)
+    unknown = [n for n in names if n not in scales]
+    if unknown or not names:
+        raise ValueError(f"operators={names} must be some of {', '.join(scales)}.")
+    return tuple(Operator(n, scales[n]) for n in names)
+
+
+def value_of(operators: tuple[Operator, ...], op: PerSample, level: PerSample, sign: PerSample, size: Size) -> Tensor:
+    """(B,) the value of the operator that each sample drew."""
+    value = torch.zeros_like(level)
+    for i, operator in enumerate(operators):
+        value = torch.where(op == i, operator.value(level, sign, size), value)
+    return value

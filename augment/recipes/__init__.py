@@ -1,0 +1,1 @@
+"""Whole pipelines: presets, preprocessing for evaluation, recipes of other libraries."""

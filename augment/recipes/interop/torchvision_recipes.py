@@ -1,0 +1,295 @@
+"""torchvision's v2 transforms as layers, found by name, so that torchvision need not be installed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+import augment as A  # its names are read when a table entry is called: this module is part of it
+from augment.core.layer import Layer
+from augment.draws.distributions import Distribution
+from augment.recipes.interop.conversion import Conversion, Converted, NoEquivalentError, number, single
+from augment.recipes.interop.torchvision_stage import for_images, stage, unit
+
+_PACKAGE = "torchvision.transforms.v2"
+_INTERPOLATIONS = {0: "nearest", 2: "bilinear", 3: "bicubic"}
+
+
+def from_torchvision(transform: Any, strict: bool = False) -> Layer:
+    """Turns torchvision's v2 transforms into layers with the same ranges and probabilities, drawn for every sample.
+
+    Args:
+        transform: a `v2.Compose` of transforms, nested at will, or a single one.
+        strict: raise if anything has no equivalent. Otherwise it runs as it is, as an `Opaque` stage.
+
+    Returns:
+        A Pipeline for a Compose, of the dtype that its last conversion asks for; a layer for a single transform.
+
+    Raises:
+        ValueError: one for everything that cannot convert, each with its reason; without `strict` only for what cannot
+            be a stage either.
+    """
+    conversion = Conversion(_find, stage, strict)
+    layers = conversion.layers(transform)
+    conversion.finished("from_torchvision")
+    if type(transform).__name__ == "Compose" or conversion.dtype is not None:
+        return A.Pipeline(*layers, dtype=conversion.dtype)
+    return single(layers)
+
+
+def _find(transform: Any) -> Callable[[Any, Conversion], Converted] | None:
+    cls = type(transform)
+    return TABLE.get(cls.__name__) if cls.__module__.startswith(_PACKAGE) else None
+
+
+def _refused(reason: str) -> Callable[[Any, Conversion], Converted]:
+    def convert(t: Any, _: Conversion) -> Converted:
+        raise NoEquivalentError(reason, runs=False)
+
+    return convert
+
+
+def _opaque(reason: str) -> Callable[[Any, Conversion], Converted]:
+    def convert(t: Any, _: Conversion) -> Converted:
+        raise NoEquivalentError(reason)
+
+    return convert
+
+
+def _nothing(t: Any, _: Conversion) -> Converted:
+    return []
+
+
+def _resize_mode(t: Any) -> str:
+    """Of what changes the size, where our layers have torch's names."""
+    value = getattr(t.interpolation, "value", t.interpolation)
+    return _INTERPOLATIONS.get(value, value)
+
+
+def _resample(t: Any) -> str:
+    """Of what moves pixels otherwise: "nearest" is the pixel at the centre, there is no other one."""
+    mode = _resize_mode(t)
+    return "nearest" if mode == "nearest-exact" else mode
+
+
+def _fill(t: Any) -> float:
+    """One number in [0, 1] for all channels."""
+    fill = for_images(t.fill)
+    return 0.0 if fill is None else number(unit(fill), "fill")
+
+
+def _centred(t: Any) -> None:
+    if t.center is not None:
+        raise NoEquivalentError(f"center={t.center}: turns are about the centre of the image")
+
+
+def _apply(t: Any, conversion: Conversion) -> Converted:
+    layers = conversion.sequence(t.transforms)
+    return A.RandomApply(layers, p=t.p) if layers else []
+
+
+def _choice(t: Any, conversion: Conversion) -> Converted:
+    layers = conversion.alternatives(t.transforms)
+    mixing = [isinstance(layer, A.Mix) for layer in layers]
+    if not any(mixing):
+        return A.OneOf(layers, weights=t.p)
+    if not all(mixing):
+        raise NoEquivalentError("a choice between mixing and something else", runs=False)
+    return A.RandomMix(layers, weights=t.p, num_classes=layers[0].num_classes)
+
+
+def _rotation(t: Any, _: Conversion) -> Converted:
+    if t.expand:
+        raise NoEquivalentError("expand=True gives images of many sizes", runs=False)
+    _centred(t)
+    low, high = t.degrees
+    if not _fill(t):
+        return A.RandomRotation((low, high), _resample(t), p=1.0)
+    return A.RandomAffine((-high, -low), resample=_resample(t), fill_value=_fill(t), p=1.0)
+
+
+def _affine(t: Any, _: Conversion) -> Converted:
+    _centred(t)
+    ranges = (None if value is None else tuple(value) for value in (t.degrees, t.translate, t.scale, t.shear))
+    return A.RandomAffine(*ranges, resample=_resample(t), fill_value=_fill(t), p=1.0)
+
+
+def _perspective(t: Any, _: Conversion) -> Converted:
+    if _fill(t):
+        raise NoEquivalentError(f"fill={t.fill}: 0 shows outside of the image")
+    return A.RandomPerspective(t.distortion_scale, resample=_resample(t), p=t.p)
+
+
+def _resize(t: Any, _: Conversion) -> Converted:
+    if t.size is None:
+        mode, smooth = _resize_mode(t), bool(t.antialias)
+        return A.LongestMaxSize(t.max_size, mode) if smooth else A.Resize(t.max_size, "long", mode, antialias=False)
+    if t.max_size is not None:
+        raise NoEquivalentError("size and max_size together", runs=False)
+    size = tuple(t.size) if len(t.size) == 2 else t.size[0]
+    return A.Resize(size, resample=_resize_mode(t), antialias=bool(t.antialias))
+
+
+def _crop(t: Any, _: Conversion) -> Converted:
+    left, right, top, bottom = t.padding or (0, 0, 0, 0)
+    seen = t.padding_mode == "constant" and (t.pad_if_needed or t.padding is not None)
+    fill = for_images(t.fill) if seen else None
+    fill = (0.0,) if fill is None else unit(fill)
+    shift = len(set(fill)) > 1  # a fill per channel: a shift takes it to 0, which all channels share, and back
+    crop = A.RandomCrop(
+        tuple(t.size), (left, top, right, bottom), t.pad_if_needed, 0.0 if shift else fill[0], t.padding_mode
+    )
+    return [A.Normalize(fill, 1.0), crop, A.Denormalize(fill, 1.0)] if shift else crop
+
+
+def _resized_crop(t: Any, _: Conversion) -> Converted:
+    return A.RandomResizedCrop(tuple(t.size), tuple(t.scale), tuple(t.ratio), _resize_mode(t))
+
+
+def _pad(t: Any, _: Conversion) -> Converted:
+    return A.Pad(t.padding, _fill(t) if t.padding_mode == "constant" else 0.0, t.padding_mode)
+
+
+def _jitter(t: Any, _: Conversion) -> Converted:
+    return A.ColorJitter(t.brightness or 0.0, t.contrast or 0.0, t.saturation or 0.0, t.hue or 0.0)
+
+
+def _photometric_distort(t: Any, _: Conversion) -> Converted:
+    """Contrast comes before or after saturation and hue, each as likely."""
+    contrast, saturation, hue = (
+        A.ColorJitter(**{name: tuple(getattr(t, name))}, p=t.p) for name in ("contrast", "saturation", "hue")
+    )
+    orders = [A.Pipeline(contrast, saturation, hue), A.Pipeline(saturation, hue, contrast)]
+    brightness = A.ColorJitter(brightness=tuple(t.brightness), p=t.p)
+    return [brightness, A.OneOf(orders), A.RandomChannelShuffle(p=t.p)]
+
+
+def _grayscale(t: Any, _: Conversion) -> Converted:
+    if t.num_output_channels != 3:
+        raise NoEquivalentError("images keep their channels, so give num_output_channels=3", runs=False)
+    layer = A.RandomGrayscale(p=1.0)
+    layer.deterministic = True  # nothing about it is random, so evaluation has it too
+    return layer
+
+
+def _solarize(t: Any, _: Conversion) -> Converted:
+    threshold = t.threshold / 255 if t.threshold > 1 else t.threshold
+    return A.RandomSolarize((threshold, threshold), (0.0, 0.0), p=t.p)
+
+
+def _noise(t: Any, _: Conversion) -> Converted:
+    noise = A.RandomGaussianNoise(t.mean, t.sigma, p=1.0)
+    return [noise, A.RandomBrightness((1.0, 1.0))] if t.clip else noise  # the latter only cuts to [0, 1]
+
+
+def _erasing(t: Any, _: Conversion) -> Converted:
+    value = "random" if t.value is None else number(unit(t.value), "value")
+    return A.RandomErasing(tuple(t.scale), tuple(t.ratio), value, p=t.p)
+
+
+def _jpeg(t: Any, _: Conversion) -> Converted:
+    return A.RandomJPEG(A.Choice(range(t.quality[0], t.quality[1] + 1)))
+
+
+def _beta(t: Any) -> Distribution:
+    return A.Beta(t.alpha, t.alpha)
+
+
+def _rand_augment(t: Any, _: Conversion) -> Converted:
+    frame = {"resample": _resample(t), "fill": _fill(t)}
+    return A.RandAugment(t.num_ops, t.magnitude, num_magnitude_bins=t.num_magnitude_bins, **frame)
+
+
+def _augmix(t: Any, _: Conversion) -> Converted:
+    names = ("severity", "mixture_width", "chain_depth", "alpha", "all_ops")
+    return A.AugMix(**{name: getattr(t, name) for name in names}, resample=_resample(t), fill=_fill(t))
+
+
+def _to_dtype(t: Any, conversion: Conversion) -> Converted:
+    dtype, scale = t.dtype, getattr(t, "scale", True)
+    dtype = for_images(dtype)
+    if dtype is None:
+        return []
+    known = conversion.dtype is not None and conversion.dtype.is_floating_point and dtype.is_floating_point
+    if not scale and not known:
+        raise NoEquivalentError("scale=False on bytes, but floats are in [0, 1] here", runs=False)
+    conversion.dtype = dtype
+    return []
+
+
+def _to_tensor(t: Any, conversion: Conversion) -> Converted:
+    conversion.dtype = torch.float32
+    return []
+
+
+TABLE: dict[str, Callable[[Any, Conversion], Converted]] = {
+    # containers
+    "Compose": lambda t, c: c.sequence(t.transforms),
+    "RandomApply": _apply,
+    "RandomChoice": _choice,
+    "RandomOrder": lambda t, c: A.RandomOrder(c.alternatives(t.transforms)),
+    # geometry
+    "CenterCrop": lambda t, _: A.CenterCrop(tuple(t.size)),
+    "ElasticTransform": _opaque("its strength in pixels depends on the size of the image"),
+    "FiveCrop": _refused("makes five images of one"),
+    "Pad": _pad,
+    "RandomAffine": _affine,
+    "RandomCrop": _crop,
+    "RandomHorizontalFlip": lambda t, _: A.RandomHorizontalFlip(t.p),
+    "RandomIoUCrop": _refused("gives images of many sizes"),
+    "RandomPerspective": _perspective,
+    "RandomResize": _refused("gives images of many sizes"),
+    "RandomResizedCrop": _resized_crop,
+    "RandomRotation": _rotation,
+    "RandomShortestSize": _refused("gives images of many sizes"),
+    "RandomVerticalFlip": lambda t, _: A.RandomVerticalFlip(t.p),
+    "RandomZoomOut": _refused("gives images of many sizes"),
+    "Resize": _resize,
+    "ScaleJitter": _refused("gives images of many sizes"),
+    "TenCrop": _refused("makes ten images of one"),
+    # colour and noise
+    "ColorJitter": _jitter,
+    "GaussianBlur": lambda t, _: A.RandomGaussianBlur(tuple(t.kernel_size[::-1]), tuple(t.sigma), p=1.0),
+    "GaussianNoise": _noise,
+    "Grayscale": _grayscale,
+    "JPEG": _jpeg,
+    "LinearTransformation": _opaque("there is no equivalent"),
+    "Normalize": lambda t, _: A.Normalize(t.mean, t.std),
+    "RGB": _refused("changes the number of channels"),
+    "RandomAdjustSharpness": lambda t, _: A.RandomSharpness((t.sharpness_factor, t.sharpness_factor), p=t.p),
+    "RandomAutocontrast": lambda t, _: A.RandomAutoContrast(p=t.p),
+    "RandomChannelPermutation": lambda t, _: A.RandomChannelShuffle(p=1.0),
+    "RandomEqualize": lambda t, _: A.RandomEqualize(p=t.p),
+    "RandomErasing": _erasing,
+    "RandomGrayscale": lambda t, _: A.RandomGrayscale(p=t.p),
+    "RandomInvert": lambda t, _: A.RandomInvert(p=t.p),
+    "RandomPhotometricDistort": _photometric_distort,
+    "RandomPosterize": lambda t, _: A.RandomPosterize((t.bits, t.bits), p=t.p),
+    "RandomSolarize": _solarize,
+    # policies and mixing
+    "AugMix": _augmix,
+    "AutoAugment": lambda t, _: A.AutoAugment(t.policy.value, _resample(t), _fill(t)),
+    "CutMix": lambda t, _: A.RandomCutMix(_beta(t), num_classes=t.num_classes),
+    "MixUp": lambda t, _: A.RandomMixUp(_beta(t), num_classes=t.num_classes),
+    "RandAugment": _rand_augment,
+    "TrivialAugmentWide": lambda t, _: A.TrivialAugmentWide(t.num_magnitude_bins, resample=_resample(t), fill=_fill(t)),
+    # types and annotations
+    "ClampBoundingBoxes": _nothing,
+    "ClampKeyPoints": _nothing,
+    "ConvertBoundingBoxFormat": _refused("use Batch.with_box_format"),
+    "ConvertImageDtype": _to_dtype,
+    "Identity": _nothing,
+    "PILToTensor": _nothing,
+    "SanitizeBoundingBoxes": _nothing,
+    "SanitizeKeyPoints": _nothing,
+    "SetClampingMode": _nothing,
+    "ToDtype": _to_dtype,
+    "ToImage": _nothing,
+    "ToPILImage": _refused("a pipeline's images are tensors"),
+    "ToPureTensor": _nothing,
+    "ToTensor": _to_tensor,
+    "UniformTemporalSubsample": _refused("changes the number of frames"),
+}
+"""Lambda is left out: what a function of yours does, nobody knows, so it runs as it is."""

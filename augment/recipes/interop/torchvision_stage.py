@@ -1,0 +1,99 @@
+"""A torchvision transform as it is: one that keeps the shape of images, told that they are floats in [0, 1]."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import augment as A  # its names are read when a function is called: this module is part of it
+from augment.core.layer import Layer
+from augment.recipes.interop.conversion import NoEquivalentError, numbers
+
+_PACKAGE = "torchvision.transforms"
+_RESHAPING = {
+    *("CenterCrop", "Pad", "RandomCrop", "RandomIoUCrop", "RandomResize", "RandomResizedCrop", "RandomShortestSize"),
+    *("RandomZoomOut", "Resize", "ScaleJitter", "RGB", "FiveCrop", "TenCrop", "UniformTemporalSubsample"),
+    *("PILToTensor", "ToPILImage", "ToTensor"),
+}
+"""Names, in both versions, of what changes the size or the number of images, or what an image is."""
+
+
+def stage(transform: Any) -> Layer:
+    """The transform in an `Opaque`, its fills in [0, 1].
+
+    Raises:
+        NoEquivalentError: it, or a transform in it, changes the shape of images.
+    """
+    parts = list(_parts(transform))
+    if any(_reshapes(part) for part in parts):
+        raise NoEquivalentError("it changes the shape of the images, so it cannot run as it is", runs=False)
+    if any(_has_values(part) for part in parts):
+        transform = copy.deepcopy(transform)
+        for part in filter(_has_values, _parts(transform)):
+            _in_floats(part)
+    return A.Opaque(transform, random=type(transform).__name__ != "LinearTransformation")
+
+
+def unit(value: Any) -> Any:
+    """A fill, or one a channel, in [0, 1]: torchvision's are in units of the image, so that more than 1 means bytes."""
+    found = numbers(value)
+    return tuple(n / 255 for n in found) if any(n > 1 for n in found) else tuple(found)
+
+
+def for_images(by_type: Any) -> Any:
+    """What holds for images, where torchvision takes a dict of one thing a type; None if nothing does."""
+    if not isinstance(by_type, dict):
+        return by_type
+    by_name = {getattr(key, "__name__", key): value for key, value in by_type.items()}
+    return next((by_name[name] for name in ("Image", "Tensor", "others") if name in by_name), None)
+
+
+def _parts(transform: Any) -> Iterator[Any]:
+    """A transform and whatever it contains."""
+    yield transform
+    for inner in getattr(transform, "transforms", ()):
+        yield from _parts(inner)
+
+
+def _names(part: Any) -> set[str]:
+    """What torchvision calls a transform and the classes that it is derived from."""
+    return {cls.__name__ for cls in type(part).__mro__ if cls.__module__.startswith(_PACKAGE)}
+
+
+def _reshapes(part: Any) -> bool:
+    names = _names(part)
+    if names & {"Grayscale", "RandomRotation"}:
+        return getattr(part, "num_output_channels", 3) != 3 or getattr(part, "expand", False)
+    return not names.isdisjoint(_RESHAPING)
+
+
+def _has_values(part: Any) -> bool:
+    """Whether a transform of torchvision holds pixel values."""
+    return bool(_names(part)) and (hasattr(part, "fill") or hasattr(part, "value"))
+
+
+def _in_floats(part: Any) -> None:
+    """Of a dict of fills only that for images is left: a stage sees plain tensors."""
+    if hasattr(part, "fill"):
+        fill = for_images(part.fill)
+        part.fill = fill if fill is None else list(unit(fill)) if isinstance(fill, (list, tuple)) else unit(fill)[0]
+    if hasattr(part, "_fill"):  # where the second version looks
+        part._fill = {"others": part.fill}
+    if isinstance(getattr(part, "value", None), (int, float, list, tuple)):
+        part.value = list(unit(part.value))
+    if "RandomPerspective" in _names(part) and part.fill is not None:
+        part.register_forward_hook(partial(_filled_on_the_horizon, part.fill))
+
+
+def _filled_on_the_horizon(fill: Any, _: Any, inputs: Any, image: Tensor) -> Tensor:
+    """torchvision divides by zero where a pixel lies on the horizon of a perspective, and fills that pixel with NaN.
+
+    `fill` is in units of the image; `image` is (..., C, H, W).
+    """
+    fills = image.new_tensor(fill if isinstance(fill, list) else [fill])
+    return torch.where(image.isfinite(), image, fills[:, None, None])

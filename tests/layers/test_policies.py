@@ -1,0 +1,313 @@
+"""Policies: torchvision's operators sample by sample, a choice of its own for every sample, containers."""
+
+import itertools
+import math
+from collections import Counter
+
+import pytest
+import torch
+import torchvision.transforms.v2 as tv
+from torchvision.transforms import AutoAugmentPolicy
+
+import augment as A
+from augment.layers.policies.operators import SPACES, space
+from augment.layers.policies.slot import SlotPixels, SlotWarp
+
+SIZE = (61, 75)
+
+
+def picture() -> torch.Tensor:
+    y, x = torch.meshgrid(torch.linspace(0, 1, SIZE[0]), torch.linspace(0, 1, SIZE[1]), indexing="ij")
+    waves = torch.stack([torch.sin(9 * x + 4 * y), torch.cos(7 * x * y + 1), torch.sin(5 * y - 8 * x)])
+    noise = torch.randn(3, *SIZE, generator=torch.Generator().manual_seed(0))
+    return ((waves * 0.4 + 0.5) * 255 + 8 * noise).clamp(0, 255).to(torch.uint8)
+
+
+TORCHVISION = {
+    "randaugment": (tv.RandAugment(), 31),
+    "trivialaugment_wide": (tv.TrivialAugmentWide(), 31),
+    "autoaugment": (tv.AutoAugment(), 10),
+    "augmix": (tv.AugMix(), 10),
+}
+FLOAT_TIES = {("trivialaugment_wide", "TranslateX", 15), ("trivialaugment_wide", "TranslateY", 15)}
+"""torchvision's linspace gives 15.999999 for 16 pixels there, and cuts it to 15."""
+
+
+@pytest.mark.parametrize("name", TORCHVISION)
+def test_every_operator_at_every_magnitude_is_torchvisions(name):
+    """All samples of one batch, each another (operator, magnitude, sign): within one level of torchvision's result.
+
+    Two roundings are left out: pixels whose source lies within 1e-3 of halfway between two pixels, and levels within
+    1e-3 of Solarize's threshold.
+    """
+    theirs, bins = TORCHVISION[name]
+    operators, image = space(name), picture()
+    table = theirs._AUGMENTATION_SPACE
+    cases = []
+    for i, operator in enumerate(operators):
+        magnitudes, signed = table.get(operator.name, (lambda *_: None, False))
+        values = magnitudes(bins, *SIZE)
+        for level, sign in itertools.product(
+            range(bins if values is not None else 1), (1.0, -1.0) if signed else (1.0,)
+        ):
+            if (name, operator.name, level) not in FLOAT_TIES:
+                cases.append((i, level, sign, 0.0 if values is None else float(values[level]) * sign))
+    assert {operator.name for operator in operators} >= set(table)
+    params = {
+        "op": torch.tensor([float(case[0]) for case in cases]),
+        "level": torch.tensor([case[1] / (bins - 1) for case in cases]),
+        "sign": torch.tensor([case[2] for case in cases]),
+    }
+    warp, pixels = SlotWarp(operators, "nearest", 0.0), SlotPixels(operators)
+    batch = A.Batch(image.expand(len(cases), -1, -1, -1))
+    step = warp.step(SIZE, SIZE, params, torch.zeros(len(cases), 0))
+    batch = pixels.apply(warp.apply(batch, [params], [warp]), [params], [pixels])
+    ours, tied = batch.image, ties(step.matrix)
+    for k, (i, _, _, magnitude) in enumerate(cases):
+        expected = theirs._apply_image_or_video_transform(
+            image, operators[i].name, magnitude, tv.InterpolationMode.NEAREST, theirs._fill
+        )
+        difference = (ours[k].int() - expected.int()).abs()
+        difference[:, tied[k]] = 0
+        if operators[i].name == "Solarize":
+            difference[(image - 255 * magnitude).abs() < 1e-3] = 0
+        assert difference.max() <= 1, (operators[i].name, magnitude)
+
+
+def ties(matrix: torch.Tensor) -> torch.Tensor:
+    """(B, H, W): whether a pixel's source lies halfway between two pixels."""
+    y, x = torch.meshgrid(*(torch.arange(float(n)) for n in SIZE), indexing="ij")
+    source = torch.stack([x, y, torch.ones_like(x)], -1) @ matrix[:, None, :2].mT
+    return ((source - source.floor() - 0.5).abs() < 1e-3).any(-1)
+
+
+def test_timms_space_gets_stronger_with_the_level():
+    scales = SPACES["timm_increasing"]
+    level, sign = torch.tensor([0.0, 0.5, 1.0]), torch.ones(3)
+    values = {name: scale(level, sign, (331, 200)).tolist() for name, scale in scales.items()}
+    assert values["Posterize"] == [4, 2, 0]
+    assert values["Solarize"] == [256, 128, 0]
+    assert values["SolarizeAdd"] == [0, 55, 110]
+    assert values["Rotate"] == [0, 15, 30]
+    assert values["TranslateX"] == [0, 45, 90]
+    assert values["Brightness"] == pytest.approx([1, 1.45, 1.9])
+    assert scales["Color"](level, -sign, (9, 9)).tolist() == pytest.approx([1, 0.55, 0.1])
+
+
+def explained(layer: A.Layer, noise: torch.Tensor) -> list[tuple[str, float]]:
+    """The operators that a sample gets, with their values."""
+    told = layer.explain(noise, SIZE)["layers"]
+    return [(entry["operator"], entry["value"]) for entry in told if "operator" in entry and entry["applied"]]
+
+
+def test_every_sample_has_its_own_policy():
+    layer = A.RandAugment(n=2, m=9)
+    policies = [explained(layer, row) for row in layer.noise(torch.arange(256))]
+    assert {len(policy) for policy in policies} == {2}
+    assert len({tuple(name for name, _ in policy) for policy in policies}) >= 100
+    rotations = {round(value, 3) for policy in policies for name, value in policy if name == "Rotate"}
+    assert rotations == {-9, 9}, "degrees, 9 / 30 of 30"
+
+
+@pytest.mark.parametrize("build", [lambda: A.RandAugment(2, 9), lambda: A.TrivialAugmentWide()], ids=["RA", "TA"])
+def test_operators_are_equally_frequent(build):
+    """Chi-square over 14 operators: mean 13, standard deviation 5.1; 5 of them is 39."""
+    layer, samples = build(), 4000
+    counts = torch.zeros(14)
+    for params in layer.leaf_params(layer.noise(torch.arange(samples)))[::2]:
+        counts += torch.bincount(params["op"].long(), minlength=14)
+    expected = counts.sum() / 14
+    assert ((counts - expected) ** 2 / expected).sum() < 39
+    assert (params["sign"] == 1).float().mean() == pytest.approx(0.5, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [lambda: A.RandAugment(2, 9), lambda: A.TrivialAugmentWide(), lambda: A.AutoAugment("imagenet")],
+    ids=["RA", "TA", "AA"],
+)
+def test_what_is_explained_is_what_was_done(build):
+    layer, image, theirs = build(), picture(), tv.RandAugment()
+    noise = layer.noise(torch.arange(128))
+    out = (layer(image.expand(128, -1, -1, -1), noise) * 255).round().to(torch.uint8)
+    compared = 0
+    for row, ours in zip(noise, out, strict=True):
+        policy = explained(layer, row)
+        if any(name in ("ShearX", "ShearY", "Rotate", "Solarize") for name, _ in policy):
+            continue  # rounding at ties, tested above
+        expected = image
+        for name, value in policy:
+            shift = 1 if name in ("Brightness", "Color", "Contrast", "Sharpness") else 0
+            expected = theirs._apply_image_or_video_transform(
+                expected, name, value - shift, tv.InterpolationMode.NEAREST, theirs._fill
+            )
+        differing = ((ours.int() - expected.int()).abs() > 1).float().mean()
+        assert differing <= (0.01 if len(policy) > 1 else 0), policy  # a second operator may amplify a level
+        compared += 1
+    assert compared > 30
+
+
+def test_floats_are_levels_afterwards_but_for_samples_that_get_no_step():
+    layer = A.RandAugment(operators=["Identity", "Posterize"], n=1, m=30)
+    images = torch.rand(64, 3, 9, 9)
+    noise = layer.noise(torch.arange(64))
+    out, drawn = layer(images, noise), layer.leaf_params(noise)[1]["op"]
+    levels = (images * 255).round() * torch.tensor(1 / 255)
+    assert torch.equal(out[drawn == 0], levels[drawn == 0])
+    assert not torch.isclose(out[drawn == 1], images[drawn == 1], atol=1 / 255).all()
+    half = A.RandAugment(p=0.5)
+    noise = half.noise(torch.arange(64))
+    left_out = ~half.leaf_params(noise)[1]["gate"]
+    assert 0 < left_out.sum() < 64
+    assert torch.equal(half(images, noise)[left_out], images[left_out])
+
+
+def test_magnitudes_vary_with_mstd():
+    layer = A.RandAugment(m=9, mstd=0.5, increasing=True)
+    level = layer.leaf_params(layer.noise(torch.arange(4000)))[0]["level"] * 10
+    assert level.mean() == pytest.approx(9, abs=0.05)
+    assert level.std() == pytest.approx(0.5, abs=0.05)
+    uniform = A.RandAugment(m=9, mstd=math.inf, increasing=True)
+    level = uniform.leaf_params(uniform.noise(torch.arange(4000)))[0]["level"] * 10
+    assert level.max() == pytest.approx(9, abs=0.02)
+    assert level.mean() == pytest.approx(4.5, abs=0.2)
+
+
+def test_timms_names():
+    layer = A.RandAugment.from_timm("rand-m7-n3-mstd0.5-inc1")
+    assert layer.n == 3
+    assert layer.slot.p.probability() == 0.5
+    assert layer.slot.level.mean.initial == (0.7,)
+    for wrong in ("rand-m9", "augmix-m3", "rand-m9-inc1-mmax20", "rand-inc0"):
+        with pytest.raises(ValueError, match="must look like"):
+            A.RandAugment.from_timm(wrong)
+
+
+@pytest.mark.parametrize("policy", ["imagenet", "cifar10", "svhn"])
+def test_autoaugments_tables_are_torchvisions(policy):
+    theirs = tv.AutoAugment(AutoAugmentPolicy(policy))._policies
+    names = [operator.name for operator in space("autoaugment")]
+    ours = [
+        [(names[op], tenths / 10, level) for op, tenths, level in pair] for pair in A.AutoAugment(policy).table.tolist()
+    ]
+    assert ours == [[(name, p, level or 0) for name, p, level in pair] for pair in theirs]
+
+
+def test_autoaugments_pairs_and_probabilities():
+    layer = A.AutoAugment("imagenet")
+    params = layer.leaf_params(layer.noise(torch.arange(20_000)))
+    pair = layer.params(layer.noise(torch.arange(20_000)))["pair"]
+    assert torch.bincount(pair.long()).float().std() / 800 < 0.1
+    mine = pair == 7  # Posterize with 0.6, twice
+    assert params[0]["gate"][mine].float().mean() == pytest.approx(layer.table[7, 0, 1].item() / 10, abs=0.06)
+    assert params[2]["gate"][mine].float().mean() == pytest.approx(layer.table[7, 1, 1].item() / 10, abs=0.06)
+
+
+def test_augmix_mixes_chains_with_the_image():
+    layer = A.AugMix(severity=3)
+    drawn = layer.params(layer.noise(torch.arange(5000)))
+    weights = torch.stack(layer._weights(drawn))
+    torch.testing.assert_close(weights.sum(0), torch.ones(5000))
+    torch.testing.assert_close(weights.mean(1), torch.full((3,), 1 / 3), rtol=0, atol=0.02)
+    assert weights.var(1).tolist() == pytest.approx([1 / 18] * 3, abs=0.005), "of a Dirichlet(1, 1, 1)"
+    assert set(drawn["depth"].unique().tolist()) == {1, 2, 3}
+    assert drawn["level"].max() == pytest.approx(2 / 9)
+    constant = torch.full((8, 3, 12, 12), 0.6)
+    only_geometry = A.AugMix(all_ops=False, fill=0.6)
+    assert only_geometry(constant).min() >= 0
+
+
+def test_three_augment_takes_one_of_three():
+    layer = A.ThreeAugment()
+    gates = torch.stack([p["gate"] for p in layer.leaf_params(layer.noise(torch.arange(3000)))[:3]]).float()
+    assert (gates.sum(0) == 1).all()
+    assert gates.mean(1).tolist() == pytest.approx([1 / 3] * 3, abs=0.03)
+
+
+def test_annotations_follow_the_geometric_operators():
+    layer = A.RandAugment(n=2, m=8, operators=["ShearX", "TranslateY", "Rotate", "Posterize"])
+    points = torch.tensor([[[30.0, 25.0]]]).expand(32, 1, 2)
+    image = torch.zeros(32, 3, *SIZE)
+    image[:, :, 23:28, 28:33] = 1
+    out = layer(A.Batch(image, keypoints=points, mask=image[:, 0].long()))
+    for bright, point, mask in zip(out.image[:, 0], out.keypoints[:, 0], out.mask, strict=True):
+        ys, xs = (bright > 0.5).nonzero().float().unbind(1)
+        torch.testing.assert_close(point, torch.stack([xs.mean(), ys.mean()]), rtol=0, atol=0.6)
+        assert ((bright > 0.5) == (mask == 1)).all()
+
+
+# -------------------------------------------------------------------------------------------------------- containers
+
+
+def marks(count: int) -> list[A.Layer]:
+    """Layers whose traces add up: the i-th adds 2**i / 256 to a black image."""
+    return [A.RandomRGBShift(*[(2**i / 256,) * 2] * 3, p=1.0) for i in range(count)]
+
+
+def traces(layer: A.Layer, samples: int = 2000) -> list[int]:
+    out = layer(torch.zeros(samples, 3, 1, 1), layer.noise(torch.arange(samples)))
+    return (out[:, 0, 0, 0] * 256).round().int().tolist()
+
+
+def test_one_of():
+    counts = Counter(traces(A.OneOf(marks(3), weights=[1, 2, 1])))
+    assert set(counts) == {1, 2, 4}
+    assert counts[2] / 2000 == pytest.approx(0.5, abs=0.04)
+    assert Counter(traces(A.OneOf(marks(3), p=0.4)))[0] / 2000 == pytest.approx(0.6, abs=0.04)
+
+
+def test_some_of():
+    counts = Counter(traces(A.SomeOf(marks(4), n=2)))
+    assert set(counts) == {3, 5, 6, 9, 10, 12}
+    assert max(counts.values()) / min(counts.values()) < 1.5
+    counts = Counter(bin(trace).count("1") for trace in traces(A.SomeOf(marks(4), n=(0, 2))))
+    assert set(counts) == {0, 1, 2}
+    heavy = Counter(traces(A.SomeOf(marks(3), n=1, weights=[8, 1, 1])))
+    assert heavy[1] / 2000 == pytest.approx(0.8, abs=0.04)
+
+
+def test_random_apply():
+    assert set(traces(A.RandomApply(marks(3), p=0.5))) == {0, 7}
+
+
+def test_random_order():
+    """Doubling and adding do not commute: every order leaves a trace of its own."""
+    double, add = A.RandomContrast((2.0, 2.0)), A.RandomBrightness((1.25, 1.25))
+    layer = A.RandomOrder([double, add, A.RandomContrast((0.5, 0.5))])
+    out = layer(torch.full((3000, 1, 1, 1), 0.25), layer.noise(torch.arange(3000))).flatten()
+    expected = Counter()
+    for order in itertools.permutations(range(3)):
+        value = 0.25
+        for i in order:
+            value = (min(value * 2, 1), min(value + 0.25, 1), value * 0.5)[i]
+        expected[round(value, 4)] += 500
+    counts = Counter(round(v, 4) for v in out.tolist())
+    assert set(counts) == set(expected)
+    assert all(counts[v] == pytest.approx(expected[v], rel=0.2) for v in expected)
+
+
+def test_containers_nest():
+    layer = A.OneOf([A.SomeOf(marks(2), n=1), A.RandomApply(marks(4)[2:], p=1.0), A.RandomOrder(marks(6)[4:])])
+    assert set(traces(layer)) == {1, 2, 12, 48}
+
+
+def test_choice_weights_can_be_learned():
+    layer = A.OneOf(marks(2), weights=[1, 3], learnable=True)
+    (logits,) = layer.parameters()
+    assert Counter(traces(layer))[2] / 2000 == pytest.approx(0.75, abs=0.04)
+    with torch.no_grad():
+        logits.copy_(torch.tensor([4.0, 0.0]))
+    assert Counter(traces(layer))[1] / 2000 > 0.95
+
+
+def test_mixing_or_not_as_timm_does():
+    layer = A.RandomMix([A.RandomMixUp(A.Beta(0.8, 0.8)), A.RandomCutMix(beta=1.0)], p=0.8)
+    batch = A.Batch(torch.rand(200, 3, 8, 8), label=torch.eye(200))
+    out = layer(batch, layer.noise(torch.arange(200)))
+    assert (out.label.max(1).values == 1).float().mean() == pytest.approx(0.2, abs=0.1)
+
+
+def test_containers_do_not_run_in_evaluation():
+    layer = A.RandomApply([A.Normalize(0.5, 0.5), A.RandomInvert(p=1.0)], p=1.0).eval()
+    images = torch.rand(2, 3, 4, 4)
+    assert torch.equal(layer(images), images)
