@@ -3,17 +3,27 @@
 The tests check every annotated call with jaxtyping and beartype; without jaxtyping the names mean `Tensor`.
 """
 
+from typing import TYPE_CHECKING
+
 from torch import Tensor
 
-try:
-    from jaxtyping import Bool, Float, Integer, Num, Shaped, UInt8
-except ImportError:  # jaxtyping is a development tool, not a requirement
+if TYPE_CHECKING:  # to an editor each of them is its first argument
+    from typing import Annotated as Bool
+    from typing import Annotated as Float
+    from typing import Annotated as Integer
+    from typing import Annotated as Num
+    from typing import Annotated as Shaped
+    from typing import Annotated as UInt8
+else:
+    try:
+        from jaxtyping import Bool, Float, Integer, Num, Shaped, UInt8
+    except ImportError:  # jaxtyping is a development tool, not a requirement
 
-    class Shaped:
-        def __class_getitem__(cls, item: tuple) -> type:
-            return item[0]
+        class Shaped:
+            def __class_getitem__(cls, item: tuple) -> type:
+                return item[0]
 
-    Bool = Float = Integer = Num = UInt8 = Shaped
+        Bool = Float = Integer = Num = UInt8 = Shaped
 
 Images = Num[Tensor, "b c h w"]
 Plane = Num[Tensor, "b h w"]
