@@ -1,6 +1,7 @@
 """Checks of arguments: an error names the layer, the argument, what was given and what is allowed."""
 
 from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +10,8 @@ from augment.data.memory import has_memory
 from augment.draws.arguments import is_whole, name_of, number, plain, shown, whole
 from augment.geometry.interpolation import INTERPOLATIONS, RESIZE_INTERPOLATIONS
 from augment.geometry.motion import PADDINGS
+
+M = TypeVar("M", bound=nn.Module)
 
 _MOST_PIXELS = 2**16
 """The largest side of an image and the widest margin, in pixels."""
@@ -77,17 +80,19 @@ def kind_of(value: object) -> str:
     return f"the class {value.__name__}" if isinstance(value, type) else f"a {type(value).__name__}"
 
 
-def layers(owner: nn.Module, value: Sequence[nn.Module], wanted: type, what: str, hint: str = "") -> list[nn.Module]:
+def layers(owner: nn.Module, value: Sequence[nn.Module], wanted: type[M], what: str, hint: str = "") -> list[M]:
     """A list of layers of a kind, maybe empty."""
     if not isinstance(value, (list, tuple, nn.ModuleList, nn.Sequential)):
         raise TypeError(f"{name_of(owner)}: layers is {kind_of(value)}; it must be a list of layers.")
+    found = []
     for layer in value:
         if not isinstance(layer, wanted):
             raise TypeError(f"{name_of(owner)}: layers holds {kind_of(layer)}, which is not {what} of augment{hint}.")
-    return list(value)
+        found.append(layer)
+    return found
 
 
-def some_layers(owner: nn.Module, value: Sequence[nn.Module], wanted: type, what: str) -> list[nn.Module]:
+def some_layers(owner: nn.Module, value: Sequence[nn.Module], wanted: type[M], what: str) -> list[M]:
     """A list of layers of a kind, at least one."""
     found = layers(owner, value, wanted, what)
     if not found:
@@ -108,12 +113,13 @@ def odd_size(owner: nn.Module, argument: str, value: int | Sequence[int], most: 
     return pair
 
 
-def pair_of(owner: nn.Module, argument: str, value: Sequence | Tensor) -> tuple:
+def pair_of(owner: nn.Module, argument: str, value: Sequence[Any] | Tensor) -> tuple[Any, Any]:
     """Two quantities."""
     if not isinstance(value, (tuple, list)) or len(value) != 2:
         name = name_of(owner)
         raise TypeError(f"{name}: {argument}={shown(value)} must be a pair of numbers or distributions.")
-    return tuple(value)
+    first, second = value
+    return first, second
 
 
 def margins(owner: nn.Module, padding: int | Sequence[int] | None) -> tuple[int, int, int, int]:

@@ -4,6 +4,8 @@ import ctypes
 import functools
 import mmap
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -30,7 +32,7 @@ def in_large_pages(fresh: Tensor) -> Tensor:
 
 
 @functools.cache
-def _madvise() -> ctypes._CFuncPtr:
+def _madvise() -> Callable[..., Any]:
     function = ctypes.CDLL(None).madvise
     function.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
     return function

@@ -12,7 +12,7 @@ import math
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -115,11 +115,11 @@ def shown(value: object) -> str:
     return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def is_whole(value: object) -> bool:
+def is_whole(value: object) -> TypeGuard[int]:
     return isinstance(value, (int, torch.SymInt)) and not isinstance(value, bool)
 
 
@@ -148,12 +148,11 @@ def whole(owner: object, argument: str, value: object, low: int, high: int) -> i
     return value
 
 
-def items(owner: object, argument: str, value: object, what: str, fewest: int = 1) -> list:
+def items(owner: object, argument: str, value: object, what: str, fewest: int = 1) -> list[Any]:
     """What a list, a tuple or a range holds."""
-    listed = isinstance(value, (list, tuple, range))
-    held = list(itertools.islice(value, _MOST_ITEMS + 1)) if listed else []
-    if not listed or not fewest <= len(held) <= _MOST_ITEMS:
-        label, error = f"{name_of(owner)}: {argument}={shown(value)}", ValueError if listed else TypeError
+    held = list(itertools.islice(value, _MOST_ITEMS + 1)) if isinstance(value, (list, tuple, range)) else None
+    if held is None or not fewest <= len(held) <= _MOST_ITEMS:
+        label, error = f"{name_of(owner)}: {argument}={shown(value)}", TypeError if held is None else ValueError
         raise error(f"{label} must be {what} in a list, {fewest} to {_MOST_ITEMS} of them.")
     return held
 

@@ -2,10 +2,13 @@
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from augment.data.known import known
 
 Range = tuple[float, float]
 REAL_LINE: Range = (-math.inf, math.inf)
@@ -39,7 +42,7 @@ class Bounds(nn.Module):
         for value in values:
             raw.append(self._inverse(value, below))
             below = value
-        self.raw.data.copy_(torch.tensor(raw))
+        known(self.raw).data.copy_(torch.tensor(raw))
 
     def _inverse(self, value: float, below: float) -> float:
         above = self.legal[1]
@@ -54,7 +57,9 @@ class Bounds(nn.Module):
     def forward(self) -> tuple[float | Tensor, ...]:
         if self.raw is None:
             return self.initial
-        (below, above), values = self.legal, []
+        below: float | Tensor
+        values: list[float | Tensor] = []
+        below, above = self.legal
         for raw in self.raw.float().unbind() if self.raw.dtype != torch.float64 else self.raw.unbind():
             if isinstance(below, float) and below == -math.inf:
                 below = raw if above == math.inf else above - F.softplus(-raw)
@@ -64,6 +69,10 @@ class Bounds(nn.Module):
                 below = below + (above - below) * torch.sigmoid(raw)
             values.append(below)
         return tuple(values)
+
+    if TYPE_CHECKING:  # to torch, a call of a module gives anything
+
+        def __call__(self) -> tuple[float | Tensor, ...]: ...
 
     def numbers(self) -> tuple[float, ...]:
         """What they are at present, without a gradient."""
@@ -75,7 +84,7 @@ class Bounds(nn.Module):
         if self.raw is None or not math.isfinite(high - low):
             return None
         first, last = self()
-        return torch.log((last - first) / (high - low))
+        return torch.log(torch.as_tensor(last - first) / (high - low))
 
 
 def rounded(value: Tensor) -> float:

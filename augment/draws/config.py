@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
 from augment.draws.arguments import checked, plain
+
+C = TypeVar("C", bound="Configured")
 
 
 class Configured:
@@ -17,12 +19,15 @@ class Configured:
     Constructors outside of augment are left alone: what they hand on to one of its is checked there.
     """
 
+    _arguments: tuple[tuple[Any, ...], dict[str, Any]]
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if cls.__module__.partition(".")[0] == __name__.partition(".")[0] and "__init__" in vars(cls):
-            cls.__init__ = checked(cls.__init__)
+            built: Any = cls  # its signature stays, so an editor shows the constructor as it is written
+            built.__init__ = checked(built.__init__)
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+    def __new__(cls: type[C], *args: Any, **kwargs: Any) -> C:
         instance = super().__new__(cls)
         instance.__dict__["_arguments"] = (args, kwargs)  # before __init__, so not through nn.Module
         return instance

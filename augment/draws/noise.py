@@ -12,7 +12,7 @@ hash-prospector (https://github.com/skeeto/hash-prospector, "16 21f0aaad 15 d35a
 
 import math
 import os
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 import torch
 from torch import Tensor
@@ -28,6 +28,10 @@ _MULTIPLIERS = (0x21F0AAAD, 0xD35A2D97 - 2**32)  # the second as a negative numb
 _LANES = (0x243F6A88, 0x85A308D3)  # first fractional digits of pi: two lanes make a 64-bit key out of 32-bit words
 
 
+@overload
+def mix32(word: int) -> int: ...
+@overload
+def mix32(word: Tensor) -> Tensor: ...
 def mix32(word: int | Tensor) -> int | Tensor:
     """A bijection of 32-bit words that flips each output bit with probability 1/2 when any input bit flips."""
     word = word ^ (word >> 16)
@@ -40,12 +44,15 @@ def mix32(word: int | Tensor) -> int | Tensor:
 def sample_key(seed: int, epoch: int | Tensor, index: Integer[Tensor, " b"]) -> tuple[Tensor, Tensor]:
     """Two 32-bit words per sample, (B,) int64 each, that stand for (seed, epoch, sample index)."""
     index = index.to(torch.int64)
-    words = (seed & _MASK, (seed >> 32) & _MASK, epoch & _MASK, index & _MASK, (index >> 32) & _MASK)
+    numbers = (seed & _MASK, (seed >> 32) & _MASK, epoch & _MASK)
+    low, high = index & _MASK, (index >> 32) & _MASK
     keys = []
     for lane in _LANES:
-        for word in words:
-            lane = mix32(((lane + _GOLDEN) & _MASK) ^ word)
-        keys.append(lane)
+        key: int | Tensor = lane
+        for word in numbers:
+            key = mix32(((key + _GOLDEN) & _MASK) ^ word)
+        first = mix32(((key + _GOLDEN) & _MASK) ^ low)
+        keys.append(mix32(((first + _GOLDEN) & _MASK) ^ high))
     return keys[0], keys[1]
 
 
@@ -83,7 +90,7 @@ class Key(NamedTuple):
         epoch: a 0-dimensional int64 tensor on the same device.
     """
 
-    index: Integer[Tensor, " b"]
+    index: Integer[Tensor, " b"]  # type: ignore[assignment]  # a tuple's method of this name is not called
     epoch: Integer[Tensor, ""]
 
 

@@ -1,5 +1,7 @@
 """What a user may write where a layer needs a random quantity."""
 
+from typing import TypeGuard
+
 import torch
 
 from augment.draws.arguments import LARGEST, is_number, plain, shown, within
@@ -30,7 +32,7 @@ def as_distribution(
         return _kept(value, name, legal)
     if is_number(value):
         low, high = _around(value, name, legal, around, clip)
-    elif isinstance(value, (tuple, list)) and len(value) == 2 and all(map(is_number, value)):
+    elif is_pair(value):
         low, high = value
         if low > high:
             raise ValueError(f"{name}={value} must be a pair (low, high) with low <= high.")
@@ -39,6 +41,11 @@ def as_distribution(
     if not max(legal[0], -LARGEST) <= low <= high <= min(legal[1], LARGEST):
         raise ValueError(f"{name}={value} must {_allowed(legal)}.")
     return Uniform(low, high) if low < high else Constant(low)
+
+
+def is_pair(value: object) -> TypeGuard[tuple[float, float]]:
+    """Two numbers."""
+    return isinstance(value, (tuple, list)) and len(value) == 2 and all(map(is_number, value))
 
 
 def _around(value: float, name: str, legal: Range, around: float | None, clip: bool) -> Range:
@@ -73,7 +80,7 @@ def _allowed(legal: Range) -> str:
 
 def log_uniform(value: Quantity) -> Quantity:
     """A pair of numbers, the first of which is positive and below the second, uniform in the logarithm instead."""
-    if isinstance(value, (tuple, list)) and len(value) == 2 and all(map(is_number, value)):
+    if is_pair(value):
         low, high = value
         if 0 < low < high <= LARGEST:
             return LogUniform(low, high)

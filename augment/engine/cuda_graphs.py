@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from augment.data.batch import Batch
 from augment.data.context import recorded
+from augment.data.known import dense
 from augment.data.types import Noise
 from augment.draws.noise import Key
 
@@ -63,7 +64,7 @@ class Replayed:
 
     def _ready(self, graphs: list[Captured], batch: Batch, noise: Noise | Key | None) -> Captured:
         """A graph for images that are where these are; else one more, the last of which copies them."""
-        found = next((graph for graph in graphs if graph.ready(batch.image)), None)
+        found = next((graph for graph in graphs if graph.ready(dense(batch.image))), None)
         if found is None:
             found = Captured(self.function, batch, noise, copies=len(graphs) == _IN_PLACE)
             graphs.append(found)
@@ -100,7 +101,7 @@ class Captured:
 
     def __init__(self, function: Pass, batch: Batch, noise: Noise | Key | None, copies: bool) -> None:
         with torch.inference_mode(False), torch.no_grad():
-            self.copies, self.address = copies, batch.image.data_ptr()
+            self.copies, self.address = copies, dense(batch.image).data_ptr()
             in_place = None if copies else batch.image
             batch = batch.map(lambda x: x if x is in_place else x.clone())
             noise = _each(noise, Tensor.clone)

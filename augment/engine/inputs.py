@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from augment.data.batch import Batch, PackedImages
+from augment.data.known import dense
 from augment.data.memory import has_memory
 
 _SHAPES = {
@@ -29,10 +30,10 @@ _BRIGHTEST = 32
 """Floats above it are no images in [0, 1], nor normalized ones: those reach 20 with a standard deviation of 0.05."""
 
 
-def check_images(images: object) -> None:
-    """Refuses what are no images: another type, another number of dimensions."""
+def check_images(images: object) -> Tensor | PackedImages:
+    """The images; refuses what are none: another type, another number of dimensions."""
     if isinstance(images, PackedImages):
-        return
+        return images
     if not isinstance(images, Tensor):
         raise TypeError(f"images must be a tensor, PackedImages or a Batch, got {type(images).__name__}.")
     if images.ndim not in (3, 4, 5):
@@ -41,14 +42,16 @@ def check_images(images: object) -> None:
         raise TypeError(f"images must be uint8 or float in [0, 1], got {images.dtype}.")
     if 0 in images.shape[-3:]:  # an empty batch is fine
         raise ValueError(f"images must have at least one channel and one pixel, got {tuple(images.shape)}.")
+    return images
 
 
 def check_layout(images: Tensor | PackedImages) -> None:
     """Refuses images whose channels come last: more than 4 channels, more than 4 high, and 1, 3 or 4 wide."""
-    packed = isinstance(images, PackedImages)
-    channels, height, width = (images.channels, *images.max_size) if packed else images.shape[-3:]
+    channels, height, width = (
+        (images.channels, *images.max_size) if isinstance(images, PackedImages) else images.shape[-3:]
+    )
     if channels > 4 and height > 4 and width in (1, 3, 4):
-        if packed:
+        if isinstance(images, PackedImages):
             raise ValueError(
                 f"PackedImages: images must be (C, H, W), got ({channels}, {height}, {width}), whose channels seem to "
                 "come last: call permute(2, 0, 1) on each."
@@ -98,13 +101,13 @@ def check_annotations(batch: Batch) -> None:
 def _fits(batch: Batch, name: str, part: Tensor) -> bool:
     """Whether the shape of an annotation is that of the images, or of the boxes or keypoints that it tells about."""
     images = batch.image
-    count = images.sizes.shape[0] if isinstance(images, PackedImages) else images.shape[0]
+    count = images.sizes.shape[0] if isinstance(images, PackedImages) else dense(images).shape[0]
     if part.ndim == 0 or part.shape[0] != count:
         return False
     if name == "label":
         return part.ndim <= 2
     if name == "mask":
-        return part.ndim in (3, 4) and part.shape[-2:] == images.shape[-2:]
+        return part.ndim in (3, 4) and part.shape[-2:] == dense(images).shape[-2:]
     if name == "index":
         return part.ndim == 1
     if name == "boxes":
@@ -120,7 +123,7 @@ def _of(batch: Batch) -> str:
         return f"{len(batch)} packed images"
     shapes = {name: tuple(getattr(batch, name).shape) for name in ("boxes", "keypoints") if name in batch.parts()}
     with_rows = "".join(f", {name} {shape}" for name, shape in shapes.items())
-    return f"images {tuple(batch.image.shape)}{with_rows}"
+    return f"images {tuple(dense(batch.image).shape)}{with_rows}"
 
 
 def _check_type(name: str, part: Tensor) -> None:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from augment.data.batch import Batch
+from augment.data.known import known
 from augment.data.subset import where
 from augment.data.types import Bool, Float
 from augment.engine.annotations import moved_to
@@ -25,11 +26,12 @@ Pair = Float[Tensor, "b 2"]
 
 def with_room(batch: Batch, images: int) -> Batch:
     """The batch with rows for the boxes and keypoints of so many images, those of others zero and not visible."""
-    changes = {}
+    changes: dict[str, Tensor] = {}
     if batch.boxes is not None:
-        changes |= {"boxes": _longer(batch.boxes, images), "boxes_visible": _longer(batch.boxes_visible, images)}
+        share = _longer(known(batch.boxes_visible), images)
+        changes |= {"boxes": _longer(batch.boxes, images), "boxes_visible": share}
     if batch.keypoints is not None:
-        seen = _longer(batch.keypoints_visible, images)
+        seen = _longer(known(batch.keypoints_visible), images)
         changes |= {"keypoints": _longer(batch.keypoints, images), "keypoints_visible": seen}
     return batch.replace(**changes)
 
@@ -52,16 +54,16 @@ def pasted(batch: Batch, others: Batch, partner: Tensor, frame: Frame, scale: Pa
 
     Both have room for two images: the rows of its own come first, then the partner's.
     """
-    changes = {}
+    changes: dict[str, Tensor] = {}
     if batch.boxes is not None:
-        own, there = _rows_of_own(batch.boxes, batch.boxes_visible)
-        rows, seen = _rows_of_own(others.boxes, others.boxes_visible)
+        own, there = _rows_of_own(batch.boxes, known(batch.boxes_visible))
+        rows, seen = _rows_of_own(known(others.boxes), known(others.boxes_visible))
         theirs, shown = place_boxes(rows[partner], seen[partner], frame, scale, shift)
         left = there * (1 - _overlap(own, frame))
         changes |= {"boxes": torch.cat([own, theirs], 1), "boxes_visible": torch.cat([left, shown], 1)}
     if batch.keypoints is not None:
-        own, there = _rows_of_own(batch.keypoints, batch.keypoints_visible)
-        rows, seen = _rows_of_own(others.keypoints, others.keypoints_visible)
+        own, there = _rows_of_own(batch.keypoints, known(batch.keypoints_visible))
+        rows, seen = _rows_of_own(known(others.keypoints), known(others.keypoints_visible))
         theirs, shown = place_points(rows[partner], seen[partner], frame, scale, shift)
         left = there & ~_within(own, frame)
         changes |= {"keypoints": torch.cat([own, theirs], 1), "keypoints_visible": torch.cat([left, shown], 1)}

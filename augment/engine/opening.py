@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from augment.data.batch import Batch, PackedImages
+from augment.data.known import dense, known
 from augment.data.pixels import compute_dtype
 from augment.engine.annotations import in_frame
 from augment.engine.inputs import check_annotations, check_finite, check_images, check_layout, check_range
@@ -26,18 +27,18 @@ def opened(
         The batch, how many consecutive images of it are frames of one clip, and the way back to what came in.
     """
     batch = images if isinstance(images, Batch) else Batch(images)
-    check_images(batch.image)
+    given = check_images(batch.image)
     if not maps:
-        check_layout(batch.image)
-        check_range(batch.image)
-    image, frames = _flattened(batch.image)
+        check_layout(given)
+        check_range(given)
+    image, frames = _flattened(given)
     if not isinstance(images, Batch):
-        return Batch(image), frames or 1, lambda out: _unflattened(out.image, images, frames)
+        return Batch(image), frames or 1, lambda out: _unflattened(dense(out.image), given, frames)
     _check_alone(batch, frames)
     check_annotations(batch)
 
     def close(out: Batch) -> Batch:
-        image = _unflattened(out.image, batch.image, frames)
+        image = _unflattened(dense(out.image), given, frames)
         return _as_given(out.with_box_format(batch.box_format), batch).replace(image=image)
 
     return _with_visible(batch).replace(image=image), frames or 1, close
@@ -70,7 +71,7 @@ def _unflattened(image: Tensor, source: Tensor | PackedImages, frames: int) -> T
 
 def _with_visible(batch: Batch) -> Batch:
     """Boxes and keypoints in the type that they are computed in, with what is visible of them."""
-    changes = {}
+    changes: dict[str, Tensor] = {}
     if batch.boxes is not None:
         check_finite("boxes", batch.boxes, batch.boxes_visible)
         boxes = batch.boxes.to(compute_dtype(batch.boxes.dtype))
@@ -87,7 +88,7 @@ def _with_visible(batch: Batch) -> Batch:
 
 def _visible_boxes(batch: Batch) -> Tensor:
     """(B, N) float32: the share given, or 1; 0 for boxes that have no area or are not finite."""
-    boxes, share = batch.boxes, batch.boxes_visible
+    boxes, share = known(batch.boxes), batch.boxes_visible
     extent = boxes[..., 2:] - boxes[..., :2]
     there = ((extent > 0) & (extent < torch.inf)).all(-1)
     return there.to(torch.float32) if share is None else torch.where(there, share.to(torch.float32), 0.0)
@@ -95,24 +96,24 @@ def _visible_boxes(batch: Batch) -> Tensor:
 
 def _labelled(batch: Batch) -> Tensor | None:
     """(B, N) bool: which keypoints are marked as there; None if nothing is told about them."""
-    seen = batch.keypoints_visible
-    if batch.keypoints.shape[2] == 2:
+    seen, points = batch.keypoints_visible, known(batch.keypoints)
+    if points.shape[2] == 2:
         return seen
-    labelled = batch.keypoints[..., 2] > 0
+    labelled = points[..., 2] > 0
     return labelled if seen is None else seen & labelled
 
 
 def _as_given(out: Batch, given: Batch) -> Batch:
     """Boxes and keypoints in the types that came in, integers as float32; COCO's visibility 0 for what is not seen."""
-    changes = {}
+    changes: dict[str, Tensor] = {}
     if out.boxes is not None:
-        changes["boxes"] = _in_type_of(given.boxes, out.boxes)
+        changes["boxes"] = _in_type_of(known(given.boxes), out.boxes)
     if out.keypoints is not None:
         points = out.keypoints
         if points.shape[2] == 3:
-            seen = torch.where(out.keypoints_visible, points[..., 2], 0.0)
+            seen = torch.where(known(out.keypoints_visible), points[..., 2], 0.0)
             points = torch.cat([points[..., :2], seen[..., None]], -1)
-        changes["keypoints"] = _in_type_of(given.keypoints, points)
+        changes["keypoints"] = _in_type_of(known(given.keypoints), points)
     return out.replace(**changes) if changes else out
 
 

@@ -12,6 +12,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from augment.data.known import known
 from augment.data.pixels import per_sample
 from augment.data.types import Float, Size
 
@@ -99,7 +100,8 @@ class Footprint:
 
 
 def _taken(pair: tuple[float | Tensor, float | Tensor], rows: Tensor) -> tuple[float | Tensor, float | Tensor]:
-    return tuple(value[rows] if isinstance(value, Tensor) else value for value in pair)
+    first, second = (value[rows] if isinstance(value, Tensor) else value for value in pair)
+    return first, second
 
 
 Tap = tuple[Tensor, Tensor | None]
@@ -129,10 +131,10 @@ def taps_of(position: Tensor, span: Span, radius: float | Tensor, taps: int, ker
 def paired(taps: list[Tap]) -> list[Tap]:
     """Taps in pairs: between two neighbours the bilinear kernel itself gives each its share of their joint weight."""
     pairs = [(a, b) for a, b in zip(taps[::2], taps[1::2], strict=False)]
-    joined = []
+    joined: list[Tap] = []
     for (first, first_weight), (second, second_weight) in pairs:
-        weight = first_weight + second_weight
-        share = second_weight / torch.where(weight == 0, 1.0, weight)
+        weight = known(first_weight) + known(second_weight)
+        share = known(second_weight) / torch.where(weight == 0, 1.0, weight)
         joined.append((first + (second - first) * share, weight))
     return joined + taps[len(pairs) * 2 :]
 

@@ -164,7 +164,14 @@ def inverted(step: Step) -> Step:
             undisplace=lambda x, y: look(step, x, y),
             separable=False,
         )
-    sizes = {"in_size": step.out_size, "out_size": step.in_size}
     return replace(
-        back, **sizes, padding="zeros", fill=0.0, window=None, shrink=(1.0, 1.0), bound=(1.0, 1.0), copied=None
+        back,
+        in_size=step.out_size,
+        out_size=step.in_size,
+        padding="zeros",
+        fill=0.0,
+        window=None,
+        shrink=(1.0, 1.0),
+        bound=(1.0, 1.0),
+        copied=None,
     )

@@ -1,5 +1,7 @@
 """What every distribution can do."""
 
+from typing import TYPE_CHECKING
+
 from torch import Tensor, nn
 
 from augment.data.types import Shaped
@@ -24,6 +26,10 @@ class Distribution(Configured, nn.Module):
     def forward(self, u: Uniforms) -> Uniforms:
         """Maps uniforms in [0, 1) of any shape to values of the same shape and dtype."""
         raise NotImplementedError
+
+    if TYPE_CHECKING:  # to torch, a call of a module gives anything
+
+        def __call__(self, u: Uniforms) -> Uniforms: ...
 
     def log_prob_at(self, u: Uniforms) -> Uniforms | None:
         """log P of the discrete outcome at a uniform, where that is learnable; None where nothing is."""

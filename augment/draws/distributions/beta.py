@@ -24,6 +24,9 @@ class Beta(Distribution):
     LEGAL: Range = (1e-3, 1e4)
     _NODES = 2048
 
+    left: Tensor
+    right: Tensor
+
     def __init__(self, a: float, b: float) -> None:
         super().__init__()
         self.a, self.b = (number(self, name, value, *self.LEGAL) for name, value in (("a", a), ("b", b)))

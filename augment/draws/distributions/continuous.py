@@ -51,7 +51,8 @@ class Uniform(Distribution):
         self.bounds = Bounds((low, high), learnable)
 
     def support(self) -> Range:
-        return self.bounds.initial
+        low, high = self.bounds.initial
+        return low, high
 
     def within(self, legal: Range) -> None:
         self.bounds.within(legal)
@@ -133,7 +134,8 @@ class LogUniform(Distribution):
         self.bounds = Bounds((low, high), learnable)
 
     def support(self) -> Range:
-        return self.bounds.initial
+        low, high = self.bounds.initial
+        return low, high
 
     def within(self, legal: Range) -> None:
         self.bounds.within((max(legal[0], 1e-6), legal[1]))

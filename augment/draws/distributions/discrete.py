@@ -24,7 +24,8 @@ class Bernoulli(Distribution):
         self.draws = 1 if learnable or 0 < p < 1 else 0
 
     def support(self) -> Range:
-        return (0.0, 1.0) if self.draws else self.p.initial * 2
+        (p,) = self.p.initial
+        return (0.0, 1.0) if self.draws else (p, p)
 
     def probability(self) -> float | Tensor:
         """p: a number, or a 0-dimensional tensor with a gradient if learnable."""
@@ -44,10 +45,10 @@ class Bernoulli(Distribution):
     def entropy(self) -> Tensor | None:
         if self.p.raw is None:
             return None
-        p = self.probability()
+        p = torch.as_tensor(self.probability())
         return -(p * p.log() + (1 - p) * torch.log1p(-p))
 
-    def config(self) -> float:
+    def config(self) -> Any:
         """A number, which is what every `p` accepts."""
         return self.p.numbers()[0]
 
@@ -57,6 +58,8 @@ class Bernoulli(Distribution):
 
 class Choice(Distribution):
     """One of `values`, with `weights` (equal if not given; any non-negative numbers) as relative frequencies."""
+
+    logits: nn.Parameter | None
 
     def __init__(
         self, values: Sequence[float], weights: Sequence[float] | None = None, learnable: bool = False
