@@ -8,7 +8,7 @@ from torch import Tensor
 
 from augment.core import checks
 from augment.core.kinds import ImageOp
-from augment.data.pixels import per_sample, written
+from augment.data.pixels import written
 from augment.data.types import Float, Images, Params
 from augment.draws.arguments import is_whole, shown
 from augment.draws.distributions import Bernoulli, Choice, Constant, Distribution, Uniform
@@ -71,12 +71,13 @@ class RandomMotionBlur(ImageOp):
         return filtered(written(padded), kernel)
 
 
-def _lengths(value: int | tuple[int, int] | list[int] | Distribution) -> Distribution:
+def _lengths(value: int | Sequence[int] | Distribution) -> Distribution:
     if isinstance(value, Distribution) and value.support()[1] <= _LONGEST:
         return value
     pair = (value, value) if is_whole(value) else value
     if isinstance(pair, (tuple, list)) and len(pair) == 2 and all(is_whole(n) and 0 < n <= _LONGEST for n in pair):
-        odd = range(pair[0] | 1, pair[1] + 1, 2)
+        low, high = pair
+        odd = range(low | 1, high + 1, 2)
         if odd:
             return Choice(odd) if len(odd) > 1 else Constant(odd[0])
     raise ValueError(
@@ -97,7 +98,7 @@ def line_kernel(
     In the line's own axes, `along` and `across`, its weight at a distance along from the middle is
     1 - direction * along / half, up to half = (length - 1) / 2 on either side.
     """
-    half, radians, direction = (per_sample(value) for value in ((length - 1) / 2, torch.deg2rad(angle), direction))
+    half, radians, direction = (value[:, None, None] for value in ((length - 1) / 2, torch.deg2rad(angle), direction))
     cos, sin = torch.cos(radians), torch.sin(radians)
     offset = torch.arange(extent, device=length.device, dtype=length.dtype) - extent // 2
     x, y = offset, offset[:, None]

@@ -6,11 +6,12 @@ import torch
 from torch import Tensor
 
 from augment.core.kinds import PixelOp
-from augment.data.pixels import NOTHING, per_sample
+from augment.data.known import whole_size
+from augment.data.pixels import NOTHING, amount
 from augment.data.types import Bool, Params, Planes, Size
 from augment.draws.distributions import Bernoulli, Uniform
 from augment.draws.noise import uniform_field
-from augment.draws.shorthand import Quantity
+from augment.draws.shorthand import Quantity, is_pair
 
 _RAIN = 200 / 255
 """The gray of a drop."""
@@ -50,20 +51,21 @@ class RandomRain(PixelOp):
             ("drop_width", drop_width, -1e3, 1e3),
         ):
             self.quantity(name, value, legal=(low, high))
-            if isinstance(value, (tuple, list)) and value[0] < value[1]:
+            if is_pair(value) and value[0] < value[1]:
                 self.quantity(name, Uniform(value[0] - 0.5, value[1] + 0.5))  # rounded below
         self.quantity("key", (0.0, 1.0), count=2)
 
     def resolve(self, params: Params, size: Size) -> Params:
         """Whole numbers, and streaks that fit into the image."""
+        full_height, full_width = whole_size(size)
         count = torch.floor(params["number_of_drops"] + 0.5).clamp(0, self._most("number_of_drops"))
-        height = torch.floor(params["drop_height"] + 0.5).clamp(1, min(size[0], self._most("drop_height")))
-        widest = min(size[1], self._most("drop_width"))
+        height = torch.floor(params["drop_height"] + 0.5).clamp(1, min(full_height, self._most("drop_height")))
+        widest = min(full_width, self._most("drop_width"))
         width = torch.floor(params["drop_width"] + 0.5).clamp(-widest, widest)
         return params | {"number_of_drops": count, "drop_height": height, "drop_width": width}
 
     def pixel(self, planes: Planes, params: Params) -> Planes:
-        wet = self._streaks(planes[0].shape[1:], params)
+        wet = self._streaks((planes[0].shape[1], planes[0].shape[2]), params)
         return tuple(torch.where(wet, _RAIN, plane) for plane in planes[:3]) + planes[3:]
 
     def _most(self, name: str) -> int:
@@ -128,7 +130,7 @@ class RandomSnow(PixelOp):
         for plane in colour[1:]:
             high, low = torch.maximum(high, plane), torch.minimum(low, plane)
         light = (high + low) / 2
-        threshold, factor = (per_sample(params[n]).to(light.dtype) for n in ("snow_coefficient", "brightness"))
+        threshold, factor = (amount(params, n, colour) for n in ("snow_coefficient", "brightness"))
         lifted = torch.where(light < threshold, (light * factor).clamp(max=1), light)
         # at a fixed saturation the distance from gray goes with the room that the lightness leaves to black and white
         room = torch.minimum(light, 1 - light)

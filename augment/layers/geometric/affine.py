@@ -1,6 +1,7 @@
 """Rotations and affine maps about the centre of the image."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -206,8 +207,9 @@ def _two(value: Quantity | Sequence[Quantity]) -> tuple[Quantity, Quantity | Non
 
     Anything else is for x alone.
     """
-    if isinstance(value, (tuple, list)) and len(value) == 4:
-        return tuple(value[:2]), tuple(value[2:])
-    if isinstance(value, (tuple, list)) and len(value) == 2 and any(not isinstance(v, (int, float)) for v in value):
-        return tuple(value)
-    return value, None
+    given: Any = value  # of what it holds, `quantity` sees the rest
+    if isinstance(given, (tuple, list)) and len(given) == 4:
+        return tuple(given[:2]), tuple(given[2:])
+    if isinstance(given, (tuple, list)) and len(given) == 2 and any(not isinstance(v, (int, float)) for v in given):
+        return given[0], given[1]
+    return given, None

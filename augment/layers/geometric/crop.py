@@ -8,7 +8,7 @@ from torch import Tensor
 from augment.core import checks
 from augment.core.kinds import Warp
 from augment.data.types import Matrices, Params, PerSample, Size
-from augment.draws.distributions import Bernoulli
+from augment.draws.distributions import Bernoulli, Distribution
 from augment.draws.shorthand import Quantity, log_uniform
 from augment.geometry import matrix as mat
 from augment.geometry.motion import Box, Step, copying
@@ -96,16 +96,17 @@ class RandomCrop(Warp):
         return params | {"top": y, "left": x}
 
     def _start(self, u: PerSample, extent: int | Tensor, crop: int, before: int, after: int) -> PerSample:
+        ahead: int | Tensor = before
         padded = extent + before + after
         if self.pad_if_needed:
             missing = (crop - padded).clamp(min=0) if isinstance(padded, Tensor) else max(crop - padded, 0)
-            before, padded = before + missing, padded + 2 * missing
+            ahead, padded = before + missing, padded + 2 * missing
         if isinstance(padded, int) and padded < crop:
             raise ValueError(
                 f"RandomCrop: size={self.size} does not fit into an image whose side is {extent} pixels"
                 f" ({padded} with padding); give a smaller size, more padding or pad_if_needed=True."
             )
-        return _placed(u, padded - crop) - before
+        return _placed(u, padded - crop) - ahead
 
     def matrix(self, size: Size, params: Params, like: Tensor) -> Matrices:
         return mat.translation(params["left"], params["top"], like)
@@ -134,6 +135,8 @@ class RandomResizedCrop(Warp):
 
     separable = True
     example = {"size": (9, 10)}
+
+    ratio: Distribution
 
     def __init__(
         self,
@@ -201,7 +204,8 @@ def centred(crop: tuple[int, int], size: Size, like: Tensor) -> Matrices:
 def _central(crop: tuple[int, int], size: Size) -> tuple[float | Tensor, float | Tensor]:
     """Top and left of a crop in the middle; half pixels are rounded to even, as torchvision does."""
     offsets = ((n - c) / 2 for n, c in zip(size, crop, strict=True))
-    return tuple(torch.round(o) if isinstance(o, Tensor) else float(round(o)) for o in offsets)
+    top, left = (torch.round(o) if isinstance(o, Tensor) else float(round(o)) for o in offsets)
+    return top, left
 
 
 def _placed(u: PerSample, room: int | PerSample) -> PerSample:

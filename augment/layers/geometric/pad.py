@@ -68,9 +68,10 @@ class PadTo(Warp):
     def out_size(self, size: Size) -> Size:
         if self.crop_if_exceeds:
             return self.size
-        return tuple(
+        height, width = (
             n.clamp(min=m) if isinstance(n, Tensor) else max(n, m) for n, m in zip(size, self.size, strict=True)
         )
+        return height, width
 
     def matrix(self, size: Size, params: Params, like: Tensor) -> Matrices:
         return mat.identity(like)

@@ -93,7 +93,8 @@ def keeping_aspect(size: Size, target: int, side: str) -> Size:
     if side == "horz":
         return _scaled(height, target, width), target
     if isinstance(height, Tensor) or isinstance(width, Tensor):
-        reference = torch.minimum(height, width) if side == "short" else torch.maximum(height, width)
+        sides = torch.as_tensor(height), torch.as_tensor(width)
+        reference = torch.minimum(*sides) if side == "short" else torch.maximum(*sides)
         return _scaled(height, target, reference), _scaled(width, target, reference)
     tall = (height >= width) == (side == "short")
     return (_scaled(height, target, width), target) if tall else (target, _scaled(width, target, height))

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from augment.core import checks
 from augment.core.layer import Layer
 from augment.core.mix import Mix
 from augment.data.batch import Batch
+from augment.data.known import Modules, unpacked, whole_size
 from augment.data.pixels import stacked
 from augment.data.types import Bool, Noise, Params, PerSample, Size
 from augment.draws.arguments import weights as relative
@@ -36,6 +37,9 @@ class RandomMix(Mix):
         same_on_batch: one draw for all samples of a batch; partners still differ.
     """
 
+    layers: "Modules[Mix]"
+    choice: Choice
+
     def __init__(
         self,
         layers: Sequence[Layer],
@@ -46,7 +50,7 @@ class RandomMix(Mix):
         same_on_batch: bool = False,
     ) -> None:
         super().__init__(p, same_on_batch, num_classes)
-        self.layers = nn.ModuleList(checks.some_layers(self, layers, Mix, "a Mix layer"))
+        self.layers = Modules(checks.some_layers(self, layers, Mix, "a Mix layer"))
         weights = relative(self, weights, len(layers))
         self.quantity("choice", Choice(range(len(layers)), weights, learnable))
 
@@ -112,8 +116,9 @@ class RandomMix(Mix):
 
     def overlay(self, params: Params, size: tuple[int, int]) -> Overlay | None:
         """That of the layer which a sample chose, if all layers have one."""
-        theirs = [layer.overlay(_of(i, params), size) for i, layer in enumerate(self.layers)]
-        if None in theirs:
+        offered = [layer.overlay(_of(i, params), size) for i, layer in enumerate(self.layers)]
+        theirs = [over for over in offered if over is not None]
+        if len(theirs) < len(offered):
             return None
         over = theirs[0].only(self._taken(0, params))
         for i, one in enumerate(theirs[1:], start=1):
@@ -130,13 +135,15 @@ class RandomMix(Mix):
     def mixed(self, batch: Batch, others: Batch, drawn: Params) -> Batch:
         """Each sample as the layer mixes it that it chose, in one pass over the images where that can be."""
         params = self.resolve(drawn, batch.size)
-        over = self.overlay(params, batch.size)
+        over = self.overlay(params, whole_size(batch.size))
         if over is not None:
-            return self.annotated(batch, others, params).replace(image=overlaid(batch.image, others.image, over))
-        out = batch.replace(image=stacked(batch.image))
+            return self.annotated(batch, others, params).replace(
+                image=overlaid(unpacked(batch.image), unpacked(others.image), over)
+            )
+        out = batch.replace(image=stacked(unpacked(batch.image)))
         for i, layer in enumerate(self.layers):
             mixed = layer.mixed(layer.prepared(batch), layer.prepared(others), _of(i, drawn))
-            out = chosen(self._taken(i, drawn), mixed.replace(image=stacked(mixed.image)), out)
+            out = chosen(self._taken(i, drawn), mixed.replace(image=stacked(unpacked(mixed.image))), out)
         return out
 
     def _taken(self, i: int, params: Params) -> Bool[Tensor, " b"]:

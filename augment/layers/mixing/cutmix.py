@@ -4,6 +4,7 @@ import torch
 
 from augment.core.mix import Mix
 from augment.data.batch import Batch
+from augment.data.known import known, whole_size
 from augment.data.types import Params, Size
 from augment.draws.arguments import number
 from augment.draws.distributions import Bernoulli, Beta
@@ -65,11 +66,12 @@ class RandomCutMix(Mix):
 
     def annotated(self, batch: Batch, others: Batch, params: Params) -> Batch:
         partner, own = params["partner"], params["lambda_val"][:, None]
-        label = batch.label + (1 - own).to(batch.label.dtype) * (others.label[partner] - batch.label)
+        label = known(batch.label)
+        label = label + (1 - own).to(label.dtype) * (known(others.label)[partner] - label)
         mask = batch.mask
         if mask is not None:
-            inside = rectangle(params, batch.size)
-            mask = torch.where(inside if mask.ndim == 3 else inside[:, None], others.mask[partner], mask)
+            inside = rectangle(params, whole_size(batch.size))
+            mask = torch.where(inside if mask.ndim == 3 else inside[:, None], known(others.mask)[partner], mask)
         top, left, height, width = (params[name] for name in SIDES)
         frame = torch.stack([left, top, left + width, top + height], 1)
         scale, shift = torch.ones_like(frame[:, :2]), torch.zeros_like(frame[:, :2])

@@ -10,6 +10,7 @@ from augment.core import checks
 from augment.core.kinds import check_dense
 from augment.core.layer import Layer, steps_of
 from augment.data.batch import Batch
+from augment.data.known import known, whole_size
 from augment.data.types import Float, Integer, Params, Size
 from augment.draws.distributions import Bernoulli
 from augment.engine.warp_run import warp
@@ -99,8 +100,8 @@ class RandomJigsaw(Layer):
     def _around_pieces(self, batch: Batch, params: Params) -> Float[Tensor, "b n 4"]:
         """The smallest boxes around what the patches, and the strips that stay, carry away of each box."""
         rows, columns = self.grid
-        (tall, wide), order = batch.size, self._order(params, batch.size)
-        height, width, boxes = tall // rows, wide // columns, batch.boxes
+        (tall, wide), order = whole_size(batch.size), self._order(params, batch.size)
+        height, width, boxes = tall // rows, wide // columns, known(batch.boxes)
         patch = torch.arange(rows * columns, device=boxes.device)
         y, x = patch // columns * height, patch % columns * width
         strips = torch.tensor([[columns * width, 0, wide, tall], [0, rows * height, columns * width, tall]])

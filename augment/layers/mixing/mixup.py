@@ -4,6 +4,7 @@ import torch
 
 from augment.core.mix import Mix
 from augment.data.batch import Batch
+from augment.data.known import known
 from augment.data.types import Params
 from augment.draws.distributions import Bernoulli
 from augment.draws.shorthand import Quantity
@@ -40,5 +41,6 @@ class RandomMixUp(Mix):
         return Overlay(params["partner"], 1 - own, corner, corner, height, width)
 
     def annotated(self, batch: Batch, others: Batch, params: Params) -> Batch:
-        theirs = (1 - params["lambda_val"])[:, None].to(batch.label.dtype)
-        return batch.replace(label=torch.lerp(batch.label, others.label[params["partner"]], theirs))
+        label, theirs = known(batch.label), known(others.label)[params["partner"]]
+        share = (1 - params["lambda_val"])[:, None].to(label.dtype)
+        return batch.replace(label=torch.lerp(label, theirs, share))

@@ -8,6 +8,7 @@ from torch import Tensor
 from augment.core import checks
 from augment.core.mix import Mix, following
 from augment.data.batch import Batch
+from augment.data.known import dense, known, whole_size
 from augment.data.types import Float, Integer, Params, Size
 from augment.draws.arguments import number
 from augment.draws.distributions import Bernoulli
@@ -92,20 +93,21 @@ class RandomMosaic(Mix):
 
     def mix(self, batch: Batch, others: Batch, params: Params) -> Batch:
         sources = params["sources"]
-        tiles = self._tiles(batch.size, params)
+        size, label = whole_size(batch.size), known(others.label)
+        tiles = self._tiles(size, params)
         area = (tiles[..., 2] - tiles[..., 0]) * (tiles[..., 3] - tiles[..., 1])
-        share = (area / area.sum(1, keepdim=True)).to(batch.label.dtype)
-        label = (share[..., None] * others.label[sources]).sum(1)
-        pixels = self._pixels(batch.size, params, sources)
+        share = (area / area.sum(1, keepdim=True)).to(label.dtype)
+        label = (share[..., None] * label[sources]).sum(1)
+        pixels = self._pixels(size, params, sources)
         mask = others.mask
         if mask is not None:
             mask = pixels(mask) if mask.ndim == 4 else pixels(mask[:, None])[:, 0]
         moved = self._annotations(others, params, sources, tiles)
-        return batch.replace(image=pixels(others.image), label=label, mask=mask, **moved)
+        return batch.replace(image=pixels(dense(others.image)), label=label, mask=mask, **moved)
 
     def _tiles(self, size: tuple[int, int], params: Params) -> Float[Tensor, "b n 4"]:
         """x1 y1 x2 y2 of what each image of the grid covers of the window; nothing but the own one if not mixed."""
-        height, width = self.out_size(size)
+        height, width = whole_size(self.out_size(size))
         x, y = _corners(self.mosaic_grid, size, params["start"])
         edges = [x.clamp(0, width), y.clamp(0, height), (x + size[1]).clamp(0, width), (y + size[0]).clamp(0, height)]
         tiles = torch.stack(edges, -1)
@@ -117,7 +119,7 @@ class RandomMosaic(Mix):
     ) -> Callable[[Tensor], Tensor]:
         """What maps (B, C, H, W) of any kind to the window."""
         columns, rows = self.mosaic_grid
-        (height, width), out = size, self.out_size(size)
+        (height, width), out = size, whole_size(self.out_size(size))
         start = params["start"].to(torch.int64)
         x = start[:, :1] + torch.arange(out[1], device=start.device)
         y = start[:, 1:] + torch.arange(out[0], device=start.device)
@@ -138,8 +140,9 @@ class RandomMosaic(Mix):
         self, batch: Batch, params: Params, sources: Integer[Tensor, "b n"], tiles: Float[Tensor, "b n 4"]
     ) -> dict[str, Tensor]:
         """The rows of every image of the grid, one image after another."""
-        count, changes = sources.shape[1], {}
-        x, y = _corners(self.mosaic_grid, batch.size, params["start"])
+        count = sources.shape[1]
+        changes: dict[str, Tensor] = {}
+        x, y = _corners(self.mosaic_grid, whole_size(batch.size), params["start"])
         shifts = torch.stack([x, y], -1)
         scale = torch.ones_like(shifts[:, 0])
         for name, place in (("boxes", place_boxes), ("keypoints", place_points)):

@@ -5,9 +5,10 @@ from torch import Tensor
 
 from augment.core.mix import Mix
 from augment.data.batch import Batch
+from augment.data.known import dense, known, whole_size
 from augment.data.pixels import stacked
 from augment.data.types import Float, Images, Params, PerSample, Size
-from augment.draws.distributions import Bernoulli
+from augment.draws.distributions import Bernoulli, Distribution
 from augment.draws.shorthand import Quantity
 from augment.engine.annotations import warp_mask
 from augment.engine.mixed_annotations import pasted, with_room
@@ -31,6 +32,8 @@ class ResizeMix(Mix):
         same_on_batch: one draw for all samples of a batch; partners still differ.
     """
 
+    scale: Distribution
+
     def __init__(
         self,
         scale: Quantity = (0.1, 0.8),
@@ -45,28 +48,30 @@ class ResizeMix(Mix):
 
     def resolve(self, params: Params, size: Size) -> Params:
         """Where the other image goes, in whole pixels: `top`, `left`, `height`, `width`."""
-        height = torch.round(params["scale"] * size[0]).clamp(1, size[0])
-        width = torch.round(params["scale"] * size[1]).clamp(1, size[1])
-        top = torch.floor(params["top"] * (size[0] - height + 1))
-        left = torch.floor(params["left"] * (size[1] - width + 1))
+        full_height, full_width = whole_size(size)
+        height = torch.round(params["scale"] * full_height).clamp(1, full_height)
+        width = torch.round(params["scale"] * full_width).clamp(1, full_width)
+        top = torch.floor(params["top"] * (full_height - height + 1))
+        left = torch.floor(params["left"] * (full_width - width + 1))
         return params | {"top": top, "left": left, "height": height, "width": width}
 
     def prepared(self, batch: Batch) -> Batch:
         return with_room(super().prepared(batch), 2)
 
     def mix(self, batch: Batch, others: Batch, params: Params) -> Batch:
-        partner, (height, width) = params["partner"], batch.size
+        partner, (height, width) = params["partner"], whole_size(batch.size)
         top, left, tall, wide = (params[name] for name in ("top", "left", "height", "width"))
-        inside = rectangle(params, batch.size)
-        image = torch.where(inside[:, None], self._shrunk(others.image.index_select(0, partner), params), batch.image)
-        share = (tall * wide / (height * width))[:, None].to(batch.label.dtype)
-        label = batch.label + share * (others.label[partner] - batch.label)
+        inside = rectangle(params, (height, width))
+        small = self._shrunk(dense(others.image).index_select(0, partner), params)
+        image = torch.where(inside[:, None], small, dense(batch.image))
+        label = known(batch.label)
+        share = (tall * wide / (height * width))[:, None].to(label.dtype)
+        label = label + share * (known(others.label)[partner] - label)
         mask = batch.mask
         if mask is not None:
             y, x = _positions(top, tall, height)[:, :, None], _positions(left, wide, width)[:, None, :]
-            mask = torch.where(
-                inside if mask.ndim == 3 else inside[:, None], warp_mask(others.mask[partner], x, y, []), mask
-            )
+            theirs = warp_mask(known(others.mask)[partner], x, y, [])
+            mask = torch.where(inside if mask.ndim == 3 else inside[:, None], theirs, mask)
         frame = torch.stack([left, top, left + wide, top + tall], 1)
         scale = torch.stack([wide / width, tall / height], 1)
         return batch.replace(
@@ -75,14 +80,15 @@ class ResizeMix(Mix):
 
     def _shrunk(self, image: Images, params: Params) -> Images:
         """Each image as it is pasted; what stands around its place does not matter."""
-        size, smallest = tuple(image.shape[-2:]), self.scale.support()[0]
-        bound = tuple(n / max(1, int(smallest * n)) for n in size)
+        height, width = size = (image.shape[-2], image.shape[-1])
+        smallest = self.scale.support()[0]
+        bound = height / max(1, int(smallest * height)), width / max(1, int(smallest * width))
         shrink = size[0] / params["height"], size[1] / params["width"]
         top, left = ((0.5 - params[name]) * s - 0.5 for name, s in zip(("top", "left"), shrink, strict=True))
         rows = (shrink[1], 0.0, left), (0.0, shrink[0], top), (0.0, 0.0, 1.0)
         matrix = mat.matrix(rows, image.new_empty(len(image), 0))
         step = Step(matrix, in_size=size, out_size=size, separable=True, shrink=shrink, bound=bound)
-        return stacked(warp(Batch(image), [step]).image)
+        return stacked(dense(warp(Batch(image), [step]).image))
 
 
 def _positions(start: PerSample, extent: PerSample, full: int) -> Float[Tensor, "b n"]:

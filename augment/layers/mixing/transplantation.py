@@ -7,6 +7,7 @@ from torch import Tensor
 
 from augment.core.mix import Mix
 from augment.data.batch import Batch
+from augment.data.known import dense, known
 from augment.data.types import Bool, Integer, Params, Shaped
 from augment.draws.arguments import whole_numbers
 from augment.draws.distributions import Bernoulli
@@ -53,11 +54,11 @@ class RandomTransplantation(Mix):
         return whole
 
     def mix(self, batch: Batch, others: Batch, params: Params) -> Batch:
-        partner, mask, donors = params["partner"], batch.mask, others.mask
+        partner, mask, donors, label = params["partner"], known(batch.mask), known(others.mask), known(batch.label)
         moved = self.selection((donors if donors.ndim == 3 else donors[:, 0])[partner], params)
-        image = torch.where(moved[:, None], others.image.index_select(0, partner), batch.image)
-        share = moved.to(batch.label.dtype).mean((1, 2))[:, None]
-        label = batch.label + share * (others.label[partner] - batch.label)
+        image = torch.where(moved[:, None], dense(others.image).index_select(0, partner), dense(batch.image))
+        share = moved.to(label.dtype).mean((1, 2))[:, None]
+        label = label + share * (known(others.label)[partner] - label)
         mask = torch.where(moved if mask.ndim == 3 else moved[:, None], donors[partner], mask)
         return batch.replace(image=image, label=label, mask=mask)
 

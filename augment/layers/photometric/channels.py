@@ -4,14 +4,15 @@ from collections.abc import Sequence
 
 import torch
 from kornia.augmentation._2d.intensity.planckian_jitter import get_planckian_coeffs
+from torch import Tensor
 
 from augment.core import checks
 from augment.core.kinds import PixelOp
 from augment.data.color import clamped, with_rgb
-from augment.data.pixels import amount, per_sample
+from augment.data.pixels import amount
 from augment.data.types import Params, Planes, Size
 from augment.draws.arguments import is_whole, shown
-from augment.draws.distributions import Bernoulli
+from augment.draws.distributions import Bernoulli, Distribution
 from augment.draws.noise import uniform_field
 from augment.draws.shorthand import Quantity
 
@@ -61,6 +62,8 @@ class RandomPlanckianJitter(PixelOp):
         same_on_batch: one draw for all samples of a batch.
     """
 
+    table: Tensor
+
     def __init__(
         self,
         mode: str = "blackbody",
@@ -70,8 +73,8 @@ class RandomPlanckianJitter(PixelOp):
     ) -> None:
         super().__init__(p, same_on_batch)
         table = get_planckian_coeffs(checks.one_of(self, "mode", mode, ("blackbody", "cied")))
-        rows = range(len(table)) if select_from is None else select_from
-        rows = tuple(rows[: len(table) + 1]) if isinstance(rows, (list, tuple, range)) else (rows,)
+        given = range(len(table)) if select_from is None else select_from
+        rows = tuple(given[: len(table) + 1]) if isinstance(given, (list, tuple, range)) else (given,)
         if not 0 < len(rows) <= len(table) or not all(
             is_whole(row) and -len(table) <= row < len(table) for row in rows
         ):
@@ -129,6 +132,8 @@ class RandomChannelDropout(PixelOp):
     identity = {"num_drop_channels": 0}
     alpha_stays = False
 
+    num_drop_channels: Distribution
+
     def __init__(
         self,
         num_drop_channels: Quantity = 1,
@@ -154,5 +159,6 @@ class RandomChannelDropout(PixelOp):
         rank = uniform_field(params["key"], (len(planes),)).argsort(1, descending=True).argsort(1)
         dropped = (rank < params["num_drop_channels"][:, None]).unbind(1)
         return tuple(
-            torch.where(per_sample(drop), self.fill_value, plane) for drop, plane in zip(dropped, planes, strict=True)
+            torch.where(drop[:, None, None], self.fill_value, plane)
+            for drop, plane in zip(dropped, planes, strict=True)
         )

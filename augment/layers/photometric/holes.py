@@ -1,14 +1,16 @@
 """Holes in the image: many rectangles, or a grid of squares."""
 
+from typing import TypeGuard
+
 import torch
 from torch import Tensor
 
 from augment.core import checks
 from augment.core.kinds import PixelOp
-from augment.data.pixels import per_sample
+from augment.data.known import whole_size
 from augment.data.types import Bool, Float, Params, Planes, Size
 from augment.draws.arguments import is_whole
-from augment.draws.distributions import Bernoulli, Choice, Uniform
+from augment.draws.distributions import Bernoulli, Choice, Distribution, Uniform
 from augment.draws.shorthand import Quantity
 
 _MOST_HOLES = 256
@@ -31,6 +33,8 @@ class CoarseDropout(PixelOp):
     example = {"num_holes_range": (1, 4)}
     identity = {"num_holes_range": 0}
     alpha_stays = False
+
+    num_holes_range: Distribution
 
     def __init__(
         self,
@@ -56,12 +60,13 @@ class CoarseDropout(PixelOp):
         """The rectangles in whole pixels: `top`, `left`, `height`, `width`, (B, most) each; height 0 for none."""
         names = ("hole_height_range", "hole_width_range", "top", "left")
         tall, wide, top, left = (params[name].reshape(len(params[name]), self.most) for name in names)
-        height = _pixels(tall, size[0], self.tall_in_pixels).clamp(1, size[0])
-        width = _pixels(wide, size[1], self.wide_in_pixels).clamp(1, size[1])
+        full_height, full_width = whole_size(size)
+        height = _pixels(tall, full_height, self.tall_in_pixels).clamp(1, full_height)
+        width = _pixels(wide, full_width, self.wide_in_pixels).clamp(1, full_width)
         exists = torch.arange(self.most, device=top.device) < torch.round(params["num_holes_range"])[:, None]
         boxes = {
-            "top": torch.floor(top * (size[0] - height + 1)),
-            "left": torch.floor(left * (size[1] - width + 1)),
+            "top": torch.floor(top * (full_height - height + 1)),
+            "left": torch.floor(left * (full_width - width + 1)),
             "height": torch.where(exists, height, 0.0),
             "width": torch.where(exists, width, 0.0),
         }
@@ -109,15 +114,15 @@ class GridMask(PixelOp):
 
     def resolve(self, params: Params, size: Size) -> Params:
         """In whole pixels the side of a cell (`unit`), of a band (`band`), and the grid's offset (`top`, `left`)."""
-        unit = _pixels(params["unit_range"], min(size), self.unit_in_pixels).clamp(min=1)
+        unit = _pixels(params["unit_range"], min(whole_size(size)), self.unit_in_pixels).clamp(min=1)
         band = torch.floor(params["ratio"] * unit + 0.5)
         offset = {name: torch.floor(params[name] * unit) for name in ("top", "left")}
         kept = {name: params[name] for name in ("gate", "rotation") if name in params}
         return {"unit": unit, "band": band} | offset | kept
 
     def pixel(self, planes: Planes, params: Params) -> Planes:
-        unit, band, top, left = (per_sample(params[name]) for name in ("unit", "band", "top", "left"))
-        angle = per_sample(torch.deg2rad(params["rotation"]))
+        unit, band, top, left = (params[name][:, None, None] for name in ("unit", "band", "top", "left"))
+        angle = torch.deg2rad(params["rotation"])[:, None, None]
         height, width = planes[0].shape[1:]
         y = torch.arange(height, device=unit.device)[:, None] - (height - 1) / 2
         x = torch.arange(width, device=unit.device) - (width - 1) / 2
@@ -142,13 +147,15 @@ def _length(layer: PixelOp, name: str, value: Quantity, count: int | None = None
     return in_pixels
 
 
-def _is_whole_pair(value: Quantity) -> bool:
+def _is_whole_pair(value: Quantity) -> TypeGuard[tuple[int, int]]:
     """A proper pair (low, high) of whole numbers; what else there is, `quantity` judges."""
-    is_pair = isinstance(value, (tuple, list)) and len(value) == 2
-    return is_pair and all(map(is_whole, value)) and value[0] <= value[1]
+    if not isinstance(value, (tuple, list)) or len(value) != 2:
+        return False
+    low, high = value
+    return is_whole(low) and is_whole(high) and low <= high
 
 
-def _pixels(length: Tensor, side: int | Tensor, in_pixels: bool) -> Tensor:
+def _pixels(length: Tensor, side: int, in_pixels: bool) -> Tensor:
     """Lengths as whole numbers of pixels."""
     return torch.floor((length if in_pixels else length * side) + 0.5)
 

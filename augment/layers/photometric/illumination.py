@@ -5,7 +5,7 @@ from torch import Tensor
 
 from augment.core.kinds import PixelOp
 from augment.data.color import clamped
-from augment.data.pixels import amount, per_sample
+from augment.data.pixels import amount
 from augment.data.types import Float, Params, Plane, Planes, Size
 from augment.draws.distributions import Bernoulli
 from augment.draws.shorthand import Quantity
@@ -42,7 +42,7 @@ class RandomLinearIllumination(PixelOp):
         return _signed(params) | {"edge": torch.floor(4 * params["edge"])}
 
     def pixel(self, planes: Planes, params: Params) -> Planes:
-        gain, edge = amount(params, "gain", planes), per_sample(params["edge"])
+        gain, edge = amount(params, "gain", planes), params["edge"][:, None, None]
         y, x = _ramps(planes[0], backward_y=edge == 1, backward_x=edge == 3)
         return _lit(planes, gain * torch.where(edge < 2, y, x))
 
@@ -78,7 +78,7 @@ class RandomLinearCornerIllumination(PixelOp):
         return _signed(params) | {"corner": torch.floor(4 * params["corner"])}
 
     def pixel(self, planes: Planes, params: Params) -> Planes:
-        gain, corner = amount(params, "gain", planes), per_sample(params["corner"])
+        gain, corner = amount(params, "gain", planes), params["corner"][:, None, None]
         y, x = _ramps(planes[0], backward_y=corner >= 2, backward_x=(corner == 1) | (corner == 3))
         return _lit(planes, (gain / 2) * y + (gain / 2) * x)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from kornia.augmentation.auto.autoaugment.autoaugment import cifar10_policy, imagenet_policy, svhn_policy
+from torch import Tensor
 
 from augment.core import checks
 from augment.core.layer import Layer
@@ -32,6 +33,8 @@ class AutoAugment(Layer):
     """
 
     image_gradient = "none"
+
+    table: Tensor
 
     def __init__(
         self,

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from augment.core.layer import Layer
+from augment.data.known import Modules
 from augment.data.types import Noise, Params
 from augment.draws.arguments import is_number, number, shown
 from augment.draws.config import write_yaml
@@ -74,6 +75,8 @@ class LearnedPolicy(Container):
 
     example = {"operators": ("rotate", "scale", "brightness", "gamma")}
 
+    layers: Modules[Layer]
+
     def __init__(
         self,
         operators: Mapping[str, float | None] | Sequence[str] = DEFAULT,
@@ -110,7 +113,7 @@ class LearnedPolicy(Container):
 
     def state(self) -> dict[str, dict[str, float]]:
         """{operator: {"p": its probability, "width": in its unit, "cap": the largest}}, widths where there is one."""
-        state = {name: {"p": layer.p.probability().item()} for name, layer in self._named()}
+        state = {name: {"p": float(layer.p.probability())} for name, layer in self._named()}
         for name, spread in self.spreads().items():
             state[name] |= {"width": spread.width().item(), "cap": spread.cap}
         return state

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor
 
@@ -80,7 +81,7 @@ class RandAugment(Layer):
         )
 
     @classmethod
-    def from_timm(cls, name: str, **options: object) -> RandAugment:
+    def from_timm(cls, name: str, **options: Any) -> RandAugment:
         """RandAugment by timm's name for it, e.g. "rand-m9-mstd0.5-inc1"; what differs is in docs/interop.md.
 
         Args:
@@ -103,7 +104,7 @@ class RandAugment(Layer):
             )
         mstd = float(keys.get("mstd", 0))
         mstd = math.inf if mstd > 100 else mstd
-        options = {"resample": "bilinear", "fill": _TIMM_FILL} | options
+        options = dict[str, Any](resample="bilinear", fill=_TIMM_FILL) | options
         return cls(int(keys.get("n", 2)), int(keys.get("m", 10)), increasing=True, mstd=mstd, **options)
 
     @property
