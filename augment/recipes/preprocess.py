@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 
 from augment.core import checks
+from augment.core.layer import Layer
 from augment.core.pipeline import Pipeline
 from augment.layers.geometric.crop import CenterCrop
 from augment.layers.geometric.resize import Resize
@@ -38,11 +39,11 @@ class Preprocess(Pipeline):
         (height, width), resample = checks.image_size(self, size), checks.resample_mode(self, resample)
         if (mean is None) != (std is None):
             raise ValueError(f"Preprocess: mean={mean} and std={std} go together.")
-        if mean is not None:
+        if mean is not None and std is not None:
             mean, std = statistics(self, mean, std)
         if crop is not None and not 0 < crop <= 1:
             raise ValueError(f"Preprocess: crop={crop} must lie within (0, 1] or be None.")
-        layers = []
+        layers: list[Layer] = []
         if crop is None:
             layers.append(Resize((height, width), resample=resample))
         elif height == width:
@@ -52,7 +53,7 @@ class Preprocess(Pipeline):
             ]
         else:
             raise ValueError(f"Preprocess: size={size} is not square; give crop=None.")
-        if mean is not None:
+        if mean is not None and std is not None:
             layers.append(Normalize(mean, std))
         super().__init__(*layers, dtype=dtype, compile=compile)
         self.eval()

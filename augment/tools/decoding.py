@@ -6,7 +6,7 @@ import io
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -79,7 +79,7 @@ def colour(background: str | Sequence[int]) -> tuple[int, int, int]:
         with suppress(ValueError):
             parsed = ImageColor.getrgb(background)
     elif isinstance(background, Sequence) and all(type(value) is int and 0 <= value <= 255 for value in background):
-        parsed = background
+        parsed = [int(value) for value in background]
     if len(parsed) != 3:
         raise ValueError(
             f"background={background!r} must be the name of a colour such as white, '#rrggbb', "
@@ -109,10 +109,15 @@ def _upright(image: Image) -> Image:
     return image
 
 
+def _tag(image: Any, number: int, missing: Any = None) -> Any:
+    """An entry of a TIFF, the one kind of image that has them."""
+    return image.tag_v2.get(number, missing)
+
+
 def _narrow(image: Image, stored: object) -> Image:
     """8 bits a channel, and a transparent colour given on the same scale."""
     key = image.info.get("transparency")
-    if image.format == "TIFF" and image.tag_v2.get(_SAMPLE_FORMAT, (1,))[0] == _SIGNED:
+    if image.format == "TIFF" and _tag(image, _SAMPLE_FORMAT, (1,))[0] == _SIGNED:
         raise _UnknownRangeError("it holds signed integers, not unsigned ones")
     if image.mode[0] in "IF":
         return _narrow_grey(image, key)
@@ -131,7 +136,7 @@ def _narrow_grey(image: Image, key: int | None) -> Image:
 
     values = np.array(image)
     levels = _levels_of_floats(values) if image.mode == "F" else _levels_of_integers(values, image)
-    if image.format == "TIFF" and image.tag_v2.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
+    if image.format == "TIFF" and _tag(image, _PHOTOMETRIC) == _WHITE_IS_ZERO:
         levels = 255 - levels  # Pillow does so where a sample has 8 bits only
     grey = Image.fromarray(levels)
     if key is not None:
@@ -143,7 +148,7 @@ def _levels_of_integers(values: np.ndarray, image: Image) -> np.ndarray:
     """The upper 8 bits, as Pillow takes them of colour with 16 bits."""
     if image.format not in _SIXTEEN_BITS[image.mode[:4]]:
         raise _UnknownRangeError(f"it holds deep integers (mode {image.mode}), whose range {image.format} does not say")
-    bits = image.tag_v2.get(_BITS_PER_SAMPLE, (16,))[0] if image.format == "TIFF" else 16
+    bits = _tag(image, _BITS_PER_SAMPLE, (16,))[0] if image.format == "TIFF" else 16
     return (values >> (bits - 8)).astype("uint8")
 
 

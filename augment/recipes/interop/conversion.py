@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from numbers import Number
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
 from augment.core.layer import Layer
 from augment.core.pipeline import Pipeline
-from augment.draws.arguments import plain
+from augment.draws.arguments import is_number, plain
 from augment.draws.distributions import Uniform
 from augment.draws.shorthand import Quantity
 from augment.layers.policies.containers import Container
@@ -105,7 +104,7 @@ def _check_sizes(found: Converted) -> None:
     """Refuses a choice of a layer that changes every size: one that gives a fixed size keeps images of that size."""
     for container in found if isinstance(found, list) else [found]:
         for layer in container.layers if isinstance(container, Container) else ():
-            if _changes_every_size(layer):
+            if isinstance(layer, Layer) and _changes_every_size(layer):
                 name = type(layer).__name__
                 raise NoEquivalentError(f"{name} in it changes the shape of the images that get it", runs=False)
 
@@ -126,17 +125,23 @@ def numbers(value: float | Sequence[float | Tensor] | Tensor) -> list[float]:
     """The numbers in whatever a library keeps them in."""
     if isinstance(value, Tensor):
         value = value.detach().reshape(-1)
-    value = plain(value, "a quantity")
-    return [value] if isinstance(value, Number) else list(value)
+    found = plain(value, "a quantity")
+    return [found] if is_number(found) else list(found)
 
 
-def quantity(value: float | Sequence[float | Tensor] | Tensor) -> Quantity | tuple[float, ...]:
-    """A number, a range, or two ranges in one, as our layers take it; a learnable range stays learnable."""
+def quantity(value: float | Sequence[float | Tensor] | Tensor) -> Quantity:
+    """A number or a range, as our layers take it; they refuse what holds more. A learnable range stays learnable."""
+    return cast("Quantity", quantities(value))
+
+
+def quantities(value: float | Sequence[float | Tensor] | Tensor) -> Quantity | tuple[float, ...]:
+    """A number, a range, or two ranges in one."""
     found = numbers(value)
     if isinstance(value, Tensor) and value.requires_grad:
         if len(found) != 2:
             raise NoEquivalentError("only a pair (low, high) can be learned")
-        return Uniform(*found, learnable=True)
+        low, high = found
+        return Uniform(low, high, learnable=True)
     return found[0] if len(found) == 1 else tuple(found)
 
 

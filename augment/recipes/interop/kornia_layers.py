@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import kornia.augmentation as K
 from kornia.augmentation._2d.intensity.planckian_jitter import get_planckian_coeffs
 from kornia.constants import Resample
 
 import augment as A  # its names are read when a table entry is called: this module is part of it
+from augment.draws.arguments import is_number
 from augment.draws.shorthand import Quantity
-from augment.recipes.interop.conversion import Conversion, Converted, NoEquivalentError, number, numbers, quantity
+from augment.recipes.interop.conversion import (
+    Conversion,
+    Converted,
+    NoEquivalentError,
+    number,
+    numbers,
+    quantities,
+    quantity,
+)
 
 
 def _drawn(k: Any, name: str) -> Quantity:
@@ -47,7 +56,7 @@ def _affine(k: Any, _: Conversion) -> Converted:
     if frame["padding_mode"] == "fill":
         frame |= {"padding_mode": "zeros", "fill_value": number(k.flags["fill_value"], "fill_value")}
     translate = None if g.translate is None else tuple(numbers(g.translate))
-    scale, shear = (None if value is None else quantity(value) for value in (g.scale, g.shear))
+    scale, shear = (None if value is None else quantities(value) for value in (g.scale, g.shear))
     return A.RandomAffine(quantity(g.degrees), translate, scale, shear, **frame, **gate(k))
 
 
@@ -59,7 +68,7 @@ def _translate(k: Any, _: Conversion) -> Converted:
 
 def _quarter_turns(k: Any, _: Conversion) -> Converted:
     times = _drawn(k, "times")
-    low, high = (-times, times) if isinstance(times, (int, float)) else times
+    low, high = (-times, times) if is_number(times) else cast("tuple[float, float]", times)
     return A.RandomRotation90((int(low), int(high)), **gate(k))
 
 
@@ -147,14 +156,14 @@ LAYERS: dict[type, Callable[[Any, Conversion], Converted]] = {
         **gate(k),
     ),
     K.RandomFisheye: lambda k, _: A.RandomFisheye(
-        *(_drawn(k, name) for name in ("center_x", "center_y", "gamma")), **gate(k)
+        _drawn(k, "center_x"), _drawn(k, "center_y"), _drawn(k, "gamma"), **gate(k)
     ),
     K.RandomHorizontalFlip: lambda k, _: A.RandomHorizontalFlip(**gate(k)),
     K.RandomPerspective: _perspective,
     K.RandomResizedCrop: _resized_crop,
     K.RandomRotation: lambda k, _: A.RandomRotation(_drawn(k, "degrees"), _resample(k), **gate(k)),
     K.RandomRotation90: _quarter_turns,
-    K.RandomShear: lambda k, _: A.RandomShear(quantity(k._param_generator.shear), **_frame(k), **gate(k)),
+    K.RandomShear: lambda k, _: A.RandomShear(quantities(k._param_generator.shear), **_frame(k), **gate(k)),
     K.RandomThinPlateSpline: _spline,
     K.RandomTranslate: _translate,
     K.RandomVerticalFlip: lambda k, _: A.RandomVerticalFlip(**gate(k)),
@@ -181,7 +190,9 @@ LAYERS: dict[type, Callable[[Any, Conversion], Converted]] = {
     K.RandomInvert: lambda k, _: A.RandomInvert(number(k.flags["max_val"], "max_val"), **gate(k)),
     K.RandomPlanckianJitter: _planckian,
     K.RandomPosterize: lambda k, _: A.RandomPosterize(quantity(k._param_generator.bits_factor), **gate(k)),
-    K.RandomRGBShift: lambda k, _: A.RandomRGBShift(*(_drawn(k, f"{c}_shift") for c in "rgb"), **gate(k)),
+    K.RandomRGBShift: lambda k, _: A.RandomRGBShift(
+        _drawn(k, "r_shift"), _drawn(k, "g_shift"), _drawn(k, "b_shift"), **gate(k)
+    ),
     K.RandomSaltAndPepperNoise: lambda k, _: A.RandomSaltAndPepperNoise(
         k._param_generator.amount, k._param_generator.salt_and_pepper, **gate(k)
     ),
@@ -202,7 +213,7 @@ LAYERS: dict[type, Callable[[Any, Conversion], Converted]] = {
     ),
     K.RandomPlasmaContrast: lambda k, _: A.RandomPlasmaContrast(_drawn(k, "roughness"), **gate(k)),
     K.RandomPlasmaShadow: lambda k, _: A.RandomPlasmaShadow(
-        *(_drawn(k, name) for name in ("roughness", "shade_intensity", "shade_quantity")), **gate(k)
+        _drawn(k, "roughness"), _drawn(k, "shade_intensity"), _drawn(k, "shade_quantity"), **gate(k)
     ),
     K.RandomRain: lambda k, _: A.RandomRain(
         *(getattr(k._param_generator, name) for name in ("number_of_drops", "drop_height", "drop_width")), **gate(k)

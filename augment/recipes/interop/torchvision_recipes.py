@@ -92,12 +92,12 @@ def _apply(t: Any, conversion: Conversion) -> Converted:
 
 def _choice(t: Any, conversion: Conversion) -> Converted:
     layers = conversion.alternatives(t.transforms)
-    mixing = [isinstance(layer, A.Mix) for layer in layers]
-    if not any(mixing):
+    mixing = [layer for layer in layers if isinstance(layer, A.Mix)]
+    if not mixing:
         return A.OneOf(layers, weights=t.p)
-    if not all(mixing):
+    if len(mixing) < len(layers):
         raise NoEquivalentError("a choice between mixing and something else", runs=False)
-    return A.RandomMix(layers, weights=t.p, num_classes=layers[0].num_classes)
+    return A.RandomMix(mixing, weights=t.p, num_classes=mixing[0].num_classes)
 
 
 def _rotation(t: Any, _: Conversion) -> Converted:
@@ -112,8 +112,8 @@ def _rotation(t: Any, _: Conversion) -> Converted:
 
 def _affine(t: Any, _: Conversion) -> Converted:
     _centred(t)
-    ranges = (None if value is None else tuple(value) for value in (t.degrees, t.translate, t.scale, t.shear))
-    return A.RandomAffine(*ranges, resample=_resample(t), fill_value=_fill(t), p=1.0)
+    translate, scale, shear = (None if value is None else tuple(value) for value in (t.translate, t.scale, t.shear))
+    return A.RandomAffine(tuple(t.degrees), translate, scale, shear, resample=_resample(t), fill_value=_fill(t), p=1.0)
 
 
 def _perspective(t: Any, _: Conversion) -> Converted:
@@ -158,9 +158,9 @@ def _jitter(t: Any, _: Conversion) -> Converted:
 
 def _photometric_distort(t: Any, _: Conversion) -> Converted:
     """Contrast comes before or after saturation and hue, each as likely."""
-    contrast, saturation, hue = (
-        A.ColorJitter(**{name: tuple(getattr(t, name))}, p=t.p) for name in ("contrast", "saturation", "hue")
-    )
+    contrast = A.ColorJitter(contrast=tuple(t.contrast), p=t.p)
+    saturation = A.ColorJitter(saturation=tuple(t.saturation), p=t.p)
+    hue = A.ColorJitter(hue=tuple(t.hue), p=t.p)
     orders = [A.Pipeline(contrast, saturation, hue), A.Pipeline(saturation, hue, contrast)]
     brightness = A.ColorJitter(brightness=tuple(t.brightness), p=t.p)
     return [brightness, A.OneOf(orders), A.RandomChannelShuffle(p=t.p)]
@@ -198,8 +198,8 @@ def _beta(t: Any) -> Distribution:
 
 
 def _rand_augment(t: Any, _: Conversion) -> Converted:
-    frame = {"resample": _resample(t), "fill": _fill(t)}
-    return A.RandAugment(t.num_ops, t.magnitude, num_magnitude_bins=t.num_magnitude_bins, **frame)
+    bins = t.num_magnitude_bins
+    return A.RandAugment(t.num_ops, t.magnitude, num_magnitude_bins=bins, resample=_resample(t), fill=_fill(t))
 
 
 def _augmix(t: Any, _: Conversion) -> Converted:

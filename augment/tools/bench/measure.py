@@ -156,8 +156,8 @@ def _row(
         gb_per_s=round(moved / timing.median / 1e9, 4),
         of_copy=round(moved / timing.median / copy_speed, 5),
         first_call_s=round(timing.first_call, 3),
-        kernels=kernels and kernels.total,
-        passes=kernels and kernels.passes,
+        kernels=None if kernels is None else kernels.total,
+        passes=None if kernels is None else kernels.passes,
     )
 
 

@@ -188,7 +188,7 @@ def plot(path: str, report: dict[str, Any], rows: Sequence[Row]) -> None:
     panels = [r for r in dict.fromkeys(row.recipe for row in timed) if not r.startswith("chain:")]
     chain = [row for row in timed if row.recipe.startswith("chain:")]
     names = list(dict.fromkeys(row.implementation for row in timed))
-    colours = dict(zip(names, pyplot.get_cmap("tab10").colors, strict=False))
+    colours = dict(zip(names, matplotlib.color_sequences["tab10"], strict=False))
     count = len(panels) + bool(chain)
     columns = min(3, count)
     figure, axes = pyplot.subplots(
@@ -199,7 +199,7 @@ def plot(path: str, report: dict[str, Any], rows: Sequence[Row]) -> None:
         axis.barh(
             [row.implementation for row in bars],
             [row.images_per_s for row in bars],
-            xerr=[row.images_per_s * row.spread for row in bars],
+            xerr=[(row.images_per_s or 0.0) * (row.spread or 0.0) for row in bars],
             color=[colours[row.implementation] for row in bars],
         )
         axis.set(title=recipe, xlabel="images/s")

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from augment.data.batch import Batch, PackedImages
+from augment.data.known import dense
 from augment.tools.doctor.findings import NOTE, SLOW, Report
 from augment.tools.errors import ToolError
 
@@ -47,11 +48,11 @@ def as_batch(delivered: Any) -> Batch:
 
 
 def form_of(batch: Batch) -> Form:
-    image = batch.image
-    if isinstance(image, PackedImages):
-        return Form(torch.uint8, None, True, image.data.is_pinned(), image.device.type)
+    if isinstance(batch.image, PackedImages):
+        return Form(torch.uint8, None, True, batch.image.data.is_pinned(), batch.device.type)
+    image = dense(batch.image)
     ordered = image.ndim < 4 or image.shape[-3] == 1 or image.flatten(0, -4).stride(1) == 1
-    return Form(image.dtype, tuple(image.shape[-2:]), ordered, image.is_pinned(), image.device.type)
+    return Form(image.dtype, (image.shape[-2], image.shape[-1]), ordered, image.is_pinned(), image.device.type)
 
 
 def check_batches(report: Report, forms: list[Form], target: torch.device) -> None:

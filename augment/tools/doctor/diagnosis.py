@@ -60,7 +60,8 @@ def _run_through(
 ) -> tuple[list[Form], Batch]:
     """Times loader and pipeline, and counts compilations; the forms of the batches as delivered and the last one."""
     forms: list[Form] = []
-    waits, works, graphs, batch = [], [], [], None
+    waits, works, graphs = [], [], []
+    batch: Batch | None = None
     source = iter(loader)
     start = time.perf_counter()
     for delivered in itertools.islice(source, batches):
@@ -75,7 +76,7 @@ def _run_through(
         works.append(time.perf_counter() - start)
         graphs.append(_graphs() - before)
         start = time.perf_counter()
-    if len(forms) < 2:
+    if batch is None or len(forms) < 2:
         raise ToolError(f"the loader delivers {len(forms)} batches; the doctor needs at least 2, the first is warm-up.")
     report.figures["images"] = f"{forms[0].dtype}, {forms[0].size or 'packed'}, batch {len(batch)}"
     report.figures["first batch, s"] = round(works[0], 2)

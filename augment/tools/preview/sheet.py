@@ -38,7 +38,7 @@ def _tiles(pipeline: A.Pipeline, images: Tensor, noise: Tensor, width: int) -> l
     labels = torch.eye(len(images))
     with torch.no_grad():
         out = pipeline(A.Batch(images, label=labels), noise).image
-    size, characters = tuple(images.shape[-2:]), max(width // 6, 8)
+    size, characters = (images.shape[-2], images.shape[-1]), max(width // 6, 8)
     return [
         (picture, caption(pipeline.explain(row, size), characters))
         for picture, row in zip(within(visible(pipeline, out), width), noise, strict=True)

@@ -49,7 +49,7 @@ LEGEND = (
 
 def cells(row: Row) -> list[str]:
     """A row in the order of COLUMNS."""
-    if row.ms is None:
+    if row.ms is None or row.images_per_s is None:
         return ["-"] * len(COLUMNS)
     return [
         f"{row.ms:,.1f}",

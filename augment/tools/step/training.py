@@ -61,7 +61,7 @@ def backbone(name: str) -> nn.Module:
 
 def training(network: nn.Module, task: Task) -> Callable[[Tensor], None]:
     """What a step does with its images: forward, loss, backward and update, the forward pass in the task's dtype."""
-    network = network.to(task.device, memory_format=torch.channels_last).train()
+    network = network.to(task.device).to(memory_format=torch.channels_last).train()
     optimizer = torch.optim.SGD(network.parameters(), lr=1e-3, momentum=0.9)
     precision = torch.autocast(task.device.type, torch.bfloat16, enabled=task.dtype == torch.bfloat16)
 
@@ -84,13 +84,17 @@ def steps(
     notes: dict[str, str] = {}
     for one in found:
         try:
-            augment = one.build(task, operators)
-            runs[one.name] = lambda augment=augment: train(augment())
+            runs[one.name] = _trained_on(one.build(task, operators), train)
         except NotOfferedError as reason:
             notes[one.name] = str(reason)
     if task.device.type == "cuda":
         runs |= _copying(task, operators, train)
     return runs, notes
+
+
+def _trained_on(augment: Callable[[], Tensor], train: Callable[[Tensor], None]) -> Run:
+    """A step on what an implementation delivers."""
+    return lambda: train(augment())
 
 
 def _copying(task: Task, operators: Sequence[str], train: Callable[[Tensor], None]) -> dict[str, Run]:

@@ -1,6 +1,6 @@
 """This library."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import augment as A
 from augment.tools.bench.work import CLASSES, MEAN, STD, Implementation, Run, Table, Task, translated
@@ -48,7 +48,7 @@ def pipeline(task: Task, operators: Sequence[str], compile: bool | str) -> A.Pip
     return A.Pipeline(*translated(TABLE, operators, task), dtype=task.dtype, compile=compile).to(task.device)
 
 
-def _built(compile: bool | str) -> object:
+def _built(compile: bool | str) -> Callable[[Task, Sequence[str]], Run]:
     def build(task: Task, operators: Sequence[str]) -> Run:
         augment = pipeline(task, operators, compile)
         mixes = any(isinstance(leaf, A.Mix) for leaf in augment.leaves())
