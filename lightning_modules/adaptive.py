@@ -11,9 +11,10 @@ from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
 
 import augment as A
+from augment.data.known import known
 from lightning_modules.backbones import frozen
-from lightning_modules.classifier import ImageClassifier
-from lightning_modules.datamodule import ImageDataModule
+from lightning_modules.classifier import ImageClassifier, model_of
+from lightning_modules.datamodule import data_of
 from lightning_modules.errors import UserError
 from lightning_modules.policy_steps import cross_entropy
 
@@ -47,20 +48,22 @@ class AdaptiveStrength(Callback):
         self.target, self.step, self.strength, self.samples = target, step, start, samples
         self.gates: list[tuple[A.Bernoulli, float]] = []
 
-    def setup(self, trainer: pl.Trainer, pl_module: ImageClassifier, stage: str) -> None:
-        if not isinstance(trainer.datamodule, ImageDataModule):
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        if data_of(trainer) is None:
             raise UserError("AdaptiveStrength: it looks at the training images of an ImageDataModule.")
         if not self.gates:
-            self.gates = [_own_gate(layer) for layer in pl_module.augment.layers if _scalable(layer)]
+            layers = [layer for layer in model_of(pl_module).augment.layers if isinstance(layer, A.Layer)]
+            self.gates = [_own_gate(layer) for layer in layers if _scalable(layer)]
             if not self.gates:
                 raise UserError("AdaptiveStrength: augment has no random layer that keeps the size of the image.")
             self._apply()
 
-    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: ImageClassifier) -> None:
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.sanity_checking or trainer.state.fn != TrainerFn.FITTING:
             return
-        validation = pl_module.losses["val"].compute().item()
-        training = self._training_loss(trainer, pl_module)
+        model = model_of(pl_module)
+        validation = model.losses["val"].compute().item()
+        training = self._training_loss(trainer, model)
         gap = 1 - training / max(validation, 1e-12)
         change = self.step if gap > self.target else -self.step
         self.strength = min(max(self.strength + change, 0.0), 1.0)
@@ -80,13 +83,14 @@ class AdaptiveStrength(Callback):
 
     @torch.no_grad()
     def _training_loss(self, trainer: pl.Trainer, model: ImageClassifier) -> float:
-        images = trainer.datamodule.splits.train
+        data = known(data_of(trainer))
+        images = data.splits.train
         count = min(self.samples, len(images))
         numbers = [place * len(images) // count for place in range(count)][trainer.global_rank :: trainer.world_size]
         total: Tensor = torch.zeros(2, device=model.device)
         with frozen(model.backbone), trainer.precision_plugin.forward_context():
-            for start in range(0, len(numbers), trainer.datamodule.batch_size):
-                batch = images.__getitems__(numbers[start : start + trainer.datamodule.batch_size]).to(model.device)
+            for start in range(0, len(numbers), data.batch_size):
+                batch = images.__getitems__(numbers[start : start + data.batch_size]).to(model.device)
                 losses = cross_entropy(model.backbone, model.preprocessed(batch))
                 total += torch.stack([losses.sum(), losses.new_tensor(len(losses))])
         total = trainer.strategy.reduce(total, reduce_op="sum")

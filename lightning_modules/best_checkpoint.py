@@ -13,6 +13,8 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.trainer.states import TrainerFn
 from pytorch_lightning.utilities import rank_zero_warn
 
+from augment.data.known import known
+
 Scores = dict[str, torch.Tensor]
 """Path of a checkpoint -> its value of the monitored metric."""
 
@@ -62,7 +64,12 @@ class BestCheckpoint(ModelCheckpoint):
     @property
     def best_file(self) -> str:
         """Path of the file that always is the best."""
-        return os.path.join(self.dirpath, self.best_name)
+        return os.path.join(self._folder, self.best_name)
+
+    @property
+    def _folder(self) -> str:
+        """That of the files, known once a run has begun."""
+        return str(known(self.dirpath))
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         """The state at an exception is not the best; LastCheckpoint saves it."""
@@ -99,13 +106,11 @@ class BestCheckpoint(ModelCheckpoint):
 
     def _carried_over(self, trainer: pl.Trainer, state: dict[str, Any]) -> dict[str, Any]:
         """What changes in the state of an earlier run, so that it holds for this one and its folder."""
-        kept = None
-        if trainer.is_global_zero:
-            kept = self._kept_scores(state, str(trainer.ckpt_path))
+        kept = self._kept_scores(state, str(trainer.ckpt_path)) if trainer.is_global_zero else {}
         kept = trainer.strategy.broadcast(kept)
-        best = (max if self.mode == "max" else min)(kept, key=kept.get, default="")
+        best = (max if self.mode == "max" else min)(kept, key=kept.__getitem__, default="")
         full = len(kept) == self.save_top_k
-        kth = (min if self.mode == "max" else max)(kept, key=kept.get) if full else ""
+        kth = (min if self.mode == "max" else max)(kept, key=kept.__getitem__) if full else ""
         return {
             "best_k_models": kept,
             "best_model_path": best,
@@ -130,7 +135,7 @@ class BestCheckpoint(ModelCheckpoint):
         here = best == old and os.path.dirname(old) == self.dirpath and all(map(os.path.isfile, scores))
         if here and (self.save_top_k == -1 or len(scores) <= self.save_top_k):
             return scores
-        new = self.best_file if self.save_top_k == 1 else os.path.join(self.dirpath, os.path.basename(old))
+        new = self.best_file if self.save_top_k == 1 else os.path.join(self._folder, os.path.basename(old))
         for path in {new, self.best_file}:
             _copy(best, path)
         return {new: score}

@@ -16,6 +16,7 @@ from pytorch_lightning.callbacks import (
 from torch import Tensor, nn
 
 from augment import Batch
+from augment.data.known import dense
 from lightning_modules.backbones import frozen
 from lightning_modules.errors import UserError
 
@@ -56,12 +57,13 @@ def check_images(name: str, apply: Callable[[Batch], Batch], batch: Batch, input
         UserError: it refuses them, or does not deliver the model's input size.
     """
     try:
-        images = apply(batch).image
+        images = dense(apply(batch).image)
     except (ValueError, TypeError) as error:
         raise UserError(f"{name} cannot process the images of this data: {error}") from error
-    if tuple(images.shape[-2:]) != input_size:
+    delivered = (images.shape[-2], images.shape[-1])
+    if delivered != input_size:
         raise UserError(
-            f"{name} delivers images of {_size(images.shape[-2:])} pixels but the model's input_size is "
+            f"{name} delivers images of {_size(delivered)} pixels but the model's input_size is "
             f"{_size(input_size)}; make them equal."
         )
     return images

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytorch_lightning as pl
 import torch
@@ -15,12 +15,13 @@ from timm.scheduler.scheduler import Scheduler as TimmScheduler
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import LRScheduler
-from torchmetrics import MeanMetric, MetricCollection
+from torchmetrics import MeanMetric, Metric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
 import augment as A
+from augment.data.known import NamedModules, dense, known
 from lightning_modules.checks import check_backbone, check_classes, check_images, check_single_image
-from lightning_modules.datamodule import ImageDataModule
+from lightning_modules.datamodule import ImageDataModule, data_of
 from lightning_modules.errors import UserError
 from lightning_modules.finite import check_weights
 from lightning_modules.image_sets import IGNORED
@@ -72,19 +73,25 @@ class ImageClassifier(pl.LightningModule):
         self.augment = augment if isinstance(augment, A.Pipeline) else A.Pipeline(*augment, seed=seed)
         self.preprocess = preprocess
         self.num_classes = num_classes
-        self.input_size = (input_size, input_size) if isinstance(input_size, int) else tuple(input_size)
+        self.input_size = (input_size, input_size) if isinstance(input_size, int) else _pair(input_size)
         self.label_smoothing = label_smoothing
         self.make_optimizer, self.make_scheduler = optimizer, scheduler
         self.decay_all, self.scheduler_interval = decay_all, scheduler_interval
         self.planned_batch: int | None = None
         self.mixes = any(isinstance(leaf, A.Mix) for leaf in self.augment.leaves())
-        self.losses = nn.ModuleDict({split: MeanLoss() for split in ("val", "test")})
-        self.accuracies = nn.ModuleDict({split: _accuracies(split, num_classes) for split in ("val", "test")})
+        self.losses: NamedModules[MeanLoss] = NamedModules({split: MeanLoss() for split in ("val", "test")})
+        self.accuracies: NamedModules[MetricCollection] = NamedModules(
+            {split: _accuracies(split, num_classes) for split in ("val", "test")}
+        )
 
     def forward(self, images: Tensor | A.PackedImages | A.Batch) -> Tensor:
         """uint8 images of any size, (B, C, H, W) or packed -> logits (B, num_classes)."""
         batch = images if isinstance(images, A.Batch) else A.Batch(images)
         return self._logits(self.augmented(batch) if self.training else self.preprocessed(batch))
+
+    if TYPE_CHECKING:  # to torch, a call of a module gives anything
+
+        def __call__(self, images: Tensor | A.PackedImages | A.Batch) -> Tensor: ...
 
     def augmented(self, batch: A.Batch, noise: Tensor | None = None) -> A.Batch:
         """What the backbone sees of a batch in this epoch, or with given noise (B, draws).
@@ -100,7 +107,7 @@ class ImageClassifier(pl.LightningModule):
         return self.preprocess(batch)
 
     def _logits(self, batch: A.Batch) -> Tensor:
-        image = batch.image
+        image = dense(batch.image)
         if not torch.is_autocast_enabled(image.device.type):
             image = image.to(self.dtype)  # of the weights, for precision="bf16-true"
         return self.backbone(image)
@@ -109,7 +116,9 @@ class ImageClassifier(pl.LightningModule):
         """The loss, and for callbacks each sample's (B,) without a gradient."""
         batch = self.augmented(batch)
         smoothing = self.label_smoothing
-        losses = F.cross_entropy(self._logits(batch).float(), batch.label, reduction="none", label_smoothing=smoothing)
+        losses = F.cross_entropy(
+            self._logits(batch).float(), known(batch.label), reduction="none", label_smoothing=smoothing
+        )
         loss = losses.mean()
         self.log("train/loss", loss, prog_bar=True, batch_size=len(batch))
         return {"loss": loss, "losses": losses.detach()}
@@ -125,23 +134,24 @@ class ImageClassifier(pl.LightningModule):
 
         Metrics are synchronised once, at the end of the epoch: an exact count on any number of processes.
         """
-        logits = self._logits(self.preprocessed(batch)).float()
-        loss = F.cross_entropy(logits, batch.label, ignore_index=IGNORED, reduction="none")
-        self.losses[split].update(loss, (batch.label != IGNORED).float())
-        self.accuracies[split].update(logits, batch.label)
+        logits, label = self._logits(self.preprocessed(batch)).float(), known(batch.label)
+        loss = F.cross_entropy(logits, label, ignore_index=IGNORED, reduction="none")
+        self.losses[split].update(loss, (label != IGNORED).float())
+        self.accuracies[split].update(logits, label)
         self.log(f"{split}/loss", self.losses[split])
         self.log_dict(self.accuracies[split], prog_bar=True)
         return {"losses": loss.detach()}
 
     def setup(self, stage: str) -> None:
-        data = self.trainer.datamodule
-        if isinstance(data, ImageDataModule):
+        data = data_of(self.trainer)
+        if data is not None:
             self.planned_batch = data.batch_size
             self._check(data)
 
     def on_train_start(self) -> None:
-        if isinstance(self.trainer.datamodule, ImageDataModule):
-            self.trainer.datamodule.resume()
+        data = data_of(self.trainer)
+        if data is not None:
+            data.resume()
 
     def _check(self, data: ImageDataModule) -> None:
         """Sends a few training images through the model, to say in one sentence what does not fit."""
@@ -157,8 +167,8 @@ class ImageClassifier(pl.LightningModule):
                 check_single_image(self.backbone, images[:1].to(self.dtype))
 
     def on_fit_start(self) -> None:
-        data = self.trainer.datamodule
-        if self.planned_batch is not None and data.batch_size != self.planned_batch:  # found by BatchSizeFinder
+        data = data_of(self.trainer)
+        if self.planned_batch is not None and known(data).batch_size != self.planned_batch:  # found by BatchSizeFinder
             self.trainer.strategy.setup_optimizers(self.trainer)  # for a schedule of the new length
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -206,7 +216,9 @@ class ImageClassifier(pl.LightningModule):
         """All parameters, biases and norms without weight decay; the others take what the optimizer is set to."""
         if self.decay_all:
             return [{"params": [p for p in self.parameters() if p.requires_grad]}]
-        named = getattr(self.backbone, "no_weight_decay", set)()  # by timm's networks: embeddings and the like
+        named: set[str] = getattr(
+            self.backbone, "no_weight_decay", set
+        )()  # by timm's networks: embeddings and the like
         exempt = {f"backbone.{name}" for name in named}
         groups = param_groups_weight_decay(self, weight_decay=1.0, no_weight_decay_list=exempt)
         return [group if group["weight_decay"] == 0 else {"params": group["params"]} for group in groups]
@@ -219,15 +231,30 @@ class MeanLoss(MeanMetric):
     nan_strategy="disable" ignores the weights.
     """
 
-    def update(self, losses: Tensor, weight: Tensor) -> None:
-        """losses (B,), and weight (B,): 0 for rows that only pad a batch."""
-        self.mean_value += (losses * weight).sum()
-        self.weight += weight.sum()
+    def update(self, value: float | Tensor, weight: float | Tensor | None = None) -> None:
+        """Losses (B,), and their weight (B,): 0 for rows that only pad a batch, 1 for all if not given."""
+        losses = torch.as_tensor(value)
+        weights = torch.ones_like(losses) if weight is None else torch.as_tensor(weight).expand_as(losses)
+        self.mean_value += (losses * weights).sum()
+        self.weight += weights.sum()
 
 
 def _accuracies(split: str, num_classes: int) -> MetricCollection:
     """Top-1, and top-5 where there are enough classes; rows labelled IGNORED do not count."""
     tops = {f"{split}/acc": 1} | ({f"{split}/acc_top5": 5} if num_classes >= TOP5_FROM else {})
     # arguments are checked once in the data module; here it would cost a transfer from the device in every step
-    common = {"average": "micro", "ignore_index": IGNORED, "validate_args": False}
-    return MetricCollection({name: MulticlassAccuracy(num_classes, top_k=k, **common) for name, k in tops.items()})
+    made: dict[str, Metric | MetricCollection] = {
+        name: MulticlassAccuracy(num_classes, top_k=k, average="micro", ignore_index=IGNORED, validate_args=False)
+        for name, k in tops.items()
+    }
+    return MetricCollection(made)
+
+
+def model_of(module: pl.LightningModule) -> ImageClassifier:
+    """What a callback is given, which in this trainer is an ImageClassifier."""
+    return cast(ImageClassifier, module)
+
+
+def _pair(size: Sequence[int]) -> tuple[int, int]:
+    """(height, width)."""
+    return cast("tuple[int, int]", tuple(size))

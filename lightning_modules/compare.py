@@ -26,13 +26,13 @@ def accuracies(folder: Path, metric: str = "test/acc") -> dict[str, list[float]]
         folder: of a multirun, with one folder per run, logged by `logger=csv`.
         metric: a column of the log; its last value counts.
     """
-    runs = {}
+    runs: dict[Path, tuple[set[str], float]] = {}
     logs = folder.glob("*/csv/metrics.csv")
     for log in sorted(logs, key=lambda log: (len(log.parents[1].name), log.parents[1].name)):  # 2 before 10
         values = [row[metric] for row in csv.DictReader(log.open()) if row.get(metric)]
         if values:  # a run that has been finished
-            overrides = OmegaConf.load(log.parents[1] / ".hydra" / "overrides.yaml")
-            runs[log] = ({o for o in overrides if not o.startswith("seed=")}, float(values[-1]))
+            given = map(str, OmegaConf.load(log.parents[1] / ".hydra" / "overrides.yaml"))
+            runs[log] = ({override for override in given if not override.startswith("seed=")}, float(values[-1]))
     if not runs:
         raise UserError(f"folder={str(folder)!r} holds no finished runs with {metric}; give that of a multirun.")
     common = set.intersection(*(overrides for overrides, _ in runs.values()))

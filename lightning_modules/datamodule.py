@@ -6,16 +6,20 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytorch_lightning as pl
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import BatchSampler, DataLoader
 
 from augment import Batch, prefetched
+from augment.data.known import known
 from lightning_modules.errors import UserError
 from lightning_modules.image_sets import ImageSet, Splits, split
 from lightning_modules.sampler import EndlessBatches, ShardSampler
+
+if TYPE_CHECKING:
+    from pytorch_lightning.loops.progress import _ProcessedTracker
 
 
 class ImageDataModule(pl.LightningDataModule, ABC):
@@ -104,7 +108,7 @@ class ImageDataModule(pl.LightningDataModule, ABC):
             skip=self._samples_done if train else lambda: 0,
             held_out=self.held_out if train else (),
             until=lambda: self.fold_back_epoch,
-            current=(lambda: self.trainer.current_epoch) if train and self.trainer else None,
+            current=(lambda: known(self.trainer).current_epoch) if train and self.trainer else None,
         )
         if len(sampler) == 0:
             raise UserError(f"{len(images)} images are too few for {self._world} processes: give fewer devices.")
@@ -144,28 +148,40 @@ class ImageDataModule(pl.LightningDataModule, ABC):
         last batches keep their numbers, and those done already are as many as are missing before them. What does not
         fill a batch at the end is left out, as in every epoch; only if there is no other batch, it is one.
         """
-        loop, place = self.trainer.fit_loop, self._interrupted
+        trainer, place = known(self.trainer), self._interrupted
+        loop = trainer.fit_loop
         if not loop.restarting or place.samples is None:  # at an epoch's beginning, or a checkpoint without samples
             self._interrupted = _Place()
             return
-        progress, loader = loop.epoch_loop.batch_progress, self.trainer.train_dataloader
-        batches = self.trainer.num_training_batches
+        progress, loader = loop.epoch_loop.batch_progress, known(trainer.train_dataloader)
+        batches = int(trainer.num_training_batches)
         if not progress.is_last_batch:
             left = (len(loader.sampler.dataset) - place.samples) // self._world // self.batch_size
             batches = min(len(loader) - max(left, 1), batches - 1)
-        shift = batches - progress.current.processed
+        shift = batches - _current(trainer).processed
         for name in ("ready", "started", "processed", "completed"):
             setattr(progress.current, name, getattr(progress.current, name) + shift)
-        self._interrupted = _Place(self.trainer.current_epoch, batches, place.samples)
+        self._interrupted = _Place(trainer.current_epoch, batches, place.samples)
 
     def _samples_done(self) -> int:
         """How many samples of this epoch all processes have trained on: more than 0 after an interruption."""
         if self.trainer is None:
             return 0
-        place, batches = self._interrupted, self.trainer.fit_loop.epoch_loop.batch_progress.current.processed
+        place, batches = self._interrupted, _current(self.trainer).processed
         if place.epoch != self.trainer.current_epoch:
             place = _Place()
         return (place.samples or 0) + (batches - place.batches) * self.batch_size * self._world
+
+
+def data_of(trainer: pl.Trainer) -> ImageDataModule | None:
+    """The data that a trainer was given, if it is an ImageDataModule."""
+    data = getattr(trainer, "datamodule", None)  # Lightning does not declare it
+    return data if isinstance(data, ImageDataModule) else None
+
+
+def _current(trainer: pl.Trainer) -> _ProcessedTracker:
+    """How many batches of the epoch are done; Lightning declares it as a base of what it is."""
+    return cast("_ProcessedTracker", trainer.fit_loop.epoch_loop.batch_progress.current)
 
 
 @dataclass(frozen=True)
@@ -191,9 +207,10 @@ class LateLoader(DataLoader[Batch]):
         self.device = device
         super().__init__(*args, **kwargs)
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]  # torch declares a class of its own
         if isinstance(self.sampler, ShardSampler):  # what is left of an interrupted epoch may be less than one batch
-            self.batch_sampler.drop_last = self.drop_last and self.sampler.left() >= self.batch_size
+            batches = cast(BatchSampler, self.batch_sampler)
+            batches.drop_last = self.drop_last and self.sampler.left() >= known(self.batch_size)
         yield from prefetched(super().__iter__(), self.device)
 
 

@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from hydra.errors import (
@@ -143,13 +144,14 @@ def _setting_sentence(error: OmegaConfBaseException) -> str:
     )
 
 
-def _places(node: Mapping, above: str = "") -> dict[str, list[str]]:
+def _places(node: Any, above: str = "") -> dict[str, list[str]]:
     """The names of all settings below a node -> where they are."""
     found: dict[str, list[str]] = {}
     for key in node:
         found.setdefault(str(key), []).append(f"{above}{key}")
-        child = node._get_node(key)  # as it is: looking it up would resolve references
-        if isinstance(child, Mapping) and not (child._is_none() or child._is_missing() or child._is_interpolation()):
+        child: Any = node._get_node(key)  # as it is: looking it up would resolve references
+        here = isinstance(child, Mapping)
+        if here and not (child._is_none() or child._is_missing() or child._is_interpolation()):
             for name, places in _places(child, f"{above}{key}.").items():
                 found.setdefault(name, []).extend(places)
     return found

@@ -25,8 +25,8 @@ class _Batch(NamedTuple):
     """A batch that has not been looked at yet."""
 
     place: str
-    index: Tensor
-    """(B,) numbers of the samples."""
+    numbers: Tensor
+    """(B,) of the samples."""
     bad: Tensor
     """(B,) bool, whose loss is not finite."""
 
@@ -57,7 +57,7 @@ class StopAtNonFinite(Callback):
     ) -> None:
         self._add(f"training, epoch {trainer.current_epoch}, step {self.step}", outputs, batch)
         on_cpu = trainer.strategy.root_device.type == "cpu"
-        if len(self.batches) >= (self.every or (1 if on_cpu else trainer.log_every_n_steps or 50)):
+        if len(self.batches) >= (self.every or (1 if on_cpu else _log_every(trainer))):
             self.look(trainer)
 
     def on_validation_batch_end(
@@ -107,6 +107,10 @@ class StopAtNonFinite(Callback):
             self.batches.append(_Batch(place, index, bad))
 
 
+def _log_every(trainer: pl.Trainer) -> int:
+    return trainer.log_every_n_steps or 50  # type: ignore[attr-defined]  # Lightning sets it without declaring it
+
+
 def check_weights(trainer: pl.Trainer, module: nn.Module) -> None:
     """Refuses to save weights that are NaN or infinite, and buffers that are NaN. Waits for the device."""
     device = trainer.strategy.root_device
@@ -125,7 +129,7 @@ def _first(trainer: pl.Trainer, batches: list[_Batch]) -> tuple[str, list[int]]:
     device = trainer.strategy.root_device
     mine = torch.tensor(numbers[0] if numbers else len(batches), device=device)
     batch = batches[int(trainer.strategy.all_gather(mine).min())]
-    samples = trainer.strategy.all_gather(torch.where(batch.bad, batch.index.to(batch.bad.device), -1))
+    samples = trainer.strategy.all_gather(torch.where(batch.bad, batch.numbers.to(batch.bad.device), -1))
     return batch.place, sorted(number for number in samples.flatten().tolist() if number >= 0)
 
 

@@ -89,7 +89,7 @@ class FolderData(ImageDataModule):
             elif entry.is_symlink() and holds(os.path.realpath(entry.path), real):
                 left_out[READ_ALREADY] += 1
             else:
-                place, other = folder / entry.name, Counter()
+                place, other = folder / entry.name, Counter[str]()
                 found = images_below(place, other)
                 if not found:
                     only = f" that can be read, only {listed(other)}" if other else ""

@@ -60,7 +60,7 @@ class ContinuedCSVLogger(CSVLogger):
     @property
     @rank_zero_experiment
     def experiment(self) -> ContinuedRows:
-        if self._experiment is None:
+        if not isinstance(self._experiment, ContinuedRows):
             self._experiment = ContinuedRows(self.log_dir)
         return self._experiment
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import pytorch_lightning as pl
@@ -12,13 +13,15 @@ from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 
 import augment as A
+from augment.data.known import known
 from augment.draws import objectives as learning
 from lightning_modules import policy_steps
-from lightning_modules.classifier import ImageClassifier
-from lightning_modules.datamodule import ImageDataModule
+from lightning_modules.classifier import ImageClassifier, model_of
+from lightning_modules.datamodule import data_of
 from lightning_modules.errors import UserError
 from lightning_modules.policy_report import PolicyReport
 from lightning_modules.policy_shared import SharedPass
+from lightning_modules.schedules import callbacks_of
 
 METHODS = ("budget", "alignment", "joint")
 LOSS_SCALE = 1024.0
@@ -84,77 +87,82 @@ class LearnPolicy(Callback):
         self.optimizer: torch.optim.Adam | None = None
         self.policy: list[nn.Parameter] = []
         self.taken, self.drawn = 0, 0  # steps of the policy, and held-out samples that they used
-        self._seen, self._batches, self._restored = 0, iter(()), None
+        self._seen = 0
+        self._batches: Iterator[A.Batch] = iter(())
+        self._restored: dict[str, Any] | None = None
         self._held_out: list[int] = []
 
-    def setup(self, trainer: pl.Trainer, pl_module: ImageClassifier, stage: str) -> None:
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         if stage != "fit":
             return
-        if not list(pl_module.augment.parameters()):
+        pipeline = model_of(pl_module).augment
+        if not list(pipeline.parameters()):
             raise UserError("LearnPolicy: augment has nothing to learn; use augment=learned or learnable=True in it.")
-        if any(isinstance(callback, GradientAccumulationScheduler) for callback in trainer.callbacks):
+        if any(isinstance(callback, GradientAccumulationScheduler) for callback in callbacks_of(trainer)):
             raise UserError(
                 "LearnPolicy: it counts the steps of an epoch, which GradientAccumulationScheduler changes on the way; "
                 "use trainer.accumulate_grad_batches."
             )
-        pl_module.augment.requires_grad_(False)
+        pipeline.requires_grad_(False)
         if self.method != "joint":
-            data = trainer.datamodule
-            if not isinstance(data, ImageDataModule):
+            data = data_of(trainer)
+            if data is None:
                 raise UserError(f"LearnPolicy: method={self.method!r} holds out images of an ImageDataModule.")
             data.hold_out(self.share)
             self._held_out = data.held_out
 
-    def on_train_start(self, trainer: pl.Trainer, pl_module: ImageClassifier) -> None:
-        total = trainer.estimated_stepping_batches
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        model, total = model_of(pl_module), trainer.estimated_stepping_batches
         if not math.isfinite(total):
             raise UserError("LearnPolicy: training needs an end: give the trainer max_epochs or max_steps.")
         self.first, self.last = round(self.warmup * total), round(self.freeze * total)
-        self.policy = list(pl_module.augment.float().parameters())  # also where precision="bf16-true" has halved them
+        self.policy = list(model.augment.float().parameters())  # also where precision="bf16-true" has halved them
         self.optimizer = torch.optim.Adam(self.policy, lr=self.lr)
         if self.method == "budget":
-            average = ModelEmaV3(pl_module.backbone, decay=self.ema, dtype=torch.float32)  # bfloat16 would lose it
+            average = ModelEmaV3(model.backbone, decay=self.ema, dtype=torch.float32)  # bfloat16 would lose it
             self.teacher = average.requires_grad_(False)
         if self.method == "joint":
-            self.shared = SharedPass(pl_module.augment)
+            self.shared = SharedPass(model.augment)
         if self._restored is not None:
             self._restore(self._restored)
         if self.method != "joint":
             steps = -(-trainer.num_training_batches // trainer.accumulate_grad_batches)  # the last one may be of fewer
-            trainer.datamodule.fold_back_epoch = -(-self.last // steps)
-            self._batches = iter(trainer.datamodule.held_out_dataloader(self.batch_size, self.drawn))
+            data = known(data_of(trainer))
+            data.fold_back_epoch = int(-(-self.last // steps))
+            self._batches = iter(data.held_out_dataloader(self.batch_size, self.drawn))
         self._seen = trainer.global_step
 
     def on_train_batch_start(
-        self, trainer: pl.Trainer, pl_module: ImageClassifier, batch: A.Batch, batch_idx: int
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: A.Batch, batch_idx: int
     ) -> None:
         if self.shared is not None and self._due(trainer.global_step + 1):
             self.shared.begin()
 
-    def on_after_backward(self, trainer: pl.Trainer, pl_module: ImageClassifier) -> None:
+    def on_after_backward(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self.shared is not None:
             self.shared.after_backward(trainer)
 
     def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: ImageClassifier, outputs: Any, batch: A.Batch, batch_idx: int
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: A.Batch, batch_idx: int
     ) -> None:
+        model = model_of(pl_module)
         if self.shared is not None:
-            self.shared.after_batch(trainer, pl_module, batch, outputs["losses"], gatherer(trainer))
+            self.shared.after_batch(trainer, model, batch, outputs["losses"], gatherer(trainer))
         step = trainer.global_step
         if step == self._seen or step > self.last:  # in the midst of an accumulation, or done
             return
         self._seen = step
         if self.teacher is not None:
-            self.teacher.update(pl_module.backbone)
+            self.teacher.update(model.backbone)
         if self._due(step):
             if self.shared is None:
-                self._learn(trainer, pl_module, *self._own_pass(trainer, pl_module, batch))
+                self._learn(trainer, model, *self._own_pass(trainer, model, batch))
             else:
-                self._learn(trainer, pl_module, self.shared.take(), outputs["losses"])
+                self._learn(trainer, model, self.shared.take(), outputs["losses"])
 
-    def on_train_end(self, trainer: pl.Trainer, pl_module: ImageClassifier) -> None:
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self.report is not None and trainer.is_global_zero:
-            self.report.finish(pl_module.augment)
+            self.report.finish(model_of(pl_module).augment)
 
     def _due(self, step: int) -> bool:
         """Whether the policy takes a step together with this one of the classifier's."""
@@ -171,7 +179,7 @@ class LearnPolicy(Callback):
         with policy_steps.learnable(model.augment), trainer.precision_plugin.forward_context():
             if self.method == "budget":
                 noise = model.augment.noise(held_out.index, self.taken, device=model.device)
-                surrogate, values = policy_steps.budget_step(model, self.teacher.module, held_out, noise, gather)
+                surrogate, values = policy_steps.budget_step(model, known(self.teacher).module, held_out, noise, gather)
             else:
                 noise = model.augment.noise(batch.index, model.current_epoch, device=model.device)
                 surrogate, values = policy_steps.aligned_step(model, held_out, batch, noise, gather, mean)
@@ -187,8 +195,9 @@ class LearnPolicy(Callback):
             return
         for parameter, part in zip(self.policy, gradient.split([p.numel() for p in self.policy]), strict=True):
             parameter.grad = part.view_as(parameter)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
+        optimizer = known(self.optimizer)
+        optimizer.step()
+        optimizer.zero_grad()
         if self.method == "budget":
             self.log_beta = learning.next_log_beta(self.log_beta, mean, self.delta)
         self._log(trainer, model, mean)
@@ -231,7 +240,7 @@ class LearnPolicy(Callback):
         self.log_beta, self.taken, self.drawn = state["log_beta"], state["taken"], state["drawn"]
         for parameter, value in zip(self.policy, state["policy"], strict=True):
             parameter.data.copy_(value)
-        self.optimizer.load_state_dict(state["optimizer"])
+        known(self.optimizer).load_state_dict(state["optimizer"])
         if self.teacher is not None:
             self.teacher.load_state_dict(state["teacher"])
         if self.report is not None:

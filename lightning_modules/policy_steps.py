@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 import augment as A
+from augment.data.known import dense, known
 from augment.data.types import Float
 from augment.draws import objectives as learning
 from augment.layers.policies.learned import policies_in
@@ -68,17 +69,17 @@ def aligned_step(
 
 def cross_entropy(network: nn.Module, batch: A.Batch, weights: dict[str, Tensor] | None = None) -> Tensor:
     """(B,) losses of a network, with other weights if these are given."""
-    image = batch.image
+    image = dense(batch.image)
     if not torch.is_autocast_enabled(image.device.type):
         image = image.to(next(network.parameters()).dtype)
     logits = network(image) if weights is None else functional_call(network, weights, (image,))
-    return F.cross_entropy(logits.float(), batch.label, reduction="none")
+    return F.cross_entropy(logits.float(), known(batch.label), reduction="none")
 
 
 @contextmanager
 def without_policy(model: ImageClassifier) -> Iterator[None]:
     """The same draws without the learned layers, for a while; without any of them as in evaluation."""
-    layers = policies_in(model.augment) or [model.augment]
+    layers: list[A.Layer] = [*policies_in(model.augment)] or [model.augment]
     for layer in layers:
         layer.eval()
     try:

@@ -32,7 +32,8 @@ class OwnRunFolder(Callback):
 
     def _claim(self, config: DictConfig, kind: str) -> str | None:
         """Replaces hydra.run.dir or hydra.sweep.dir; None if it is not named after the time."""
-        if "${now:" not in str(OmegaConf.to_container(config.hydra[kind], resolve=False)["dir"]):
+        written: Any = OmegaConf.to_container(config.hydra[kind], resolve=False)
+        if "${now:" not in str(written["dir"]):
             return None
         folder = _of_all_processes(Path(config.hydra[kind].dir))
         with flag_override(config, ["struct", "readonly"], False):
@@ -60,7 +61,7 @@ def _of_all_processes(folder: Path) -> str:
     Lightning passes its folder on to the processes that it starts.
     """
     if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
-        return str(new_folder(folder) if rank_zero_only.rank == 0 else folder)
+        return str(new_folder(folder) if getattr(rank_zero_only, "rank", 0) == 0 else folder)
     store = TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False)
     key = f"run_folder/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}"
     if os.environ["RANK"] == "0":

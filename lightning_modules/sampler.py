@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from torch.utils.data import DistributedSampler, Sampler
@@ -44,11 +45,13 @@ class ShardSampler(DistributedSampler[int]):
         current: Callable[[], int] | None = None,
     ) -> None:
         # Being a DistributedSampler, it is left in place by Lightning.
-        super().__init__(range(size - len(held_out)), world, rank, shuffle=train, seed=seed, drop_last=train)
+        self.length = size - len(held_out)
+        samples: Any = range(self.length)  # of which a DistributedSampler asks no more than how many there are
+        super().__init__(samples, world, rank, shuffle=train, seed=seed, drop_last=train)
         self.size, self.skip, self.held_out, self.until, self.current = size, skip, held_out, until, current
 
     def __iter__(self) -> Iterator[int]:
-        size = len(self.dataset)
+        size = self.length
         if self.current is not None:
             self.set_epoch(self.current())
         if self.shuffle:
@@ -62,7 +65,7 @@ class ShardSampler(DistributedSampler[int]):
 
     def left(self) -> int:
         """How many samples of the pass that begins this process has."""
-        return (len(self.dataset) - self.skip()) // self.num_replicas if self.shuffle else self.num_samples
+        return (self.length - self.skip()) // self.num_replicas if self.shuffle else self.num_samples
 
 
 class EndlessBatches(Sampler[list[int]]):

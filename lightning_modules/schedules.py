@@ -9,12 +9,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytorch_lightning as pl
-from pytorch_lightning.callbacks import GradientAccumulationScheduler
+from pytorch_lightning.callbacks import Callback, GradientAccumulationScheduler
 from timm.scheduler import PlateauLRScheduler
 from timm.scheduler.scheduler import Scheduler as TimmScheduler
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
 
+from augment.data.known import known
 from lightning_modules.errors import UserError
 
 INTERVALS = ("step", "epoch")
@@ -50,13 +51,17 @@ class WarmupCosine(LambdaLR):
         super().__init__(optimizer, factor)
 
 
+def callbacks_of(trainer: pl.Trainer) -> list[Callback]:
+    return trainer.callbacks  # type: ignore[attr-defined]  # Lightning sets it without declaring it
+
+
 def optimizer_steps(trainer: pl.Trainer) -> float:
     """Steps of the whole training; infinite if it has no end."""
     steps = trainer.estimated_stepping_batches
-    for callback in trainer.callbacks:
+    for callback in callbacks_of(trainer):
         if isinstance(callback, GradientAccumulationScheduler) and trainer.max_epochs != -1:  # not in the estimate
             batches = trainer.num_training_batches
-            epochs = range(trainer.max_epochs)
+            epochs = range(known(trainer.max_epochs))
             steps = sum(math.ceil(batches / callback.get_accumulate_grad_batches(epoch)) for epoch in epochs)
             steps = steps if trainer.max_steps == -1 else min(steps, trainer.max_steps)
     return steps
@@ -125,10 +130,10 @@ def _with(make: functools.partial, keywords: dict[str, Any]) -> functools.partia
 
 def _made(make: Callable[..., Any], optimizer: Optimizer, length: dict[str, int]) -> Any:
     """Calls `make`, and before it what makes the parts of a SequentialLR or ChainedScheduler."""
-    parts = make.keywords.get("schedulers") if isinstance(make, functools.partial) else None
-    if not parts:
+    if not isinstance(make, functools.partial) or not make.keywords.get("schedulers"):
         return make(optimizer, **length)
-    parts = [part(optimizer) if isinstance(part, functools.partial) else part for part in parts]
+    given = make.keywords["schedulers"]
+    parts = [part(optimizer) if isinstance(part, functools.partial) else part for part in given]
     return _with(make, {**make.keywords, "schedulers": parts})(optimizer=optimizer)
 
 

@@ -68,7 +68,9 @@ def check_settings(cfg: DictConfig) -> None:
             raise UserError(f"{key} must name a class: give {key}._target_=...")
     whole = cfg.copy()
     whole.data.num_classes = cfg.data.get("num_classes") or 1  # a folder says it later
-    _check_arguments(OmegaConf.to_container(whole, resolve=True), OmegaConf.to_container(whole, resolve=False), "")
+    resolved: Any = OmegaConf.to_container(whole, resolve=True)
+    written: Any = OmegaConf.to_container(whole, resolve=False)
+    _check_arguments(resolved, written, "")
     for key, least in _LEAST.items():
         value = OmegaConf.select(cfg, key)
         if value is not None and value < least:

@@ -22,6 +22,8 @@ class TorchvisionData(ImageDataModule):
         batch_size, num_workers, seed: see ImageDataModule.
     """
 
+    name: str
+
     def __init__(
         self,
         name: str,
