@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Generic, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from torch import Tensor, nn
-
-from augment.data.types import Size
 
 T = TypeVar("T")
 M = TypeVar("M", bound=nn.Module)
@@ -34,19 +32,20 @@ else:
 
 def known(part: T | None) -> T:
     """A part of a batch, or another optional value, that the caller knows to be there."""
-    return cast("T", part)
+    found: Any = part
+    return found
 
 
-def dense(image: object) -> Tensor:
+def dense(image: Any) -> Tensor:
     """The images of a batch where they are one tensor, neither packed nor channel planes."""
-    return cast("Tensor", image)
+    return image
 
 
-def unpacked(image: object) -> Tensor | tuple[Tensor, ...]:
+def unpacked(image: Any) -> Tensor | tuple[Tensor, ...]:
     """The images of a batch where they are not packed: one tensor or channel planes."""
-    return cast("Tensor | tuple[Tensor, ...]", image)
+    return image
 
 
-def whole_size(size: Size) -> tuple[int, int]:
+def whole_size(size: Any) -> tuple[int, int]:
     """(height, width) of images that all have this size."""
-    return cast("tuple[int, int]", size)
+    return size

@@ -15,6 +15,7 @@ from torch import Tensor
 from augment.core.layer import Layer
 from augment.core.pipeline import Pipeline
 from augment.data.batch import Batch
+from augment.data.known import dense
 from augment.tools.bench.timing import peak_memory
 from augment.tools.doctor import checks
 from augment.tools.doctor.batches import Form, as_batch, check_batches, form_of
@@ -50,7 +51,7 @@ def diagnose(
     checks.check_mode(report, pipeline)
     _check_syncs(report, pipeline, last)
     with torch.no_grad():
-        out = pipeline(last).image
+        out = dense(pipeline(last).image)
         checks.check_memory(report, peak_memory(lambda: pipeline(last), used), out.numel() * out.element_size())
     return report
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 import augment as A
+from augment.data.known import dense
 from augment.tools.preview.captions import caption
 
 LINE, MARGIN, FONT = 12, 6, 10
@@ -37,7 +38,7 @@ def _tiles(pipeline: A.Pipeline, images: Tensor, noise: Tensor, width: int) -> l
     """One draw of each image."""
     labels = torch.eye(len(images))
     with torch.no_grad():
-        out = pipeline(A.Batch(images, label=labels), noise).image
+        out = dense(pipeline(A.Batch(images, label=labels), noise).image)
     size, characters = (images.shape[-2], images.shape[-1]), max(width // 6, 8)
     return [
         (picture, caption(pipeline.explain(row, size), characters))
