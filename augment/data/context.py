@@ -10,6 +10,21 @@ def recorded(tensors: Iterable[object]) -> bool:
     return torch.is_grad_enabled() and any(getattr(tensor, "requires_grad", False) for tensor in tensors)
 
 
+def compiling() -> bool:
+    """Whether code is being traced by the compiler."""
+    return torch.compiler.is_compiling()
+
+
+def on_cpu(device: torch.device) -> bool:
+    """Whether a device is the CPU."""
+    return device.type == "cpu"
+
+
+def on_gpu(device: torch.device) -> bool:
+    """Whether a device is a GPU that CUDA or HIP drives."""
+    return device.type == "cuda"
+
+
 def for_gpu(device: torch.device) -> bool:
     """Whether code for a GPU is being traced."""
     return torch.compiler.is_compiling() and device.type == "cuda"

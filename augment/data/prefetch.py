@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from augment.data.batch import Batch, PackedImages
+from augment.data.batch import Batch
+from augment.data.packed import PackedImages
 
 
 def prefetched(batches: Iterable[Any], device: torch.device | str) -> Iterator[Any]:

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from augment.data.memory import has_memory
-from augment.data.types import Bool, Integer, Params
+from augment.data.pixels import stacked, to_float
+from augment.data.types import Bool, Images, Integer, Params, Planes
 
 Parts = tuple[Tensor, ...]
 """Tensors (B, ...) that belong together, such as the planes of an image."""
@@ -45,6 +46,25 @@ def on_chosen(
         return function(parts, params) if len(rows) else parts
     some = function(tuple(part.index_select(0, rows) for part in parts), taken(params, rows))
     return tuple(put_back(part, rows, new) for part, new in zip(parts, some, strict=True))
+
+
+def on_images(
+    image: Images | Planes, chosen: Bool[Tensor, " b"] | None, function: Callable[..., Images], *arguments: Tensor
+) -> Images:
+    """`function(images, *arguments)` of the chosen images (B, C, H, W), the others as they are, all as floats.
+
+    Args:
+        image: the whole batch, uint8 or float.
+        chosen: which samples; None for all.
+        function: maps float images and their rows of the arguments to images of the same shape.
+        arguments: (B, ...).
+    """
+
+    def applied(some: Parts, rows: Drawn) -> Parts:
+        return (function(some[0], *rows[0].values()),)
+
+    named = {str(number): argument for number, argument in enumerate(arguments)}
+    return on_chosen(chosen, applied, (to_float(stacked(image)),), [named])[0]
 
 
 def where(chosen: Bool[Tensor, " b"], new: Tensor, old: Tensor) -> Tensor:

@@ -15,7 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from augment.data.batch import Batch, PackedImages
+from augment.data.batch import Batch
+from augment.data.packed import PackedImages
 from augment.data.types import Noise
 from augment.draws.noise import Key, key_of, uniform
 from augment.engine.cuda_graphs import Pass, Replayed

@@ -10,8 +10,9 @@ import warnings
 import torch
 from torch import Tensor
 
-from augment.data.batch import Batch, PackedImages
+from augment.data.batch import Batch
 from augment.data.memory import has_memory
+from augment.data.packed import PackedImages
 
 _SHAPES = {
     "label": "(B,) or (B, classes)",

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from augment.data.batch import Batch, PackedImages
+from augment.data.batch import Batch
+from augment.data.packed import PackedImages
 from augment.data.pixels import compute_dtype
 from augment.engine.annotations import in_frame
 from augment.engine.inputs import check_annotations, check_finite, check_images, check_layout, check_range

@@ -93,6 +93,10 @@ class Footprint:
     bound: tuple[float, float] = (1.0, 1.0)
     separable: bool = False
 
+    def tensors(self) -> list[Tensor]:
+        """What decides whether a kernel serves; see `data.operator`."""
+        return [radius for radius in self.radius if isinstance(radius, Tensor)]
+
     def taken(self, rows: Tensor) -> "Footprint":
         """The footprints of some samples."""
         return replace(self, radius=_taken(self.radius, rows))

@@ -60,6 +60,10 @@ class Step:
     gate: PerSample | None = field(default=None, repr=False)
     copied: Map | None = None
 
+    def tensors(self) -> list[Tensor]:
+        """What decides whether a kernel serves; see `data.operator`."""
+        return [self.matrix]
+
 
 def project(steps: Sequence[Step], x: Positions, y: Positions) -> tuple[Positions, Positions]:
     """Positions through the matrices of neighbouring steps, from the last one's output to the first one's input."""

@@ -9,7 +9,8 @@ from torch import Tensor
 
 import augment as A
 from augment.core.layer import steps_of
-from augment.data.batch import Batch, PackedImages
+from augment.data.batch import Batch
+from augment.data.packed import PackedImages
 from augment.engine import warp_run as warping
 from augment.geometry.motion import Step
 from augment.kernels.cpu import library

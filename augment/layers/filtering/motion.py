@@ -8,7 +8,7 @@ from torch import Tensor
 
 from augment.core import checks
 from augment.core.kinds import ImageOp
-from augment.data.pixels import per_sample, written
+from augment.data.pixels import materialized_image, per_sample
 from augment.data.types import Float, Images, Params
 from augment.draws.arguments import is_whole, shown
 from augment.draws.distributions import Bernoulli, Choice, Constant, Distribution, Uniform
@@ -68,7 +68,7 @@ class RandomMotionBlur(ImageOp):
         length, angle, direction = (params[n].to(image.dtype) for n in ("kernel_size", "angle", "direction"))
         kernel = line_kernel(self.extent, length, angle, direction, self.resample == "bilinear")
         padded = pad(image, self.extent // 2, self.extent // 2, self.border_type)
-        return filtered(written(padded), kernel)
+        return filtered(materialized_image(padded), kernel)
 
 
 def _lengths(value: int | tuple[int, int] | list[int] | Distribution) -> Distribution:

@@ -9,7 +9,7 @@ from torch import Tensor
 from augment.core import checks
 from augment.core.kinds import DenseWarp
 from augment.data.constants import constant
-from augment.data.pixels import planes, written
+from augment.data.pixels import materialized_image, planes
 from augment.data.types import Float, Params, Size
 from augment.draws.arguments import whole
 from augment.draws.distributions import Bernoulli
@@ -66,7 +66,7 @@ class RandomElasticTransform(DenseWarp):
             )
         noise = uniform_field(params["key"], (2, height, width)).to(x.dtype) * 2 - 1
         rows, columns = self.kernel_size
-        field = written(pad(noise, rows // 2, columns // 2, "constant"))
+        field = materialized_image(pad(noise, rows // 2, columns // 2, "constant"))
         field = filtered(field, get_gaussian_kernel1d(columns, params["sigma_x"].to(x.dtype)[:, None])[:, None, :])
         field = filtered(field, get_gaussian_kernel1d(rows, params["sigma_y"].to(x.dtype)[:, None])[:, :, None])
         dx, dy = planes(sample(field, x, y, Window.whole(size)))

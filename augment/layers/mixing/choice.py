@@ -16,7 +16,7 @@ from augment.data.types import Bool, Noise, Params, PerSample, Size
 from augment.draws.arguments import weights as relative
 from augment.draws.distributions import Bernoulli, Choice
 from augment.engine.mixed_annotations import chosen
-from augment.kernels.reference.overlay import Overlay, overlaid
+from augment.kernels.reference.overlay import Overlay, lay_over
 
 
 class RandomMix(Mix):
@@ -132,7 +132,7 @@ class RandomMix(Mix):
         params = self.resolve(drawn, batch.size)
         over = self.overlay(params, batch.size)
         if over is not None:
-            return self.annotated(batch, others, params).replace(image=overlaid(batch.image, others.image, over))
+            return self.annotated(batch, others, params).replace(image=lay_over(batch.image, others.image, over))
         out = batch.replace(image=stacked(batch.image))
         for i, layer in enumerate(self.layers):
             mixed = layer.mixed(layer.prepared(batch), layer.prepared(others), _of(i, drawn))

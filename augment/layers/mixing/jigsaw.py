@@ -8,11 +8,11 @@ from torch import Tensor
 
 from augment.core import checks
 from augment.core.kinds import check_dense
-from augment.core.layer import Layer, steps_of
+from augment.core.layer import Layer
 from augment.data.batch import Batch
 from augment.data.types import Float, Integer, Params, Size
 from augment.draws.distributions import Bernoulli
-from augment.engine.warp_run import warp
+from augment.engine.warp_run import apply_steps, steps_of
 from augment.geometry import matrix as mat
 from augment.geometry.motion import Positions, Step
 
@@ -63,10 +63,11 @@ class RandomJigsaw(Layer):
             undisplace=partial(self._look, size, order.argsort(1)),
         )
 
-    def apply(self, batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
+    def apply(self, batch: Batch, params: list[Params], run: Sequence[Layer], kept: torch.dtype) -> Batch:
         """A pass of its own: joined with other warps, interpolation would reach across the seams."""
         check_dense(self, batch)
-        out = warp(batch.replace(boxes=None, boxes_visible=None), steps_of(run, params, batch, batch.size))
+        steps = steps_of(run, params, batch.image)
+        out = apply_steps(batch.replace(boxes=None, boxes_visible=None), steps)
         if batch.boxes is None:
             return out
         return out.replace(boxes=self._around_pieces(batch, params[0]), boxes_visible=batch.boxes_visible)

@@ -11,7 +11,7 @@ from augment.draws.distributions import Bernoulli
 from augment.draws.shorthand import Quantity
 from augment.engine.annotations import warp_mask
 from augment.engine.mixed_annotations import pasted, with_room
-from augment.engine.warp_run import warp
+from augment.engine.warp_run import apply_steps
 from augment.geometry import matrix as mat
 from augment.geometry.motion import Step
 from augment.geometry.rectangle import rectangle
@@ -82,7 +82,7 @@ class ResizeMix(Mix):
         rows = (shrink[1], 0.0, left), (0.0, shrink[0], top), (0.0, 0.0, 1.0)
         matrix = mat.matrix(rows, image.new_empty(len(image), 0))
         step = Step(matrix, in_size=size, out_size=size, separable=True, shrink=shrink, bound=bound)
-        return stacked(warp(Batch(image), [step]).image)
+        return stacked(apply_steps(Batch(image), [step]).image)
 
 
 def _positions(start: PerSample, extent: PerSample, full: int) -> Float[Tensor, "b n"]:

@@ -2,7 +2,7 @@
 
 import torch
 
-from augment.core.level_op import LevelOp
+from augment.core.kinds import PixelOp
 from augment.data.color import clamped
 from augment.data.pixels import amount
 from augment.data.types import Params, Planes, Size
@@ -11,7 +11,7 @@ from augment.draws.distributions import Bernoulli, Normal
 from augment.draws.shorthand import Quantity
 
 
-class RandomInvert(LevelOp):
+class RandomInvert(PixelOp):
     """max_val - pixel, the negative; the result is not cut to [0, 1].
 
     Args:
@@ -20,6 +20,7 @@ class RandomInvert(LevelOp):
         same_on_batch: one draw for all samples of a batch.
     """
 
+    by_level = True
     example = {"max_val": (0.9, 1.0)}
     differentiable = frozenset({"max_val"})
 
@@ -32,7 +33,7 @@ class RandomInvert(LevelOp):
         return tuple(top - plane for plane in planes)
 
 
-class RandomSolarize(LevelOp):
+class RandomSolarize(PixelOp):
     """Adds to every pixel, cuts to [0, 1], then inverts what reaches a threshold, as AutoAugment (Cubuk et al. 2018).
 
     Args:
@@ -43,6 +44,7 @@ class RandomSolarize(LevelOp):
         same_on_batch: one draw for all samples of a batch.
     """
 
+    by_level = True
     differentiable = frozenset({"additions"})
 
     def __init__(
@@ -62,7 +64,7 @@ class RandomSolarize(LevelOp):
         return tuple(torch.where(plane < threshold, plane, 1 - plane) for plane in lifted)
 
 
-class RandomPosterize(LevelOp):
+class RandomPosterize(PixelOp):
     """Keeps the high bits of every pixel, cut to [0, 1] and seen as a byte, as AutoAugment (Cubuk et al. 2018).
 
     A float counts as the byte that it would be saved as. Kornia truncates it instead, which makes 7 out of a byte 8
@@ -75,6 +77,7 @@ class RandomPosterize(LevelOp):
         same_on_batch: one draw for all samples of a batch.
     """
 
+    by_level = True
     example = {"bits": 3}
     identity = {"bits": (8, 8)}
     image_gradient = "straight-through"
@@ -99,7 +102,7 @@ class RandomPosterize(LevelOp):
         return tuple(torch.where(bits == 8, plane, kept(plane)) for plane in clamped(planes))
 
 
-class RandomToneCurve(LevelOp):
+class RandomToneCurve(PixelOp):
     """Bends the tones by a smooth monotone curve from (0, 0) to (1, 1): a cubic Bezier whose two control points,
     for the shadows at 1/3 and the highlights at 2/3, move up and down at random; the input is cut to [0, 1].
 
@@ -111,6 +114,7 @@ class RandomToneCurve(LevelOp):
         same_on_batch: one draw for all samples of a batch.
     """
 
+    by_level = True
     example = {"scale": (0.05, 0.2)}
     identity = {"scale": 0.0}
     differentiable = frozenset({"scale"})

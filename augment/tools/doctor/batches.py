@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from augment.data.batch import Batch, PackedImages
+from augment.data.batch import Batch
+from augment.data.packed import PackedImages
 from augment.tools.doctor.findings import NOTE, SLOW, Report
 from augment.tools.errors import ToolError
 
