@@ -3,7 +3,7 @@
 import torch
 
 import augment as A
-from augment.engine import chunks as pieces
+from augment.engine import chunks
 from augment.engine import compiling as compiled
 from augment.tools.bench.kernels import counted
 from augment.tools.bench.peers.ours import TABLE
@@ -11,7 +11,7 @@ from augment.tools.bench.recipes import GROUPS, RECIPES
 from augment.tools.bench.work import Task, translated
 from augment.tools.doctor import diagnose
 
-__all__ = ["WHOLE", "A", "batch", "compiled", "counted", "diagnose", "pieces", "pipeline"]
+__all__ = ["WHOLE", "A", "batch", "chunks", "compiled", "counted", "diagnose", "pipeline"]
 
 WHOLE = GROUPS["recipes"]
 

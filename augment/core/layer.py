@@ -5,7 +5,7 @@ noise (B, draws) --params--> raw draws --resolve(size)--> what happens --the kin
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -18,7 +18,7 @@ from augment.data.types import Bool, Integer, Noise, Num, Params, PerSample, Siz
 from augment.draws.arguments import number, whole
 from augment.draws.bounds import REAL_LINE, Range
 from augment.draws.config import Configured
-from augment.draws.distributions import Bernoulli
+from augment.draws.distributions import Bernoulli, Distribution
 from augment.draws.noise import Key, fresh_index
 from augment.draws.shorthand import Quantity, as_distribution, check_reached
 from augment.engine.execution import draw, execute, key_for, undone
@@ -88,7 +88,7 @@ class Layer(Configured, nn.Module):
     @property
     def own_draws(self) -> int:
         """How many columns of noise its own quantities take, those of layers in it not counted."""
-        return self.p.draws + sum(getattr(self, name).draws * (n or 1) for name, n in self._quantities.items())
+        return self.p.draws + sum(self._modules[name].draws * (n or 1) for name, n in self._quantities.items())
 
     @property
     def draws(self) -> int:
@@ -101,21 +101,25 @@ class Layer(Configured, nn.Module):
         "gate" is a (B,) bool, missing if every sample is augmented.
         """
         params = {}
-        for name, count, u in self._columns(noise):
-            if name == "p" and self.p.support() == (1.0, 1.0):
-                continue
-            params["gate" if name == "p" else name] = getattr(self, name)(u if count else u[:, 0])
+        for name, distribution, count, u in self._columns(noise):
+            if name != "p":
+                params[name] = distribution(u if count else u[:, 0])
+            elif distribution.support() != (1.0, 1.0):
+                params["gate"] = distribution(u[:, 0])
         return params
 
-    def _columns(self, noise: Noise) -> Iterator[tuple[str, int | None, Tensor]]:
-        """Every quantity with its count and its columns of noise (B, count or 1), the gate first."""
+    def _columns(self, noise: Noise) -> list[tuple[str, Distribution, int | None, Tensor]]:
+        """Every quantity with its distribution, count, and columns of noise (B, count or 1), the gate first."""
         if self.same_on_batch:
             noise = noise[:1].expand_as(noise)
-        start = 0
-        for name, count in {"p": None, **self._quantities}.items():
-            used = getattr(self, name).draws * (count or 1)
-            yield name, count, noise[:, start : start + used] if used else noise.new_zeros(len(noise), count or 1)
-            start += used
+        columns, start = [], 0
+        for name, count in (("p", None), *self._quantities.items()):
+            distribution = self._modules[name]
+            end = start + distribution.draws * (count or 1)
+            u = noise[:, start:end] if end > start else noise.new_zeros(len(noise), count or 1)
+            columns.append((name, distribution, count, u))
+            start = end
+        return columns
 
     def log_prob(self, noise: Noise) -> PerSample:
         """(B,) log P of the gates and choices that each sample drew, differentiable in their learnable probabilities.
@@ -126,8 +130,8 @@ class Layer(Configured, nn.Module):
             ValueError: with same_on_batch, where no sample drew anything else to compare with.
         """
         total = noise.new_zeros(len(noise))
-        for name, _, u in self._columns(noise):
-            log_p = getattr(self, name).log_prob_at(u)
+        for name, distribution, _, u in self._columns(noise):
+            log_p = distribution.log_prob_at(u)
             if log_p is None:
                 continue
             if self.same_on_batch:

@@ -13,6 +13,7 @@ from augment.data.types import Noise, Params, PerSample, Size
 from augment.draws.arguments import shown
 from augment.draws.config import write_yaml
 from augment.engine.compiling import MODES
+from augment.engine.execution import compiles
 
 
 class Pipeline(Layer):
@@ -66,6 +67,10 @@ class Pipeline(Layer):
         for layer in self.layers:
             size = layer.out_size(size)
         return size
+
+    def compiles_on(self, device: torch.device) -> bool:
+        """Whether batches on a device are compiled; never with a layer that no graph can hold, such as Opaque."""
+        return compiles(self, device)
 
     def export(self, path: str | Path) -> None:
         """Writes it as YAML, with whatever it has learned as fixed numbers: it draws the same from the same noise.

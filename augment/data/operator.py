@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
 
@@ -26,12 +27,12 @@ class Backend:
 
     Attributes:
         name: for reports and tests.
-        ready: whether its kernels can run now at all, whatever the arguments.
-        takes: whether its kernels can work on these tensors: on their device, without a gradient.
+        ready: whether its kernels can run now on a device at all.
+        takes: whether its kernels can work on these tensors: in its memory, without a gradient.
     """
 
     name: str
-    ready: Callable[[], bool]
+    ready: Callable[[torch.device], bool]
     takes: Callable[[Sequence[Tensor]], bool]
 
 
@@ -67,9 +68,11 @@ class Operator:
 
     def kernel_for(self, *arguments: Any) -> Kernel | None:
         """The first kernel that serves these arguments."""
+        first = arguments[0]
+        device = first[0].device if isinstance(first, (tuple, list)) else first.device
         for kernel in self.kernels:
-            backend = kernel.backend
-            if backend.ready() and kernel.serves(*arguments) and backend.takes(tensors_in(arguments)):
+            ready = kernel.backend.ready(device) and kernel.serves(*arguments)
+            if ready and kernel.backend.takes(tensors_in(arguments)):
                 return kernel
         return None
 

@@ -12,6 +12,7 @@ hash-prospector (https://github.com/skeeto/hash-prospector, "16 21f0aaad 15 d35a
 
 import math
 import os
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -19,6 +20,7 @@ from torch import Tensor
 
 from augment.core import checks
 from augment.data.context import replayed
+from augment.data.memory import has_memory
 from augment.data.types import Float, Integer, Noise
 from augment.draws.arguments import whole
 
@@ -30,23 +32,27 @@ _LANES = (0x243F6A88, 0x85A308D3)  # first fractional digits of pi: two lanes ma
 
 def mix32(word: int | Tensor) -> int | Tensor:
     """A bijection of 32-bit words that flips each output bit with probability 1/2 when any input bit flips."""
-    word = word ^ (word >> 16)
-    word = (word * _MULTIPLIERS[0]) & _MASK
-    word = word ^ (word >> 15)
-    word = (word * _MULTIPLIERS[1]) & _MASK
+    word = ((word ^ (word >> 16)) * _MULTIPLIERS[0]) & _MASK
+    word = ((word ^ (word >> 15)) * _MULTIPLIERS[1]) & _MASK
     return word ^ (word >> 15)
 
 
 def sample_key(seed: int, epoch: int | Tensor, index: Integer[Tensor, " b"]) -> tuple[Tensor, Tensor]:
     """Two 32-bit words per sample, (B,) int64 each, that stand for (seed, epoch, sample index)."""
     index = index.to(torch.int64)
-    words = (seed & _MASK, (seed >> 32) & _MASK, epoch & _MASK, index & _MASK, (index >> 32) & _MASK)
-    keys = []
-    for lane in _LANES:
-        for word in words:
-            lane = mix32(((lane + _GOLDEN) & _MASK) ^ word)
-        keys.append(lane)
-    return keys[0], keys[1]
+    lanes = [_absorbed(lane, (seed & _MASK, (seed >> 32) & _MASK, epoch & _MASK)) for lane in _LANES]
+    if all(isinstance(lane, int) for lane in lanes) and has_memory(index):  # both lanes at once: half as many calls
+        both = _absorbed(index.new_tensor(lanes)[:, None], (index & _MASK, (index >> 32) & _MASK))
+        return both[0], both[1]
+    first, second = (_absorbed(lane, (index & _MASK, (index >> 32) & _MASK)) for lane in lanes)
+    return first, second
+
+
+def _absorbed(lane: int | Tensor, words: Sequence[int | Tensor]) -> int | Tensor:
+    """A lane of the key after further 32-bit words."""
+    for word in words:
+        lane = mix32(((lane + _GOLDEN) & _MASK) ^ word)
+    return lane
 
 
 def to_unit(word: Tensor) -> Float[Tensor, "..."]:
@@ -70,7 +76,12 @@ def uniform(seed: int, epoch: int | Tensor, index: Integer[Tensor, " b"], column
     """
     checks.index("uniform", index)
     seed, columns = checks.seed("uniform", seed), whole("uniform", "columns", columns, 0, 2**31 - 1)
-    first, second = sample_key(seed, checks.epoch("uniform", epoch), index)
+    return drawn(seed, checks.epoch("uniform", epoch), index, columns)
+
+
+def drawn(seed: int, epoch: int | Tensor, index: Integer[Tensor, " b"], columns: int) -> Noise:
+    """`uniform` of arguments that were checked."""
+    first, second = sample_key(seed, epoch, index)
     column = _counter(columns, index.device)
     return to_unit(mix32(first[:, None] ^ mix32((second[:, None] + column) & _MASK)))
 

@@ -38,7 +38,10 @@ def chunked(function: Callable[[Batch, Any], Batch], batch: Batch, drawn: Drawn)
         batch: the whole batch.
         drawn: noise (B, n), or raw draws by layer; None for neither.
     """
-    return in_chunks(lambda rows: function(batch.map(lambda part: part[rows]), _rows(drawn, rows)), chunks_of(batch))
+    parts = chunks_of(batch)
+    if len(parts) == 1:
+        return in_order(function(batch, drawn))
+    return in_chunks(lambda rows: function(batch.map(lambda part: part[rows]), _rows(drawn, rows)), parts)
 
 
 def in_chunks(chunk: Callable[[slice], Batch], parts: Sequence[slice]) -> Batch:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from augment.data.batch import Batch
 from augment.data.packed import PackedImages
 from augment.data.types import Noise
-from augment.draws.noise import Key, key_of, uniform
+from augment.draws.noise import Key, drawn, key_of
 from augment.engine.cuda_graphs import Pass, Replayed
 
 MODES = ("default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")
@@ -79,10 +79,10 @@ class CompiledPass:
 
 
 class CompiledNoise:
-    """`augment.draws.noise.uniform` as one kernel instead of a hundred, whose launches a GPU would wait for."""
+    """`augment.draws.noise.drawn` as one kernel instead of a hundred, whose launches a GPU would wait for."""
 
     def __init__(self) -> None:
-        self.compiled = _compiled(uniform, None)
+        self.compiled = _compiled(drawn, None)
 
     def __call__(self, seed: int, epoch: int | Tensor, index: Tensor, columns: int) -> Noise:
         index, epoch = key_of(_with_variable_length(index), epoch)

@@ -14,7 +14,7 @@ from augment.data.packed import PackedImages
 from augment.data.pixels import dtype_of, each, finished, kept_dtype, result_dtype, to_bytes
 from augment.data.primitives import materialized
 from augment.data.types import Noise, Params, Size
-from augment.draws.noise import Key, key_of, uniform
+from augment.draws.noise import Key, drawn, key_of
 from augment.engine.chunks import chunked, in_order
 from augment.engine.compiling import CompiledNoise, CompiledPass
 from augment.engine.plan import Plan, Stage, plan_of
@@ -32,7 +32,7 @@ def compiles(layer: Any, device: torch.device) -> bool:
 def draw(layer: Any, epoch: int | Tensor, index: Tensor) -> Noise:
     """The draws (B, draws) of samples, by one kernel where the layer is compiled for a GPU."""
     if not on_gpu(index.device) or not compiles(layer, index.device):
-        return uniform(layer.seed, epoch, index, layer.draws)
+        return drawn(layer.seed, epoch, index, layer.draws)
     compiled = layer.__dict__.setdefault("_compiled", {})
     if "noise" not in compiled:
         compiled["noise"] = CompiledNoise()
@@ -49,14 +49,13 @@ def key_for(layer: Any, batch: Batch, size: int, index: Tensor | None, epoch: in
 def execute(layer: Any, batch: Batch, noise: Noise | Key | None) -> Batch:
     """A batch and its noise, or no noise for what is not random, to the finished batch, the image channels_last."""
     if compiling() or not on_cpu(batch.device):
-        return in_order(_whole(layer, batch, noise))
+        return in_order(execute_whole(layer, batch, noise))
     plan = plan_of(layer, training=noise is not None)
+    params = _raw(layer, plan, batch, noise)
     exact = isinstance(batch.image, PackedImages) or batch.image.dtype in (torch.uint8, torch.float32)
-    if recorded([*plan.parameters, *batch.tensors()]) or not (exact or len(plan.parts) == 1) or not plan.parts:
-        return in_order(_whole(layer, batch, noise))
-    compiled = compiles(layer, batch.device)
-    params = _raw(layer, plan, batch, noise) if not compiled or len(plan.parts) > 1 else []
-    wanted = result_dtype(batch.image, layer.dtype)
+    if not plan.stages or not (exact or len(plan.parts) == 1) or _learns(plan, params, batch):
+        return in_order(execute_whole(layer, batch, noise))
+    compiled, wanted = compiles(layer, batch.device), result_dtype(batch.image, layer.dtype)
     for number, stages in enumerate(plan.parts):
         dtype = wanted if number == len(plan.parts) - 1 else result_dtype(batch.image, None)
         if not stages[0].leaves[0].by_sample:
@@ -68,7 +67,15 @@ def execute(layer: Any, batch: Batch, noise: Noise | Key | None) -> Batch:
     return batch
 
 
-def _whole(layer: Any, batch: Batch, noise: Noise | Key | None) -> Batch:
+def _learns(plan: Plan, params: list[Params], batch: Batch) -> bool:
+    """Whether a gradient is wanted of what the plan computes."""
+    if not torch.is_grad_enabled():
+        return False
+    values = [value for raw in params for value in raw.values()]
+    return recorded([*batch.tensors(), *values, *(p for leaf in plan.modules for p in leaf.parameters())])
+
+
+def execute_whole(layer: Any, batch: Batch, noise: Noise | Key | None) -> Batch:
     """The whole batch at once, compiled if the layer is."""
     dtype = result_dtype(batch.image, layer.dtype)
     if compiles(layer, batch.device):
@@ -81,7 +88,7 @@ def _between(
 ) -> Batch:
     """The batch after the leaves from `first` to `end`; what is compiled."""
     if isinstance(noise, Key):
-        noise = materialized(uniform(layer.seed, noise.epoch, noise.index, layer.draws))
+        noise = materialized(drawn(layer.seed, noise.epoch, noise.index, layer.draws))
     plan = plan_of(layer, training=noise is not None)
     stages = [stage for stage in plan.stages if first <= stage.first and (end is None or stage.first < end)]
     return run(stages, _raw(layer, plan, batch, noise), batch, dtype)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from augment.data.types import Size
 
@@ -40,16 +40,15 @@ class Plan:
         stages: the same, those together that are executed together.
         parts: stages that may be executed a few samples at a time, and between them each stage that looks at the
             whole batch.
-        parameters: what may require a gradient.
-        made_of: the modules and parameters that it was made from.
+        modules: leaves that hold modules or parameters beside their quantities, through which a gradient may flow
+            that does not show in the raw draws.
         sizes: image sizes that the layers were found to accept.
     """
 
     leaves: list[Leaf]
     stages: list[Stage]
     parts: list[list[Stage]]
-    parameters: list[Tensor] = field(default_factory=list)
-    made_of: list[object] = field(default_factory=list)
+    modules: list[Leaf]
     sizes: set[Size] = field(default_factory=set)
 
 
@@ -58,11 +57,10 @@ def plan_of(layer: nn.Module, training: bool) -> Plan:
     if torch.compiler.is_compiling():
         return _planned(_leaves(layer, training))
     plans = layer.__dict__.setdefault("_plans", {})
-    made_of = _made_of(layer)
-    if training not in plans or plans[training].made_of != made_of:
-        plan = _planned(_leaves(layer, training))
-        plans[training] = Plan(plan.leaves, plan.stages, plan.parts, list(layer.parameters()), made_of)
-    return plans[training]
+    leaves, plan = _leaves(layer, training), plans.get(training)
+    if plan is None or plan.leaves != leaves:
+        plan = plans[training] = _planned(leaves)
+    return plan
 
 
 def _leaves(layer: Any, training: bool) -> list[Leaf]:
@@ -84,14 +82,5 @@ def _planned(leaves: list[Leaf]) -> Plan:
             parts.append([])
         parts[-1].append(stage)
         alone = not by_sample
-    return Plan(leaves, stages, parts)
-
-
-def _made_of(layer: nn.Module) -> list[object]:
-    """The modules below a layer and their parameters, whose replacement changes the plan."""
-    found: list[Leaf] = [layer]
-    for module in found:
-        if isinstance(module, nn.Module):
-            found += module._modules.values()
-            found += module._parameters.values()
-    return found
+    modules = [leaf for leaf in leaves if leaf._parameters or len(leaf._modules) > 1 + len(leaf._quantities)]
+    return Plan(leaves, stages, parts, modules)

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from augment.data.context import exporting, recorded
+from augment.data.context import compiling, exporting, on_cpu, recorded
 from augment.data.memory import has_memory
 from augment.data.operator import Backend
 
@@ -79,16 +79,15 @@ def kernels() -> ctypes.CDLL:
 
 def takes(tensors: Sequence[Tensor]) -> bool:
     """Whether kernels can work on tensors, now or when compiled code runs: on a CPU, without a gradient."""
-    compiling = torch.compiler.is_compiling()
-    here = all(tensor.device.type == "cpu" if compiling else has_memory(tensor) for tensor in tensors)
+    here = all(on_cpu(tensor.device) for tensor in tensors) if compiling() else all(map(has_memory, tensors))
     return here and not recorded(tensors)
 
 
-CPU = Backend("C++ on a CPU", ready=lambda: AVAILABLE and not exporting(), takes=takes)
+CPU = Backend("C++ on a CPU", ready=lambda device: AVAILABLE and on_cpu(device) and not exporting(), takes=takes)
 
 UNCOMPILED = Backend(
     "torch on a CPU, called by compiled code",
-    ready=lambda: torch.compiler.is_compiling() and not exporting(),
+    ready=lambda device: compiling() and on_cpu(device) and not exporting(),
     takes=takes,
 )
 """Runs a definition in eager mode inside of compiled code, as one operator. It works on the chosen samples only."""

@@ -74,8 +74,8 @@ _registered._dynamo_marked_constant = True  # as `torch.compiler.assume_constant
 
 COMPILED = Backend(
     "compiled for a GPU",
-    ready=lambda: torch.compiler.is_compiling() and not exporting(),
-    takes=lambda tensors: for_gpu(tensors[0].device) and not recorded(tensors) and _registered(),
+    ready=lambda device: for_gpu(device) and not exporting(),
+    takes=lambda tensors: not recorded(tensors) and _registered(),
 )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from augment.data.context import exporting, recorded
+from augment.data.context import exporting, on_gpu, recorded
 from augment.data.operator import Backend
 
 AVAILABLE = importlib.util.find_spec("triton") is not None
@@ -29,8 +29,8 @@ def require_rows(kernel: str, batch: int, **given: Tensor) -> None:
 
 
 def takes(tensors: Sequence[Tensor]) -> bool:
-    """Whether kernels can work on tensors: on a GPU, without a gradient."""
-    return tensors[0].device.type == "cuda" and not recorded(tensors)
+    """Whether kernels can work on tensors: without a gradient."""
+    return not recorded(tensors)
 
 
-TRITON = Backend("Triton on a GPU", ready=lambda: AVAILABLE and not exporting(), takes=takes)
+TRITON = Backend("Triton on a GPU", ready=lambda device: on_gpu(device) and AVAILABLE and not exporting(), takes=takes)
