@@ -102,7 +102,7 @@ class RandomCrop(Warp):
             before, padded = before + missing, padded + 2 * missing
         if isinstance(padded, int) and padded < crop:
             raise ValueError(
-                f"RandomCrop: size={self.size} does not fit into an image whose side is {extent} pixels"
+                f"RandomCrop: size={self.size} does not fit into an image with a side of {extent} pixels"
                 f" ({padded} with padding); give a smaller size, more padding or pad_if_needed=True."
             )
         return _placed(u, padded - crop) - before

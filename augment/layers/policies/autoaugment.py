@@ -20,8 +20,8 @@ _POLICIES = {"imagenet": imagenet_policy, "cifar10": cifar10_policy, "svhn": svh
 class AutoAugment(Layer):
     """Applies one of 25 pairs of operators, each with its own probability and strength (Cubuk et al. 2019, appendix).
 
-    Operators, units and magnitudes are those of torchvision; see augment/layers/policies/operators.py. Operators act
-    on 8-bit values: floats are rounded to 256 levels, and no gradient flows through them.
+    Operators, units and magnitudes follow torchvision; see augment/layers/policies/operators.py. Operators act on 8-bit
+    values: floats are rounded to 256 levels, and no gradient flows through them.
 
     Args:
         policy: "imagenet", "cifar10" or "svhn", the data set of the search.

@@ -31,7 +31,7 @@ _TIMM_FILL = 128 / 255
 class RandAugment(Layer):
     """Applies n random operators in sequence at one strength (Cubuk et al. 2020).
 
-    Operators, units and magnitudes are those of torchvision, or those of timm with `increasing`; see
+    Operators, units and magnitudes follow torchvision, or timm with `increasing`; see
     augment/layers/policies/operators.py. Operators act on 8-bit values: floats are rounded to 256 levels, and no
     gradient flows through them.
 
@@ -154,8 +154,8 @@ class _CutUniform(_Cut, Uniform):
 class TrivialAugmentWide(Slot):
     """Applies one operator at a random strength, without tuning (Müller and Hutter 2021, "wide" space of table 1).
 
-    Operators, units and magnitudes are those of torchvision; see augment/layers/policies/operators.py. Operators act
-    on 8-bit values: floats are rounded to 256 levels, and no gradient flows through them.
+    Operators, units and magnitudes follow torchvision; see augment/layers/policies/operators.py. Operators act on 8-bit
+    values: floats are rounded to 256 levels, and no gradient flows through them.
 
     Args:
         num_magnitude_bins: number of strengths, from 2 to 1024.

@@ -25,7 +25,7 @@ def from_kornia(module: nn.Module, strict: bool = False, num_classes: int | None
 
     Args:
         module: an AugmentationSequential, ImageSequential, VideoSequential or nn.Sequential of augmentations, filters
-            and layers of augment, nested at will; or a single augmentation.
+            and layers of augment, nested to any depth; or a single augmentation.
         strict: raise an error if a module has no equivalent. Otherwise the module runs unchanged in an `Opaque` stage.
         num_classes: number of classes, needed by RandomMixUpV2, RandomCutMixV2 and similar if labels are class indices.
 

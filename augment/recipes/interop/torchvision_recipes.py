@@ -21,7 +21,7 @@ def from_torchvision(transform: Any, strict: bool = False) -> Layer:
     """Converts torchvision's v2 transforms to layers with the same ranges and probabilities, drawn per sample.
 
     Args:
-        transform: a `v2.Compose` of transforms, nested at will, or a single transform.
+        transform: a `v2.Compose` of transforms, nested to any depth, or a single transform.
         strict: raise an error if a transform has no equivalent. Otherwise it runs unchanged in an `Opaque` stage.
 
     Returns:
