@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from augment.data.memory import has_memory
-from augment.draws.arguments import is_whole, name_of, number, plain, shown, whole
+from augment.draws.arguments import is_whole, name_of, number, plain, shown
 from augment.geometry.interpolation import INTERPOLATIONS, RESIZE_INTERPOLATIONS
 from augment.geometry.motion import PADDINGS
 
@@ -125,32 +125,6 @@ def margins(owner: nn.Module, padding: int | Sequence[int] | None) -> tuple[int,
             f"above {_MOST_PIXELS}."
         )
     return (sides * (4 // len(sides)))[:4]
-
-
-def seed(owner: object, value: int) -> int:
-    """Checks a seed, a signed or unsigned 64-bit integer."""
-    return whole(owner, "seed", plain(value, f"{name_of(owner)}: seed"), -(2**63), 2**64 - 1)
-
-
-def epoch(owner: object, value: int | Tensor) -> int | Tensor:
-    """Checks an epoch, an unsigned 32-bit integer or a 0-dimensional integer tensor."""
-    if isinstance(value, Tensor):
-        if value.ndim or value.is_floating_point() or value.is_complex() or value.dtype == torch.bool:
-            label = f"{name_of(owner)}: epoch={tuple(value.shape)} {value.dtype}"
-            raise TypeError(f"{label} must be a whole number or a 0-dimensional integer tensor.")
-        return value
-    return whole(owner, "epoch", plain(value, f"{name_of(owner)}: epoch"), 0, 2**32 - 1)
-
-
-def index(owner: object, value: Tensor, count: int | None = None) -> None:
-    """Checks sample indices (B,), one for each of `count` images if given."""
-    name = name_of(owner)
-    if not isinstance(value, Tensor):
-        raise TypeError(f"{name}: index={shown(value)} must be a (B,) tensor of integers: torch.tensor(index).")
-    if value.ndim != 1 or value.is_floating_point() or value.is_complex() or value.dtype == torch.bool:
-        raise ValueError(f"{name}: index must be (B,) integers, got {tuple(value.shape)} {value.dtype}.")
-    if count is not None and len(value) != count:
-        raise ValueError(f"{name}: index must have one number per image: expected {count}, got {len(value)}.")
 
 
 def given_noise(owner: nn.Module, noise: Tensor, device: torch.device, samples: int, draws: int) -> None:

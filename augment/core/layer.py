@@ -15,6 +15,7 @@ from augment.core import checks
 from augment.data.batch import Batch
 from augment.data.packed import PackedImages
 from augment.data.types import Bool, Integer, Noise, Num, Params, PerSample, Size
+from augment.draws import keys
 from augment.draws.arguments import number, whole
 from augment.draws.bounds import REAL_LINE, Range
 from augment.draws.config import Configured
@@ -203,7 +204,7 @@ class Layer(Configured, nn.Module):
         Without an index, `batch_size` samples get fresh draws, keyed by torch's default CPU generator and the rank:
         `torch.manual_seed` repeats them.
         """
-        epoch = checks.epoch(self, epoch)
+        epoch = keys.epoch(self, epoch)
         if batch_size is not None:
             batch_size = whole(self, "batch_size", batch_size, 0, 2**31 - 1)
         return draw(self, epoch, self.numbers(index, batch_size, device))
@@ -217,7 +218,7 @@ class Layer(Configured, nn.Module):
                 raise ValueError(f"{type(self).__name__}.noise: give index=(B,) integers or batch_size.")
             index = fresh_index(batch_size, device) if self.draws else torch.arange(batch_size, device=device)
         else:
-            checks.index(self, index, batch_size)
+            keys.index(self, index, batch_size)
         return index.to(device or index.device, non_blocking=True)
 
     def forward(
@@ -257,7 +258,7 @@ class Layer(Configured, nn.Module):
         """What `size` samples draw: the noise given, checked, or new; None in `eval()`."""
         if noise is not None:
             checks.given_noise(self, noise, batch.device, size, self.draws)
-        epoch = checks.epoch(self, epoch)
+        epoch = keys.epoch(self, epoch)
         if not self.training or noise is not None:
             return noise if self.training else None
         index = batch.index if index is None else index

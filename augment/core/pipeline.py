@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from augment.core import checks
 from augment.core.layer import Layer
 from augment.data.types import Noise, Params, PerSample, Size
+from augment.draws import keys
 from augment.draws.arguments import shown
 from augment.draws.config import write_yaml
 from augment.engine.compiling import MODES
@@ -35,7 +36,7 @@ class Pipeline(Layer):
         super().__init__()
         hint = "; put a module of another library in Opaque(...)"
         self.layers = nn.ModuleList(checks.layers(self, layers, Layer, "a layer", hint))
-        self.seed = checks.seed(self, seed)
+        self.seed = keys.seed(self, seed)
         self.dtype = _dtype(self, dtype)
         if not isinstance(compile, bool) and not (isinstance(compile, str) and compile in ("auto", *MODES)):
             allowed = f"True, False, 'auto' or one of {', '.join(MODES)}"

@@ -18,10 +18,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from augment.core import checks
 from augment.data.context import replayed
 from augment.data.memory import has_memory
 from augment.data.types import Float, Integer, Noise
+from augment.draws import keys
 from augment.draws.arguments import whole
 
 _MASK = 0xFFFFFFFF
@@ -74,9 +74,9 @@ def uniform(seed: int, epoch: int | Tensor, index: Integer[Tensor, " b"], column
         index: (B,) integers, the indices of the samples in their data set.
         columns: number of draws per sample.
     """
-    checks.index("uniform", index)
-    seed, columns = checks.seed("uniform", seed), whole("uniform", "columns", columns, 0, 2**31 - 1)
-    return drawn(seed, checks.epoch("uniform", epoch), index, columns)
+    keys.index("uniform", index)
+    seed, columns = keys.seed("uniform", seed), whole("uniform", "columns", columns, 0, 2**31 - 1)
+    return drawn(seed, keys.epoch("uniform", epoch), index, columns)
 
 
 def drawn(seed: int, epoch: int | Tensor, index: Integer[Tensor, " b"], columns: int) -> Noise:

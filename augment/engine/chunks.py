@@ -61,7 +61,7 @@ def in_chunks(chunk: Callable[[slice], Batch], parts: Sequence[slice]) -> Batch:
     return whole
 
 
-def _rows(drawn: Drawn, rows: slice) -> Drawn:
+def _rows(drawn: Drawn, rows: slice) -> Tensor | list[dict[str, Tensor]] | None:
     if isinstance(drawn, list):
         return [{name: value[rows] for name, value in params.items()} for params in drawn]
     return None if drawn is None else drawn[rows]

@@ -5,4 +5,9 @@ A backend registers its kernels when it is imported, which happens here: a furth
 
 from augment.kernels import cpu, cuda
 
-__all__ = ["cpu", "cuda"]
+__all__ = ["cpu", "cuda", "missing"]
+
+
+def missing() -> list[tuple[str, str]]:
+    """What is missing on this machine of the kernels that are worth having, and the remedy."""
+    return cpu.library.missing()

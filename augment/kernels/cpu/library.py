@@ -93,6 +93,17 @@ UNCOMPILED = Backend(
 """Runs a definition in eager mode inside of compiled code, as one operator. It works on the chosen samples only."""
 
 
+def missing() -> list[tuple[str, str]]:
+    """The problem and its remedy where the kernels were not compiled."""
+    if AVAILABLE:
+        return []
+    problem = (
+        "augment's kernels for a CPU were not compiled at its installation; torch's are several times slower"
+    )
+    remedy = "install g++, then this package once more: pip install --force-reinstall --no-deps --no-cache-dir ..."
+    return [(problem, remedy)]
+
+
 def is_bytes(image: object) -> bool:
     """Whether an image is one tensor of bytes."""
     return isinstance(image, Tensor) and image.dtype == torch.uint8

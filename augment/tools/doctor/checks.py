@@ -9,7 +9,7 @@ import torch
 
 from augment.core.layer import Layer
 from augment.core.pipeline import Pipeline
-from augment.kernels.cpu import library
+from augment.kernels import missing
 from augment.tools.doctor.findings import NOTE, SLOW, Report
 
 _MEMORY = 2.5
@@ -35,13 +35,8 @@ def check_device(report: Report, used: torch.device, asked: torch.device | None)
             "if the machine has a GPU: install a CUDA build of torch and a driver that fits, and look at "
             "CUDA_VISIBLE_DEVICES",
         )
-    if not library.AVAILABLE:
-        report.add(
-            "device",
-            SLOW,
-            "augment's kernels for a CPU were not compiled when it was installed, and torch's are several times slower",
-            "install g++, then this package once more: pip install --force-reinstall --no-deps --no-cache-dir ...",
-        )
+    for problem, remedy in missing():
+        report.add("device", SLOW, problem, remedy)
     cores = os.cpu_count() or 1
     if torch.get_num_threads() < cores:
         report.add(
