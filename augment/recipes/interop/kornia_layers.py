@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import kornia.augmentation as K
-from kornia.augmentation._2d.intensity.planckian_jitter import get_planckian_coeffs
 from kornia.constants import Resample
 
 import augment as A  # its names are read when a table entry is called: this module is part of it
 from augment.draws.shorthand import Quantity
+from augment.layers.photometric.channels import planckian_factors
 from augment.recipes.interop.conversion import Conversion, Converted, NoEquivalentError, number, numbers, quantity
 
 
@@ -118,7 +118,7 @@ def _jitter(cls: str) -> Callable[[Any, Conversion], Converted]:
 def _planckian(k: Any, _: Conversion) -> Converted:
     """The module keeps the chosen rows of a table, not what they were chosen by."""
     for mode in ("blackbody", "CIED"):
-        same = (k.pl.cpu()[:, None] == get_planckian_coeffs(mode)[None]).all(-1)
+        same = (k.pl.cpu()[:, None] == planckian_factors(mode)[None]).all(-1)
         if same.any(1).all():
             return A.RandomPlanckianJitter(mode, same.int().argmax(1).tolist(), **gate(k))
     raise NoEquivalentError("its table is neither that of 'blackbody' nor of 'CIED'")
