@@ -4,6 +4,8 @@ from collections.abc import Iterable
 
 import torch
 
+from augment.data import private_torch
+
 
 def recorded(tensors: Iterable[object]) -> bool:
     """Whether what is done with tensors records a graph for gradients."""
@@ -24,4 +26,4 @@ def replayed(device: torch.device) -> bool:
 
 def exporting() -> bool:
     """Whether a program is being exported, which is to hold torch's own operators only."""
-    return torch.compiler._is_exporting_flag  # is_exporting() is True in all that torch 2.11 compiles
+    return private_torch.exporting()

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from augment.data import private_torch
 from augment.data.batch import Batch, PackedImages
 from augment.data.types import Noise
 from augment.draws.noise import Key, key_of, uniform
@@ -62,7 +63,7 @@ class CompiledPass:
     def _known_or_new(self, batch: Batch, noise: Noise | Key | None) -> Batch:
         try:
             return self.compiled(batch, noise)
-        except torch._dynamo.exc.FailOnRecompileLimitHit:
+        except private_torch.recompile_limit_errors():
             self.full = True
         warnings.warn(
             "Pipeline: too many image sizes or pipelines were compiled already, so that new ones run in eager mode; "
@@ -89,7 +90,7 @@ class CompiledNoise:
 
 
 def _compiled(function: Callable[..., Any], mode: str | None, **options: Any) -> Callable[..., Any]:
-    known = torch._inductor.list_mode_options(CUDA_GRAPHED.get(mode, mode) or "default")
+    known = private_torch.mode_options(CUDA_GRAPHED.get(mode, mode) or "default")
     return torch.compile(function, fullgraph=True, options=known | _OPTIONS, **options)
 
 
@@ -99,7 +100,7 @@ def _with_variable_length(part: Any) -> Any:
         _with_variable_length(part.data)
         _with_variable_length(part.sizes)
         return part.unchecked(max_size=(_rounded_up(max(part.max_size)),) * 2)
-    torch._dynamo.maybe_mark_dynamic(part, 0)
+    private_torch.mark_dynamic(part, 0)
     return part
 
 

@@ -1,4 +1,9 @@
-"""Operators that torch's compiler is taught for a GPU: planes in one tensor, what is written, a clamp, a choice."""
+"""Operators that torch's compiler is taught for a GPU: planes in one tensor, what is written, a clamp, a choice.
+
+Inductor has no public interface for that, and this file uses its private one from end to end: its names stay here,
+inside of the functions that use them, instead of in `data/private_torch.py`. Tested with torch 2.15.0. Where a name is
+missing, compiling for a GPU ends in an ImportError or AttributeError that names it; eager mode and a CPU need none.
+"""
 
 import functools
 import zlib
@@ -10,6 +15,7 @@ import torch
 from torch import Tensor
 
 from augment.data.context import exporting, for_gpu, recorded
+from augment.data.private_torch import constant_when_traced
 from augment.data.types import Bool, Float, Num, Shaped
 
 if TYPE_CHECKING:
@@ -96,13 +102,11 @@ def _taught(values: Sequence[Tensor]) -> bool:
     return for_gpu(values[0].device) and not recorded(values) and not exporting() and _lesson()
 
 
+@constant_when_traced
 def _lesson() -> bool:
     """Called while code is traced, whoever has it compiled: without it each operator would be a pass of its own."""
     _teach()
     return True
-
-
-_lesson._dynamo_marked_constant = True  # as `torch.compiler.assume_constant_result` does, which loads the compiler
 
 
 @functools.cache
