@@ -1,8 +1,9 @@
 """Operators that torch's compiler is taught for a GPU: planes in one tensor, what is written, a clamp, a choice.
 
 Inductor has no public interface for that, and this file uses its private one from end to end: its names stay here,
-inside of the functions that use them, instead of in `data/private_torch.py`. Tested with torch 2.15.0. Where a name is
-missing, compiling for a GPU ends in an ImportError or AttributeError that names it; eager mode and a CPU need none.
+inside of the functions that use them, instead of in `data/private_torch.py`. Tested with torch 2.15.0; 2.11.0 has the
+names. Where one is missing, compiling for a GPU ends in an ImportError or AttributeError that names it; eager mode and
+a CPU need none.
 """
 
 import functools
