@@ -37,7 +37,7 @@ def _(images, params):
 
 MIXUP, CUTMIX, MOSAIC, JIGSAW = (
     K.RandomMixUpV2(p=1.0, data_keys=["input", "class"]),
-    K.RandomCutMixV2(p=1.0, data_keys=["input", "class"]),
+    K.RandomCutMixV2(p=1.0, data_keys=["input", "class"], use_correct_lambda=True),
     K.RandomMosaic(p=1.0, data_keys=["input"]),
     K.RandomJigsaw(grid=(4, 4), p=1.0, data_keys=["input"]),
 )
