@@ -4,6 +4,8 @@ from collections.abc import Iterable
 
 import torch
 
+from augment.data import private_torch
+
 
 def recorded(tensors: Iterable[object]) -> bool:
     """Whether operations on these tensors record a graph for gradients."""
@@ -39,4 +41,4 @@ def replayed(device: torch.device) -> bool:
 
 def exporting() -> bool:
     """Whether a program is being exported; it may hold only torch's own operators."""
-    return torch.compiler._is_exporting_flag  # in torch 2.11 is_exporting() is also True in compiled code
+    return private_torch.exporting()

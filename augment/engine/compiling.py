@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from augment.data import private_torch
 from augment.data.batch import Batch
 from augment.data.packed import PackedImages
 from augment.data.types import Noise
@@ -63,7 +64,7 @@ class CompiledPass:
     def _known_or_new(self, batch: Batch, noise: Noise | Key | None) -> Batch:
         try:
             return self.compiled(batch, noise)
-        except torch._dynamo.exc.FailOnRecompileLimitHit:
+        except private_torch.recompile_limit_errors():
             self.full = True
         warnings.warn(
             "Pipeline: too many image sizes or pipelines were compiled already, so that new ones run in eager mode; "
@@ -90,7 +91,7 @@ class CompiledNoise:
 
 
 def _compiled(function: Callable[..., Any], mode: str | None, **options: Any) -> Callable[..., Any]:
-    known = torch._inductor.list_mode_options(CUDA_GRAPHED.get(mode, mode) or "default")
+    known = private_torch.mode_options(CUDA_GRAPHED.get(mode, mode) or "default")
     return torch.compile(function, fullgraph=True, options=known | _OPTIONS, **options)
 
 
@@ -100,7 +101,7 @@ def _with_variable_length(part: Any) -> Any:
         _with_variable_length(part.data)
         _with_variable_length(part.sizes)
         return part.unchecked(max_size=(_rounded_up(max(part.max_size)),) * 2)
-    torch._dynamo.maybe_mark_dynamic(part, 0)
+    private_torch.mark_dynamic(part, 0)
     return part
 
 

@@ -97,9 +97,7 @@ def missing() -> list[tuple[str, str]]:
     """The problem and its remedy where the kernels were not compiled."""
     if AVAILABLE:
         return []
-    problem = (
-        "augment's kernels for a CPU were not compiled at its installation; torch's are several times slower"
-    )
+    problem = "augment's kernels for a CPU were not compiled at its installation; torch's are several times slower"
     remedy = "install g++, then this package once more: pip install --force-reinstall --no-deps --no-cache-dir ..."
     return [(problem, remedy)]
 

@@ -1,4 +1,10 @@
-"""Lowerings for torch's compiler: how `data.primitives` are written in code for a GPU."""
+"""Lowerings for torch's compiler: how `data.primitives` are written in code for a GPU.
+
+Inductor has no public interface for that, and this file uses its private one from end to end: its names stay here,
+inside of the functions that use them, instead of in `data/private_torch.py`. Tested with torch 2.15.0; 2.11.0 has the
+names. Where one is missing, compiling for a GPU ends in an ImportError or AttributeError that names it; eager mode and
+a CPU need none.
+"""
 
 import functools
 import zlib
@@ -12,6 +18,7 @@ from torch import Tensor
 from augment.data import primitives
 from augment.data.context import exporting, for_gpu, recorded
 from augment.data.operator import Backend
+from augment.data.private_torch import constant_when_traced
 
 if TYPE_CHECKING:
     from torch._inductor import ir
@@ -64,13 +71,12 @@ def _(value: Tensor, version: int) -> Tensor:
     return torch.empty_like(value)
 
 
+@constant_when_traced
 def _registered() -> bool:
     """Called while code is traced, by any compilation: without lowerings each operator would be a pass of its own."""
     _register_lowerings()
     return True
 
-
-_registered._dynamo_marked_constant = True  # as `torch.compiler.assume_constant_result` does, which loads the compiler
 
 COMPILED = Backend(
     "compiled for a GPU",

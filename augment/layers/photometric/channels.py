@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 
+import kornia.augmentation as K
 import torch
-from kornia.augmentation._2d.intensity.planckian_jitter import get_planckian_coeffs
+from torch import Tensor
 
 from augment.core import checks
 from augment.core.kinds import PixelOp
 from augment.data.color import clamped, with_rgb
 from augment.data.pixels import amount, per_sample
-from augment.data.types import Params, Planes, Size
+from augment.data.types import Float, Params, Planes, Size
 from augment.draws.arguments import is_whole, shown
 from augment.draws.distributions import Bernoulli
 from augment.draws.noise import uniform_field
@@ -51,6 +52,11 @@ class RandomRGBShift(PixelOp):
         return with_rgb(planes, lambda rgb: clamped(tuple(p + s for p, s in zip(rgb, shifts, strict=True))))
 
 
+def planckian_factors(mode: str) -> Float[Tensor, "n 2"]:
+    """What red and blue are multiplied with at the temperatures of a mode: Kornia's table, which its layer shows."""
+    return K.RandomPlanckianJitter(mode).pl
+
+
 class RandomPlanckianJitter(PixelOp):
     """Simulates illumination by a black body or by daylight of a random colour temperature (Zini et al. 2023).
 
@@ -72,7 +78,7 @@ class RandomPlanckianJitter(PixelOp):
         same_on_batch: bool = False,
     ) -> None:
         super().__init__(p, same_on_batch)
-        table = get_planckian_coeffs(checks.one_of(self, "mode", mode, ("blackbody", "cied")))
+        table = planckian_factors(checks.one_of(self, "mode", mode, ("blackbody", "cied")))
         rows = range(len(table)) if select_from is None else select_from
         rows = tuple(rows[: len(table) + 1]) if isinstance(rows, (list, tuple, range)) else (rows,)
         if not 0 < len(rows) <= len(table) or not all(

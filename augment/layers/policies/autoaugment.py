@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import torch
-from kornia.augmentation.auto.autoaugment.autoaugment import cifar10_policy, imagenet_policy, svhn_policy
 
 from augment.core import checks
 from augment.core.layer import Layer
 from augment.data.types import Noise, Params
 from augment.draws.distributions import Bernoulli, Choice
+from augment.layers.policies.autoaugment_tables import POLICIES
 from augment.layers.policies.containers import gated
 from augment.layers.policies.operators import space
 from augment.layers.policies.slot import SlotPixels, SlotWarp
 
 _LEVELS = 10  # magnitudes in the paper are whole numbers from 0 to 9
-_POLICIES = {"imagenet": imagenet_policy, "cifar10": cifar10_policy, "svhn": svhn_policy}
 
 
 class AutoAugment(Layer):
@@ -42,14 +41,11 @@ class AutoAugment(Layer):
         same_on_batch: bool = False,
     ) -> None:
         super().__init__(p, same_on_batch)
-        pairs = _POLICIES[checks.one_of(self, "policy", policy, list(_POLICIES))]
+        pairs = POLICIES[checks.one_of(self, "policy", policy, list(POLICIES))]
         operators = space("autoaugment")
         names = {operator.name.lower(): i for i, operator in enumerate(operators)}
         table = [
-            [
-                (names[name.replace("_", "")], round(10 * probability), magnitude or 0)
-                for name, probability, magnitude in pair
-            ]
+            [(names[name], round(10 * probability), magnitude or 0) for name, probability, magnitude in pair]
             for pair in pairs
         ]
         # operator, tenths of probability, level: integers, which a cast to half precision does not change

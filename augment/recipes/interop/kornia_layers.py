@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import kornia.augmentation as K
-from kornia.augmentation._2d.intensity.planckian_jitter import get_planckian_coeffs
 from kornia.constants import Resample
 
 import augment as A  # names are looked up when a converter is called, because augment imports this module
 from augment.draws.shorthand import Quantity
+from augment.layers.photometric.channels import planckian_factors
 from augment.recipes.interop.conversion import Conversion, Converted, NoEquivalentError, number, numbers, quantity
 
 
@@ -118,7 +118,7 @@ def _jitter(cls: str) -> Callable[[Any, Conversion], Converted]:
 def _planckian(k: Any, _: Conversion) -> Converted:
     """Finds the chosen rows in the tables, because the module keeps the rows and not their indices."""
     for mode in ("blackbody", "CIED"):
-        same = (k.pl.cpu()[:, None] == get_planckian_coeffs(mode)[None]).all(-1)
+        same = (k.pl.cpu()[:, None] == planckian_factors(mode)[None]).all(-1)
         if same.any(1).all():
             return A.RandomPlanckianJitter(mode, same.int().argmax(1).tolist(), **gate(k))
     raise NoEquivalentError("its table is neither 'blackbody' nor 'CIED'")

@@ -3,16 +3,16 @@
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
+from augment.data.private_torch import each_operator
 from augment.tools.bench.work import Run
 
 _LARGE = 4096
 """Elements from which on an operator works on pixels; below it works on parameters."""
 
 
-class Kernels(TorchDispatchMode):
-    """Counts operators that write a tensor; views are free.
+class Kernels:
+    """Counts, called after each operator, those that write a tensor; views are free.
 
     Attributes:
         total: all of them.
@@ -20,20 +20,18 @@ class Kernels(TorchDispatchMode):
     """
 
     def __init__(self) -> None:
-        super().__init__()
         self.total = self.passes = 0
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
-        out = func(*args, **(kwargs or {}))
-        if not (func.is_view or "empty" in func.name()):
+    def __call__(self, operator: Any, args: tuple, out: Any) -> None:
+        if not (operator.is_view or "empty" in operator.name()):
             written = [t for t in (out if isinstance(out, (tuple, list)) else [out]) if isinstance(t, torch.Tensor)]
             self.total += bool(written)
             self.passes += any(t.numel() > _LARGE for t in written)
-        return out
 
 
 def counted(run: Run) -> Kernels:
     """The kernels of one call."""
-    with torch.no_grad(), Kernels() as kernels:
+    kernels = Kernels()
+    with torch.no_grad(), each_operator(kernels):
         run()
     return kernels

@@ -96,7 +96,7 @@ def measured(
     """The rows of one recipe after another."""
     torch.set_num_threads(task.threads)
     for recipe in recipes:
-        torch._dynamo.reset()  # of the peers' code, which is shared between recipes
+        torch.compiler.reset()  # of the peers' code, which is shared between recipes
         tell(recipe)
         yield _one_recipe(task, recipe, found, rounds, tell)
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from augment.core.layer import Layer
 from augment.core.pipeline import Pipeline
 from augment.data.batch import Batch
+from augment.data.private_torch import graphs_compiled
 from augment.tools.bench.timing import peak_memory
 from augment.tools.doctor import checks
 from augment.tools.doctor.batches import Form, as_batch, check_batches, form_of
@@ -67,13 +68,13 @@ def _run_through(
         waits.append(time.perf_counter() - start)
         batch = as_batch(delivered)
         forms.append(form_of(batch))
-        before, start = _graphs(), time.perf_counter()
+        before, start = graphs_compiled(), time.perf_counter()
         batch = batch.to(device, non_blocking=True)
         pipeline(batch)
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         works.append(time.perf_counter() - start)
-        graphs.append(_graphs() - before)
+        graphs.append(graphs_compiled() - before)
         start = time.perf_counter()
     if len(forms) < 2:
         raise ToolError(f"the loader delivers {len(forms)} batches; the doctor needs at least 2, the first is warm-up.")
@@ -83,10 +84,6 @@ def _run_through(
     settled = [work for work, compiled in zip(works[1:], graphs[1:], strict=True) if not compiled] or works[1:]
     checks.check_workers(report, loader, statistics.median(waits[1:]), statistics.median(settled), len(batch))
     return forms, batch
-
-
-def _graphs() -> int:
-    return torch._dynamo.utils.counters["stats"]["unique_graphs"]
 
 
 def _check_syncs(report: Report, pipeline: Layer, batch: Batch) -> None:

@@ -12,37 +12,34 @@ from types import FrameType
 from typing import Any
 
 import torch
-from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from augment.core.layer import Layer
+from augment.data import private_torch
 from augment.data import subset as rows
 
 _READS = ("aten::_local_scalar_dense", "aten::nonzero", "aten::masked_select", "aten::equal", "aten::_unique2")
 """Operators whose result the host needs before it can go on."""
 
-_TORCH = str(Path(torch.__file__).parent)
+_NOT_THE_CALLER = (str(Path(torch.__file__).parent), __file__, private_torch.__file__, "<")
+"""How the names of files start that stand between a layer and the operator that it calls."""
 
 
-class Reads(TorchDispatchMode):
-    """Counts reads of values on a device by where they are in the code.
+class Reads:
+    """Counts, called after each operator, reads of values on a device by where they are in the code.
 
     Attributes:
         places: "Layer, file:line: code" -> how often.
     """
 
     def __init__(self, device: torch.device) -> None:
-        super().__init__()
         self.device = device
         self.places: Counter[str] = Counter()
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+    def __call__(self, operator: Any, args: tuple, out: Any) -> None:
         source = next((a.device.type for a in args if isinstance(a, torch.Tensor)), None)
-        out = func(*args, **(kwargs or {}))
-        read = source == self.device.type and (func.name().partition(".")[0] in _READS or self._leaves(out))
+        read = source == self.device.type and (operator.name().partition(".")[0] in _READS or self._leaves(out))
         if read and not _of_rows(_frames(sys._getframe(1))):
             self.places[_place(_frames(sys._getframe(1)))] += 1
-        return out
 
     def _leaves(self, out: Any) -> bool:
         """Whether it was copied from the GPU to the host."""
@@ -51,7 +48,8 @@ class Reads(TorchDispatchMode):
 
 def reads(call: Callable[[], Any], device: torch.device) -> Counter[str]:
     """The reads of a call in eager mode, on real data."""
-    with torch.no_grad(), Reads(device) as found:
+    found = Reads(device)
+    with torch.no_grad(), private_torch.each_operator(found):
         call()
     return found.places
 
@@ -59,7 +57,7 @@ def reads(call: Callable[[], Any], device: torch.device) -> Counter[str]:
 def fake_read(call: Callable[[], Any]) -> str | None:
     """Where a call with tensors without values fails, which also finds reads that no operator shows (`tolist`)."""
     try:
-        with torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True):
+        with torch.no_grad(), private_torch.without_values():
             call()
     except Exception as error:
         frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
@@ -80,11 +78,11 @@ def _of_rows(frames: Iterator[FrameType]) -> bool:
 
 
 def _place(frames: Iterator[FrameType]) -> str:
-    """The innermost line outside of torch and this file, and the layer that it belongs to."""
+    """The innermost line outside of torch and its observers, and the layer that it belongs to."""
     line, layer = None, None
     for frame in frames:
         file = frame.f_code.co_filename
-        if file == __file__ or file.startswith((_TORCH, "<")):
+        if file.startswith(_NOT_THE_CALLER):
             continue
         if line is None:
             code = linecache.getline(file, frame.f_lineno).strip()
