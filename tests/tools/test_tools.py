@@ -166,7 +166,7 @@ def test_a_step_trains():
 MISTAKES = {
     "bench --batch 0": "must be a positive whole number",
     "bench --recipes foo": "'foo' must be one of recipes, layers, operators, chain, all, crop_flip",
-    "bench --only nobody": "--only: 'nobody' begins none of augment eager",
+    "bench --only nobody": "--only: 'nobody' is a prefix of none of augment eager",
     "bench --dtype int8": "--dtype: 'int8' must be one of float32",
     "bench --device tpu": "--device: 'tpu' must be cpu, cuda",
     "step --backbone resnett50": "--backbone: timm has no 'resnett50'; did you mean resnet50",

@@ -183,7 +183,9 @@ def test_hyperparameters_are_primitive(configure: Callable[..., DictConfig]) -> 
 def test_a_checkpoint_of_another_model_is_refused_in_one_sentence(configure: Callable[..., DictConfig]) -> None:
     _, model, _ = build(configure())
     _, other, _ = build(configure("model.name=test_vit"))
-    with pytest.raises(UserError, match=r"the checkpoint is of another model: .* weights differ, such as backbone"):
+    with pytest.raises(
+        UserError, match=r"the checkpoint belongs to another model: .* weights differ, such as backbone"
+    ):
         other.on_load_checkpoint({"state_dict": model.state_dict()})
     model.on_load_checkpoint({"state_dict": model.state_dict()})
 

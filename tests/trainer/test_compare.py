@@ -42,5 +42,5 @@ def test_table(multirun: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
 
 
 def test_a_folder_without_runs(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="holds no finished runs with test/acc; give that of a multirun"):
+    with pytest.raises(UserError, match="holds no finished runs with test/acc; give the folder of a multirun"):
         compare.accuracies(tmp_path)

@@ -229,7 +229,7 @@ def test_a_cut_file_is_one_sentence_that_names_it(format: str, share: float, tmp
 
 def test_what_is_no_image_is_one_sentence_that_names_it(tmp_path: Path) -> None:
     (tmp_path / "page.jpg").write_text("<html>")
-    with pytest.raises(ToolError, match=r"page\.jpg \(its content is of no format that Pillow reads\)"):
+    with pytest.raises(ToolError, match=r"page\.jpg \(its content is not in a format that Pillow reads\)"):
         decode(tmp_path / "page.jpg")
     with pytest.raises(ToolError, match=r"none\.jpg \(No such file or directory\)"):
         decode(tmp_path / "none.jpg")

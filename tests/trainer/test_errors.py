@@ -46,7 +46,7 @@ def test_missing_setting(ending: Ending) -> None:
 
 def test_missing_folder(ending: Ending) -> None:
     assert ending("data=folder", "data.root=/nowhere") == (
-        "data.module: FolderData: root='/nowhere' is not a folder; give one that holds a folder per class."
+        "data.module: FolderData: root='/nowhere' is not a folder; give one with one folder per class."
     )
 
 
@@ -60,7 +60,7 @@ def test_folder_without_class_folders(ending: Ending, tmp_path: Path) -> None:
 def test_empty_class_folder(ending: Ending, mixed_folder: Path) -> None:
     (mixed_folder / "dog").mkdir()
     assert ending("data=folder", f"data.root={mixed_folder}") == (
-        f"FolderData: {mixed_folder / 'dog'} holds no images; remove the folder or add some."
+        f"FolderData: {mixed_folder / 'dog'} holds no images; remove it or add images."
     )
 
 
@@ -124,11 +124,11 @@ def test_wrong_number_of_channels(ending: Ending) -> None:
 
 def test_unknown_network(ending: Ending) -> None:
     said = ending("model.name=resnet19")
-    assert said.startswith("classifier.backbone: name='resnet19' is no model of timm; near names are resnet18, ")
+    assert said.startswith("classifier.backbone: name='resnet19' is not a timm model; similar names are resnet18, ")
 
 
 def test_bad_optimizer_argument(ending: Ending) -> None:
-    assert ending("optimizer.lr=-1") == "the optimizer or its scheduler cannot be made: Invalid learning rate: -1"
+    assert ending("optimizer.lr=-1") == "the optimizer or its scheduler cannot be created: Invalid learning rate: -1"
 
 
 def test_unknown_target(ending: Ending) -> None:
@@ -156,7 +156,10 @@ def test_bad_batch_size(ending: Ending) -> None:
 
 
 def test_endless_schedule(ending: Ending) -> None:
-    assert ending("trainer.max_epochs=-1") == "the schedule needs an end: give the trainer max_epochs or max_steps."
+    assert (
+        ending("trainer.max_epochs=-1")
+        == "the schedule needs the length of training: give the trainer max_epochs or max_steps."
+    )
 
 
 def test_data_that_cannot_be_downloaded(ending: Ending, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,5 +235,6 @@ def test_train_py_itself(tmp_path: Path) -> None:
     ended = run_train(tmp_path, "--multirun", "trainer=ddp_cpu", "seed=0,1")
     assert ended.returncode == 2
     assert ended.stderr.splitlines()[-1] == (
-        "error: --multirun works with one device but trainer has 2; pass trainer.devices=1 or start each run by itself."
+        "error: --multirun works with one device but trainer has 2; "
+        "pass trainer.devices=1 or start each run separately."
     )

@@ -141,18 +141,18 @@ def test_schedules_one_after_the_other(configure: Callable[..., DictConfig]) -> 
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ([f"{TORCH}PolynomialLR"], "PolynomialLR: give total_iters in optimizer steps, of which the training has 4"),
+        ([f"{TORCH}PolynomialLR"], "PolynomialLR: give total_iters in optimizer steps (the training has 4)"),
         ([f"{TORCH}OneCycleLR"], "missing 1 required positional argument: 'max_lr'"),
         (
             [f"{TORCH}OneCycleLR", "+scheduler.max_lr=1", "+scheduler.total_steps=3"],
-            "OneCycleLR: total_steps=3 end before the training, which has 4; leave total_steps out.",
+            "OneCycleLR: total_steps=3 is shorter than the training, which has 4; omit total_steps.",
         ),
-        ([f"{TORCH}StepLR", "+scheduler.step_size=3", "scheduler.warmup=0.2"], "; leave it out by ~scheduler.warmup"),
-        ([f"{TORCH}ReduceLROnPlateau", "trainer.limit_val_batches=0"], "ReduceLROnPlateau follows the validation"),
+        ([f"{TORCH}StepLR", "+scheduler.step_size=3", "scheduler.warmup=0.2"], "; remove it with ~scheduler.warmup"),
+        ([f"{TORCH}ReduceLROnPlateau", "trainer.limit_val_batches=0"], "ReduceLROnPlateau needs the validation"),
         ([f"{TIMM}PlateauLRScheduler"], "use torch.optim.lr_scheduler.ReduceLROnPlateau"),
         ([f"{TIMM}CosineLRScheduler"], "missing 1 required positional argument: 't_initial'"),
-        (["scheduler._target_=torch.nn.ReLU"], "scheduler makes a ReLU, which is no schedule of torch or timm."),
-        (["optimizer._target_=torch.optim.Adagrad"], "; leave it out by ~optimizer.momentum"),
+        (["scheduler._target_=torch.nn.ReLU"], "scheduler creates a ReLU, which is not a torch or timm schedule."),
+        (["optimizer._target_=torch.optim.Adagrad"], "; remove it with ~optimizer.momentum"),
     ],
 )
 @pytest.mark.filterwarnings("ignore::FutureWarning")  # timm's plateau
@@ -175,7 +175,7 @@ def test_onecycle_that_is_continued_beyond_its_end(configure: Callable[..., Dict
     cfg = configure(*SHORT, f"{TORCH}OneCycleLR", "+scheduler.max_lr=1")
     fitted(cfg)
     cfg.trainer.max_epochs = 3
-    with pytest.raises(UserError, match="the schedule of the learning rate cannot go on: Tried to step 5 times"):
+    with pytest.raises(UserError, match="the learning rate schedule cannot continue: Tried to step 5 times"):
         fitted(cfg, tmp_path / "run" / "checkpoints" / "last.ckpt")
 
 

@@ -1,4 +1,4 @@
-"""How many operators a call launches in eager mode: on a GPU each is a kernel, and a pass over memory."""
+"""Counts the operators that a call launches in eager mode; on a GPU each is a kernel and a pass over memory."""
 
 from typing import Any
 
@@ -8,15 +8,15 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from augment.tools.bench.work import Run
 
 _LARGE = 4096
-"""Elements from which on an operator works on pixels; below it works on parameters."""
+"""Minimum number of elements of an operator that works on pixels; smaller operators work on parameters."""
 
 
 class Kernels(TorchDispatchMode):
-    """Counts operators that write a tensor; views are free.
+    """Count operators that write a tensor; views are free.
 
     Attributes:
-        total: all of them.
-        passes: those that write tensors of the size of images.
+        total: number of operators.
+        passes: number of operators that write tensors as large as images.
     """
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class Kernels(TorchDispatchMode):
 
 
 def counted(run: Run) -> Kernels:
-    """The kernels of one call."""
+    """Return the kernel counts of one call."""
     with torch.no_grad(), Kernels() as kernels:
         run()
     return kernels
