@@ -1,4 +1,4 @@
-"""Data modules: what reaches the model."""
+"""Data modules: the batches that reach the model."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_a_corrupt_image_in_a_worker_is_one_sentence(mixed_folder: Path) -> None
 
 
 def test_torchvision_data_is_read(tmp_path: Path) -> None:
-    """Files in Fashion-MNIST's own format, fewer of them."""
+    """Read a small set of files in Fashion-MNIST's own format."""
     raw = tmp_path / "FashionMNIST" / "raw"
     raw.mkdir(parents=True)
     rng, written = np.random.default_rng(0), {}

@@ -1,4 +1,4 @@
-"""Links in a folder of images are followed, and add no image twice."""
+"""Links in a folder of images are followed without adding an image twice."""
 
 from __future__ import annotations
 

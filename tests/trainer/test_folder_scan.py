@@ -1,4 +1,4 @@
-"""Which files of a folder are samples, and of which class and split."""
+"""Finding the samples of a folder, with their class and split."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def test_folders_beside_the_splits_are_told(tmp_path: Path) -> None:
 
 
 def test_a_class_may_be_called_like_a_split(tmp_path: Path) -> None:
-    """A train among cars and buses."""
+    """The class train, next to cars and buses."""
     for name in ("bus", "car", "train"):
         write_images(tmp_path / name, 20, [(8, 8)])
     assert read(tmp_path) == ({"bus": 20, "car": 20, "train": 20}, [])
@@ -236,7 +236,7 @@ def test_a_folder_that_cannot_be_opened_is_one_sentence(tmp_path: Path, monkeypa
 
     def denied(folder: str | os.PathLike) -> object:
         if Path(folder).name == "dog":
-            raise PermissionError(13, "Permission denied")  # as root may open everything, the tests cannot forbid it
+            raise PermissionError(13, "Permission denied")  # simulated, because root may open everything
         return listing(folder)
 
     monkeypatch.setattr(os, "scandir", denied)

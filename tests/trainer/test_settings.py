@@ -1,4 +1,4 @@
-"""Settings do what they say, or are refused in one sentence before anything starts."""
+"""Settings take effect, or are refused in one sentence before a run starts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NAMED = "+callbacks.named._target_=pytorch_lightning.callbacks."
 
 
 def refusal(cfg: DictConfig) -> str:
-    """The sentence in which a run ends before anything is built."""
+    """Return the sentence with which a configuration is refused."""
     with pytest.raises(UserError) as caught:
         check_settings(cfg)
     return str(caught.value)
@@ -157,7 +157,7 @@ def test_a_file_that_is_no_checkpoint(checkpoint: Path, tmp_path: Path) -> None:
 def test_a_full_disk_names_the_path_and_the_checkpoint_that_is_kept(
     configure: Callable[..., DictConfig], checkpoint: Path
 ) -> None:
-    """The kernel refuses files beyond a size, as it would on a full disk."""
+    """Limit the file size, so that the operating system refuses to write, as on a full disk."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     kept = checkpoint.with_name("best.ckpt")
     resource.setrlimit(resource.RLIMIT_FSIZE, (checkpoint.stat().st_size // 2, limits[1]))
