@@ -94,7 +94,7 @@ def sentence(error: BaseException) -> str | None:
 
 
 def cannot_write(error: BaseException) -> bool:
-    """Return whether the disk is full or read-only; torch reports this with an error of its own."""
+    """Return whether the disk is full or read-only, including torch's own error for that."""
     return (isinstance(error, OSError) and error.errno in _UNWRITABLE) or "PytorchStreamWriter failed" in str(error)
 
 

@@ -64,7 +64,7 @@ class TensorImages(ImageSet):
         return self.pixels[list(numbers)].permute(0, 3, 1, 2)
 
     def part(self, numbers: Tensor) -> TensorImages:
-        """The samples with these numbers, numbered anew."""
+        """Return the samples with these numbers, renumbered from 0."""
         return TensorImages(self.pixels[numbers], self.labels[numbers], self.classes)
 
 
@@ -100,7 +100,7 @@ class FileImages(ImageSet):
         return torch.stack([image.permute(1, 2, 0) for image in decoded]).permute(0, 3, 1, 2)
 
     def part(self, numbers: Tensor) -> FileImages:
-        """The samples with these numbers, numbered anew."""
+        """Return the samples with these numbers, renumbered from 0."""
         paths = [self.paths[number] for number in numbers.tolist()]
         return FileImages(paths, self.labels[numbers], self.classes, self.channels, self.background)
 

@@ -90,7 +90,7 @@ def test_noise_of_the_wrong_width_is_refused(name, photos):
 def test_probability_zero_is_the_identity_to_the_bit(name, photos):
     layer = make(name, p=0.0)
     if not same_size(layer):
-        pytest.skip("test_geometric.py covers samples that the gate leaves out")
+        pytest.skip("test_warping.py covers samples that the gate leaves out")
     images = photos / 255 * 3 - 1  # includes values outside [0, 1]
     assert torch.equal(run(layer, images, draw(layer)), images)
     assert torch.equal(run(layer, photos, draw(layer)), photos * torch.tensor(1 / 255))

@@ -145,11 +145,11 @@ def print_tables(report: dict[str, Any], rows: Sequence[Row]) -> None:
 
 
 LEGEND = (
-    "All start from the same uint8 batch on the device and end with floats there. 'augment is' n x: this library "
+    "Implementations map the same uint8 batch on the device to floats on the device. 'augment is' n x: this library "
     f"({OURS[0]}, or {OURS[1]} if that was not measured) has n times the speed; below 1 it is slower. spread: half the "
-    "distance between the quartiles. of copy: against a plain copy of as many bytes. first: the first call, with "
-    "compilation. kernels: operators launched in eager mode (those that write images). peak: memory above that before "
-    "the call."
+    "distance between the quartiles. of copy: speed relative to a plain copy of as many bytes. first: the first call, "
+    "with compilation. kernels: operators launched in eager mode (operators that write images). peak: memory above the "
+    "memory before the call."
 )
 
 

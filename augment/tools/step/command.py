@@ -42,8 +42,8 @@ def run(arguments: argparse.Namespace, given: Sequence[str]) -> None:
 
 
 LEGEND = (
-    "added: what comes on top of the step on images that are ready. syncs: how often the host waits for the GPU in a "
-    "step. peak: memory above that before the step. first: the first step, with compilation."
+    "added: time beyond a step on ready images. syncs: how often the host waits for the GPU per step. peak: "
+    "memory above the memory before the step. first: the first step, with compilation."
 )
 
 
