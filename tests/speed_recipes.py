@@ -1,4 +1,4 @@
-"""The recipes of `python -m augment bench`, small, for the tests of what makes them fast."""
+"""Small versions of the recipes of `python -m augment bench`, for tests of their optimisations."""
 
 import torch
 
@@ -17,7 +17,7 @@ WHOLE = GROUPS["recipes"]
 
 
 def pipeline(name: str, compile: bool = False) -> A.Pipeline:
-    """28 pixels come out where the recipe crops."""
+    """Build a recipe; recipes with a crop return 28 pixels."""
     task = Task(torch.empty(0, 3, 1, 1), torch.empty(0), 28, torch.float32, 1)
     return A.Pipeline(*translated(TABLE, RECIPES[name], task), compile=compile)
 

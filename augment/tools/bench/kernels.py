@@ -1,4 +1,4 @@
-"""How many operators a call launches in eager mode: on a GPU each is a kernel, and a pass over memory."""
+"""Counts the operators that a call launches in eager mode; on a GPU each is a kernel and a pass over memory."""
 
 from typing import Any
 
@@ -8,15 +8,15 @@ from augment.data.private_torch import each_operator
 from augment.tools.bench.work import Run
 
 _LARGE = 4096
-"""Elements from which on an operator works on pixels; below it works on parameters."""
+"""Minimum number of elements of an operator that works on pixels; smaller operators work on parameters."""
 
 
 class Kernels:
-    """Counts, called after each operator, those that write a tensor; views are free.
+    """Count operators that write a tensor; called after each operator. Views are free.
 
     Attributes:
-        total: all of them.
-        passes: those that write tensors of the size of images.
+        total: number of operators.
+        passes: number of operators that write tensors as large as images.
     """
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class Kernels:
 
 
 def counted(run: Run) -> Kernels:
-    """The kernels of one call."""
+    """Return the kernel counts of one call."""
     kernels = Kernels()
     with torch.no_grad(), each_operator(kernels):
         run()

@@ -1,4 +1,4 @@
-"""Where the host reads tensor values: on a GPU each read waits for everything before it, and it breaks compilation."""
+"""Finds where the host reads tensor values; on a GPU each read waits for all earlier work and breaks compilation."""
 
 from __future__ import annotations
 
@@ -18,17 +18,22 @@ from augment.data import private_torch
 from augment.data import subset as rows
 
 _READS = ("aten::_local_scalar_dense", "aten::nonzero", "aten::masked_select", "aten::equal", "aten::_unique2")
-"""Operators whose result the host needs before it can go on."""
+"""Operators whose result the host must wait for."""
 
 _NOT_THE_CALLER = (str(Path(torch.__file__).parent), __file__, private_torch.__file__, "<")
 """How the names of files start that stand between a layer and the operator that it calls."""
 
 
+<<<<<<< HEAD
 class Reads:
     """Counts, called after each operator, reads of values on a device by where they are in the code.
+=======
+class Reads(TorchDispatchMode):
+    """Count reads of values on a device, by their place in the code.
+>>>>>>> w-lang2
 
     Attributes:
-        places: "Layer, file:line: code" -> how often.
+        places: "Layer, file:line: code" -> number of reads.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -42,7 +47,7 @@ class Reads:
             self.places[_place(_frames(sys._getframe(1)))] += 1
 
     def _leaves(self, out: Any) -> bool:
-        """Whether it was copied from the GPU to the host."""
+        """Return whether the output was copied from the GPU to the host."""
         return self.device.type != "cpu" and isinstance(out, torch.Tensor) and out.device.type == "cpu"
 
 
@@ -55,7 +60,7 @@ def reads(call: Callable[[], Any], device: torch.device) -> Counter[str]:
 
 
 def fake_read(call: Callable[[], Any]) -> str | None:
-    """Where a call with tensors without values fails, which also finds reads that no operator shows (`tolist`)."""
+    """Return where a call fails on tensors without values; this also finds reads without an operator (`tolist`)."""
     try:
         with torch.no_grad(), private_torch.without_values():
             call()
@@ -72,13 +77,17 @@ def _frames(frame: FrameType | None) -> Iterator[FrameType]:
 
 
 def _of_rows(frames: Iterator[FrameType]) -> bool:
-    """Whether it is `rows_of` that reads: it does so on a CPU only, where nothing waits."""
+    """Return whether the read is in `rows_of`, which reads only on a CPU, where no read waits."""
     codes = (frame.f_code for frame in frames)
     return any(code.co_filename == rows.__file__ and code.co_name == rows.rows_of.__name__ for code in codes)
 
 
 def _place(frames: Iterator[FrameType]) -> str:
+<<<<<<< HEAD
     """The innermost line outside of torch and its observers, and the layer that it belongs to."""
+=======
+    """Return the innermost line outside torch and this file, and the layer that it belongs to."""
+>>>>>>> w-lang2
     line, layer = None, None
     for frame in frames:
         file = frame.f_code.co_filename
@@ -91,4 +100,4 @@ def _place(frames: Iterator[FrameType]) -> str:
         if isinstance(owner, Layer):
             layer = type(owner).__name__
             break
-    return f"{layer or 'outside of any layer'}, {line}"
+    return f"{layer or 'outside any layer'}, {line}"
