@@ -97,8 +97,8 @@ def missing() -> list[tuple[str, str]]:
     """The problem and its remedy where the kernels were not compiled."""
     if AVAILABLE:
         return []
-    problem = "augment's kernels for a CPU were not compiled at its installation; torch's are several times slower"
-    remedy = "install g++, then this package once more: pip install --force-reinstall --no-deps --no-cache-dir ..."
+    problem = "augment's CPU kernels were not compiled during installation, and torch's are several times slower"
+    remedy = "install g++, then reinstall this package: pip install --force-reinstall --no-deps --no-cache-dir ..."
     return [(problem, remedy)]
 
 

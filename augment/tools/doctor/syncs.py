@@ -24,13 +24,8 @@ _NOT_THE_CALLER = (str(Path(torch.__file__).parent), __file__, private_torch.__f
 """How the names of files start that stand between a layer and the operator that it calls."""
 
 
-<<<<<<< HEAD
 class Reads:
-    """Counts, called after each operator, reads of values on a device by where they are in the code.
-=======
-class Reads(TorchDispatchMode):
-    """Count reads of values on a device, by their place in the code.
->>>>>>> w-lang2
+    """Count reads of values on a device, by their place in the code; called after each operator.
 
     Attributes:
         places: "Layer, file:line: code" -> number of reads.
@@ -83,11 +78,7 @@ def _of_rows(frames: Iterator[FrameType]) -> bool:
 
 
 def _place(frames: Iterator[FrameType]) -> str:
-<<<<<<< HEAD
-    """The innermost line outside of torch and its observers, and the layer that it belongs to."""
-=======
-    """Return the innermost line outside torch and this file, and the layer that it belongs to."""
->>>>>>> w-lang2
+    """Return the innermost line outside torch and its observers, and the layer that it belongs to."""
     line, layer = None, None
     for frame in frames:
         file = frame.f_code.co_filename
