@@ -152,19 +152,21 @@ def test_chunks_fold_warps_as_a_whole_batch_does(small_chunks, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "layer",
+    ("layer", "lengths"),
     [
-        A.RandomRotation(30.0, p=1.0, same_on_batch=True),
-        A.OneOf([A.RandomGamma((0.5, 2.0), same_on_batch=True), A.RandomInvert()]),
-        A.Opaque(lambda image: image - image.mean(0, keepdim=True), random=False),
-        A.RandomGamma(A.Uniform(0.5, 2.0, learnable=True)),
+        (A.RandomRotation(30.0, p=1.0, same_on_batch=True), [2, 2, 3]),
+        (A.OneOf([A.RandomGamma((0.5, 2.0), same_on_batch=True), A.RandomInvert()]), [2, 2, 3]),
+        (A.Opaque(lambda image: image - image.mean(0, keepdim=True), random=False), []),
+        (A.RandomGamma(A.Uniform(0.5, 2.0, learnable=True)), [7]),
     ],
-    ids=["one draw", "one draw in a choice", "foreign", "learned"],
+    ids=["one draw", "one draw in a choice", "a module that sees the batch", "learned"],
 )
-def test_what_depends_on_the_batch_sees_all_of_it(layer, small_chunks):
-    """And where a gradient is recorded, pieces would save nothing."""
-    A.Pipeline(layer)(A.Batch(images(), label=torch.arange(7), index=torch.arange(7)))
-    assert small_chunks == [7]
+def test_what_depends_on_the_batch_sees_all_of_it(layer, lengths, small_chunks, monkeypatch):
+    """One draw for all is drawn before the batch is cut; where a gradient is recorded, chunks would save nothing."""
+    batch = A.Batch(images(), label=torch.arange(7), index=torch.arange(7))
+    out = A.Pipeline(layer)(batch)
+    assert small_chunks == lengths
+    assert torch.equal(out.image, whole(A.Pipeline(layer), batch, None, monkeypatch).image)
 
 
 def test_images_that_require_a_gradient_get_it(small_chunks):

@@ -16,7 +16,7 @@ from augment.data.types import Bool, Images, Planes
 from augment.geometry.interpolation import Grid, clamp, kernel_name
 from augment.geometry.motion import Step, look, project
 from augment.geometry.reach import antialiased, footprint_of, window_of
-from augment.kernels.reference.sampling import sample
+from augment.kernels.reference.sampling import SampledImages, SampledPlanes, sample
 from augment.kernels.source import Source
 
 Outside = list[tuple[Grid, Grid, Step]]
@@ -35,7 +35,7 @@ def warp(
     interpolation: str,
     plain: bool,
     kept: torch.dtype,
-) -> Images | Planes:
+) -> SampledImages | SampledPlanes:
     """Images through a run of warps.
 
     Args:
@@ -61,7 +61,7 @@ def warp(
 
 
 @operator
-def resample(image: Source, steps: list[Step], interpolation: str, kept: torch.dtype) -> Images | Planes:
+def resample(image: Source, steps: list[Step], interpolation: str, kept: torch.dtype) -> SampledImages | SampledPlanes:
     """Images sampled once where a run of steps looks, the last of which fixes the size; see `warp`."""
     x, y, outside = trace(steps, steps[-1].out_size)
     kernel = kernel_name(interpolation, interpolation == "bicubic" and antialiased(steps))
