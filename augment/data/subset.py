@@ -23,6 +23,10 @@ Drawn = list[Params]
 """The raw draws of neighbouring layers, by a name that compiled code can look up."""
 
 
+_SMALL = 2048
+"""Elements of a sample up to which one call for all rows takes less time than a call for each."""
+
+
 def on_chosen(
     chosen: Bool[Tensor, " b"] | None,
     function: Callable[[Parts, Drawn], Parts],
@@ -79,7 +83,8 @@ def taken(params: Drawn, rows: Integer[Tensor, " n"]) -> list[dict[str, Tensor]]
 
 def put_back(whole: Tensor, rows: Integer[Tensor, " n"], some: Tensor) -> Tensor:
     """A copy of the whole batch with new values (n, ...) for some samples."""
-    if whole.requires_grad or some.requires_grad:
+    small = whole[:1].numel() <= _SMALL
+    if small or whole.requires_grad or some.requires_grad:
         return whole.index_copy(0, rows, some)
     out = whole.clone()
     for row, new in zip(rows.tolist(), some, strict=True):  # index_copy copies byte by byte, eight times as slow

@@ -14,7 +14,7 @@
 A level in [0, 1] sets the strength. A space lists operators and maps the level of each to its value.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -152,9 +152,17 @@ def space(name: str, only: Sequence[str] | None = None) -> tuple[Operator, ...]:
     return tuple(Operator(n, scales[n]) for n in names)
 
 
-def value_of(operators: tuple[Operator, ...], op: PerSample, level: PerSample, sign: PerSample, size: Size) -> Tensor:
-    """Returns (B,), the value of each sample's operator."""
+def value_of(
+    operators: tuple[Operator, ...],
+    which: Collection[str],
+    op: PerSample,
+    level: PerSample,
+    sign: PerSample,
+    size: Size,
+) -> Tensor:
+    """Returns (B,), the value of each sample's operator if it is one of `which`, else 0."""
     value = torch.zeros_like(level)
     for i, operator in enumerate(operators):
-        value = torch.where(op == i, operator.value(level, sign, size), value)
+        if operator.name in which and operator.value is not _constant:
+            value = torch.where(op == i, operator.value(level, sign, size), value)
     return value

@@ -22,9 +22,9 @@ from augment.layers.geometric.affine import centre, rotation
 from augment.layers.policies.operators import GEOMETRIC, Operator, value_of
 
 
-def _resolved(operators: tuple[Operator, ...], params: Params, size: Size) -> Params:
+def _resolved(operators: tuple[Operator, ...], which: frozenset[str], params: Params, size: Size) -> Params:
     """`op`, which operator, and its `value`, see `operators`."""
-    value = value_of(operators, params["op"], params["level"], params["sign"], size)
+    value = value_of(operators, which, params["op"], params["level"], params["sign"], size)
     return {"op": params["op"], "value": value}
 
 
@@ -59,7 +59,7 @@ class SlotWarp(Warp):
         self.operators, self.resample, self.fill = operators, resample, fill
 
     def resolve(self, params: Params, size: Size) -> Params:
-        return _resolved(self.operators, params, size)
+        return _resolved(self.operators, GEOMETRIC, params, size)
 
     def acts_on(self, params: Params) -> Bool[Tensor, " b"]:
         return _drew(self.operators, params, GEOMETRIC)
@@ -97,7 +97,7 @@ class SlotPixels(Layer):
         self.on_bytes = not PHOTOMETRIC.isdisjoint(self.names)
 
     def resolve(self, params: Params, size: Size) -> Params:
-        return _resolved(self.operators, params, size)
+        return _resolved(self.operators, PHOTOMETRIC, params, size)
 
     def acts_on(self, params: Params) -> Bool[Tensor, " b"]:
         return _drew(self.operators, params, PHOTOMETRIC)
