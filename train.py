@@ -1,13 +1,13 @@
-"""Trains an image classifier whose augmentation is part of the model.
+"""Train an image classifier whose augmentation is part of the model.
 
 Examples:
     python train.py                                                   handwritten digits, a minute on two cores
     python train.py data=folder data.root=photos augment=imagenet model.name=resnet50
     python train.py ckpt_path=outputs/.../checkpoints/last.ckpt       continues an interrupted run
-    python train.py ckpt_path=RUN/checkpoints/last.ckpt hydra.run.dir=RUN   the same in its own folder, logs included
-    python train.py train=false ckpt_path=outputs/.../best.ckpt       tests only
-    python train.py augment=PATH/policy.yaml                          an augmentation from a file of yours
-    python train.py --multirun augment=none,light seed=0,1,2          compares
+    python train.py ckpt_path=RUN/checkpoints/last.ckpt hydra.run.dir=RUN   continues it in the same folder and logs
+    python train.py train=false ckpt_path=outputs/.../best.ckpt       only tests
+    python train.py augment=PATH/policy.yaml                          reads the augmentation from your own file
+    python train.py --multirun augment=none,light seed=0,1,2          compares augmentations
     python train.py --help                                            lists every setting
 """
 
@@ -28,8 +28,8 @@ from lightning_modules.settings import check_settings, switched_off
 
 
 def train(cfg: DictConfig) -> float | None:
-    """One run as configured; returns the best validation accuracy, for sweepers to compare."""
-    OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)  # complains of what the user must give
+    """Run one configuration and return its best validation accuracy, which sweepers compare."""
+    OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)  # raises if a required setting is missing
     check_settings(cfg)
     start.resolve_paths(cfg)
     run.silence_harmless_warnings()
@@ -38,7 +38,7 @@ def train(cfg: DictConfig) -> float | None:
 
     data = instantiate(cfg.data.module)
     if cfg.data.num_classes is None:
-        cfg.data.num_classes = data.num_classes  # a folder says by itself how many classes it has
+        cfg.data.num_classes = data.num_classes  # a folder of images determines the number of classes
     model = instantiate(cfg.classifier)
     start.refuse_random_weights(cfg, ckpt_path, model)
     trainer = start.build_trainer(cfg, continuing=cfg.train and ckpt_path is not None)

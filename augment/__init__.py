@@ -5,7 +5,8 @@ from augment.core.layer import Layer
 from augment.core.mix import Mix
 from augment.core.opaque import Opaque
 from augment.core.pipeline import Pipeline
-from augment.data.batch import Batch, PackedImages
+from augment.data.batch import Batch
+from augment.data.packed import PackedImages
 from augment.data.prefetch import prefetched
 from augment.draws import objectives
 from augment.draws.distributions import (

@@ -1,4 +1,4 @@
-"""python -m augment bench | step | doctor | preview"""
+"""The command line of the library: python -m augment bench | step | doctor | preview."""
 
 import argparse
 import importlib
@@ -8,17 +8,17 @@ from typing import NoReturn
 
 TOOLS = {
     "bench": ("augment.tools.bench.command", "measure recipes side by side with other libraries"),
-    "step": ("augment.tools.step.command", "measure what augmentation adds to a step of training"),
-    "doctor": ("augment.tools.doctor.command", "find out why augmentation is slow, and what to do"),
-    "preview": ("augment.tools.preview.command", "show what a pipeline makes of your images"),
+    "step": ("augment.tools.step.command", "measure how much augmentation adds to a training step"),
+    "doctor": ("augment.tools.doctor.command", "find out why augmentation is slow, and how to fix it"),
+    "preview": ("augment.tools.preview.command", "show what a pipeline does to your images"),
 }
 USER_ERROR_EXIT = 2
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        """One sentence, like every other error."""
-        print(f"error: {message} ({self.prog} --help lists what there is).", file=sys.stderr)
+        """Report a usage error in one sentence, like every other error."""
+        print(f"error: {message} ({self.prog} --help lists the options).", file=sys.stderr)
         sys.exit(USER_ERROR_EXIT)
 
 
@@ -29,7 +29,7 @@ def main(given: Sequence[str] | None = None) -> None:
     asked = next((word for word in given if word in TOOLS), None)
     for name, (module, about) in TOOLS.items():
         tool = names.add_parser(name, help=about, description=about.capitalize() + ".")
-        if name == asked:  # the others are not even imported
+        if name == asked:  # do not import the other tools
             importlib.import_module(module).add_arguments(tool)
     arguments = parser.parse_args(given)
     from augment.tools.errors import ToolError

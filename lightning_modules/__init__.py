@@ -1,1 +1,1 @@
-"""The trainer: Lightning modules that put `augment` into a training run. Imports augment, never the reverse."""
+"""The trainer: Lightning modules that use `augment` in a training run. `augment` never imports this package."""

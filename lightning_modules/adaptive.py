@@ -1,4 +1,4 @@
-"""AdaptiveStrength: as much augmentation as the gap between training and validation asks for."""
+"""AdaptiveStrength: a callback that adjusts the augmentation to the gap between training and validation loss."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from lightning_modules.errors import UserError
 from lightning_modules.policy_steps import cross_entropy
 
 PROBE = (61, 67)
-"""A size that no layer delivers by accident: what does not keep it changes the size."""
+"""An image size that no layer produces by accident: a layer that returns another size changes the image size."""
 
 
 class AdaptiveStrength(Callback):
-    """Scales the probability of every random layer by one strength, which follows how much the classifier overfits.
+    """Scale the probability of every random layer by one strength that follows how much the classifier overfits.
 
-    After every validation the loss on some training images, preprocessed like those of validation, is compared with the
-    validation loss: gap = 1 - training / validation, 0 without overfitting and 1 at its worst. Above the target the
-    strength rises by a step, below it falls (Karras et al. 2020, "Training generative adversarial networks with limited
-    data", section 3.1, has the same controller on a discriminator's outputs). Layers that change the size of the image,
-    such as crops, stay as they are. The strength is a parameter that nothing trains: changing it recompiles nothing,
-    and a checkpoint holds it.
+    After every validation, the callback computes the loss on some training images, preprocessed as for validation, and
+    compares it with the validation loss: gap = 1 - training / validation. The gap is 0 without overfitting and 1 at
+    its worst. If the gap exceeds the target, the strength rises by one step; otherwise it falls by one step. Karras et
+    al. 2020, "Training generative adversarial networks with limited data", section 3.1, apply the same controller to a
+    discriminator's outputs. Layers that change the image size, such as crops, are left alone. The strength is a
+    parameter that no optimizer trains, so changing it triggers no recompilation, and checkpoints include it.
 
     Args:
-        target: the gap to hold, in (0, 1).
+        target: the gap to maintain, in (0, 1).
         step: change of the strength per validation, in (0, 1].
-        start: strength to begin with, in [0, 1].
-        samples: training images to look at, on all processes together.
+        start: initial strength, in [0, 1].
+        samples: number of training images to evaluate, summed over all processes.
     """
 
     def __init__(self, target: float = 0.3, step: float = 0.05, start: float = 0.0, samples: int = 512) -> None:
@@ -50,7 +50,7 @@ class AdaptiveStrength(Callback):
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         if data_of(trainer) is None:
-            raise UserError("AdaptiveStrength: it looks at the training images of an ImageDataModule.")
+            raise UserError("AdaptiveStrength: it needs the training images of an ImageDataModule.")
         if not self.gates:
             layers = [layer for layer in model_of(pl_module).augment.layers if isinstance(layer, A.Layer)]
             self.gates = [_own_gate(layer) for layer in layers if _scalable(layer)]
@@ -102,12 +102,12 @@ def _scalable(layer: A.Layer) -> bool:
         return False
     try:
         return tuple(layer.out_size(PROBE)) == PROBE
-    except ValueError:  # a crop that is larger
+    except ValueError:  # a crop larger than the probe
         return False
 
 
 def _own_gate(layer: A.Layer) -> tuple[A.Bernoulli, float]:
-    """Puts a gate on a layer that can change without a new graph; with its full probability."""
+    """Give a layer a gate whose probability can change without recompilation; return it and the full probability."""
     full = layer.p.config()
     layer.p = A.Bernoulli(full, learnable=True).requires_grad_(False)
     return layer.p, full

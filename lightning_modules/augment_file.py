@@ -1,4 +1,4 @@
-"""`augment=PATH.yaml`: an augmentation from a file outside of conf/, such as a learned policy that was exported."""
+"""`augment=PATH.yaml`: an augmentation from a file outside conf/, such as an exported learned policy."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _ITEM = re.compile(r"'[^']*'|[^,]+")
 
 
 def with_augment_files(overrides: Sequence[str]) -> list[str]:
-    """Hydra's overrides, where every path that `augment=` gives has become a choice that Hydra knows.
+    """Register every file given by `augment=` with Hydra, and return overrides that refer to the registered choices.
 
-    A choice that ends with .yaml is a path; a sweep may mix both, as in `augment=light,mine.yaml`. What comes out may
-    go in again: the other processes of a distributed run start with the overrides of the first.
+    A choice that ends with .yaml is a path. A sweep may mix paths and names, as in `augment=light,mine.yaml`. The
+    function is idempotent, because the other processes of a distributed run start with the overrides of the first.
 
     Raises:
-        UserError: there is no such file, or it does not hold one object with a `_target_`.
+        UserError: if the file does not exist, or does not define one object with a `_target_`.
     """
     return [
         KEY + ",".join(map(_choice, _ITEM.findall(given.removeprefix(KEY)))) if given.startswith(KEY) else given
@@ -38,10 +38,10 @@ def _choice(value: str) -> str:
         if "/" in value:
             raise UserError(f"augment={value} must be the name of a choice, or a file whose name ends with .yaml.")
         return value
-    # Hydra looks into conf/ first, where an absolute path names nothing by accident
+    # Hydra searches conf/ first; an absolute path cannot match a file there by accident
     path = Path(value).expanduser().resolve()
     ConfigStore.instance().store(path.name, _read(path), group=f"augment{path.parent.as_posix()}")
-    return f"'{path.as_posix()}'"  # quoted, since folders may have spaces and brackets in their names
+    return f"'{path.as_posix()}'"  # quoted, because folder names may contain spaces and brackets
 
 
 def _read(path: Path) -> DictConfig:

@@ -21,29 +21,29 @@ def timm_backbone(
     pretrained: bool = False,
     **options: Any,
 ) -> nn.Module:
-    """A network of timm, (B, channels, size, size) -> (B, num_classes) logits.
+    """Build a timm network, (B, channels, size, size) -> (B, num_classes) logits.
 
     Args:
-        name: any of timm.list_models(), such as "resnet18" or "vit_tiny_patch16_224".
-        num_classes: how many logits.
-        channels: of the images.
-        size: (height, width) of the images in pixels, or one number for both; told to networks that are built for
-            one size, such as vision transformers.
+        name: any name from timm.list_models(), such as "resnet18" or "vit_tiny_patch16_224".
+        num_classes: number of logits.
+        channels: number of image channels.
+        size: (height, width) of the images in pixels, or one number for both; passed on to networks that are built for
+            a fixed size, such as vision transformers.
         pretrained: start from published weights, which timm downloads on first use.
         options: further arguments of timm.create_model, such as drop_rate.
 
     Raises:
-        UserError: there is no such network, or its weights cannot be had.
+        UserError: if timm has no such network, or its weights cannot be loaded.
     """
     if not timm.is_model(name):
         near = difflib.get_close_matches(name, timm.list_models(), n=5) or timm.list_models("resnet*")[:5]
-        raise UserError(f"name={name!r} is no model of timm; near names are {', '.join(near)}.")
+        raise UserError(f"name={name!r} is not a timm model; similar names are {', '.join(near)}.")
     config = timm.get_pretrained_cfg(name, allow_unregistered=True)
     if size is not None and config is not None and config.fixed_input_size:
         options["img_size"] = size
     try:
         return timm.create_model(name, pretrained=pretrained, num_classes=num_classes, in_chans=channels, **options)
-    except Exception as error:  # a file that holds no weights trips torch's parser in many ways
+    except Exception as error:  # torch raises many kinds of error for a file that is not a checkpoint
         if options.get("checkpoint_path"):
             raise UserError(
                 f"checkpoint_path={options['checkpoint_path']!r} is not a file with the weights of {name} for "
@@ -60,12 +60,12 @@ def timm_backbone(
 def small_cnn(num_classes: int, channels: int = 3, width: int = 32) -> nn.Module:
     """Five 3x3 convolutions with group norm, (B, channels, H, W) -> (B, num_classes) logits, for small images.
 
-    Nothing in it depends on the batch, which comparisons of augmentation like.
+    The network computes no batch statistics, so comparisons of augmentations are not affected by the batch.
 
     Args:
-        num_classes: how many logits.
-        channels: of the images.
-        width: channels of the first convolution, a multiple of 8; they double at each halving of the image.
+        num_classes: number of logits.
+        channels: number of image channels.
+        width: channels of the first convolution, a multiple of 8; the number doubles each time the image is halved.
     """
     if width < 8 or width % 8:
         raise UserError(f"small_cnn: width={width} must be a positive multiple of 8.")
@@ -83,7 +83,7 @@ def small_cnn(num_classes: int, channels: int = 3, width: int = 32) -> nn.Module
 
 @contextmanager
 def frozen(network: nn.Module) -> Iterator[None]:
-    """Evaluation mode for a while: no dropout, and batch norm neither uses nor updates the batch's statistics."""
+    """Temporarily use evaluation mode: no dropout, and batch norm neither uses nor updates the batch's statistics."""
     modes = {module: module.training for module in network.modules()}
     network.eval()
     try:

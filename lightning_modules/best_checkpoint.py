@@ -1,4 +1,4 @@
-"""The best checkpoint of a run, also of one that was interrupted and goes on elsewhere."""
+"""The best checkpoint of a run, including a run that was interrupted and resumed in another folder."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ Scores = dict[str, torch.Tensor]
 
 
 class BestCheckpoint(ModelCheckpoint):
-    """Keeps `best.ckpt`: the state whose monitored metric is the best of the whole run.
+    """Keep `best.ckpt`: the state with the best value of the monitored metric in the whole run.
 
-    A run that is resumed goes on with the best so far. If it writes to another folder, the best checkpoint is copied
-    there. It is looked for where it was and beside the checkpoint that is resumed.
+    A resumed run remembers the best checkpoint so far. If it writes to another folder, it copies that checkpoint there,
+    after looking for it at its old path and next to the checkpoint that it resumes from.
 
     Args:
-        dirpath: folder of the files; None for the logger's.
-        filename: of the best checkpoint, without .ckpt. With places to fill in, as "{epoch}", it names the others that
-            `save_top_k` asks for, and the best is best.ckpt.
-        monitor: the metric.
-        mode: "max" if more is better, else "min".
-        save_top_k: how many of the best checkpoints are kept. 0 and 1 keep the best alone; more, or -1 for all, keep
-            each under a name of its own with epoch and step, and the best once more as best.ckpt.
-        options: others of ModelCheckpoint.
+        dirpath: folder of the files; None uses the logger's folder.
+        filename: name of the best checkpoint, without .ckpt. If it contains placeholders such as "{epoch}", it names
+            the other checkpoints that `save_top_k` keeps, and the best one is called best.ckpt.
+        monitor: name of the metric.
+        mode: "max" if a larger value is better, otherwise "min".
+        save_top_k: how many of the best checkpoints to keep. 0 and 1 keep only the best. A larger number, or -1 for
+            all, keeps each checkpoint under its own name with epoch and step, plus a copy of the best as best.ckpt.
+        options: further arguments of ModelCheckpoint.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class BestCheckpoint(ModelCheckpoint):
         fills_in = "{" in filename
         self.best_name = "best.ckpt" if fills_in else f"{filename}.ckpt"
         if save_top_k not in (0, 1) and not fills_in:
-            filename += "-epoch{epoch:03d}-step{step}"  # a name with "=" must be quoted on the command line
+            filename += "-epoch{epoch:03d}-step{step}"  # "=" in a name requires quotes on the command line
             options.setdefault("auto_insert_metric_name", False)
         super().__init__(
             dirpath,
@@ -56,23 +56,23 @@ class BestCheckpoint(ModelCheckpoint):
             monitor,
             mode=mode,
             save_top_k=save_top_k or 1,
-            enable_version_counter=False,  # the name is the same for ever
+            enable_version_counter=False,  # the name never changes
             **options,
         )
         self.best_step = 0
 
     @property
     def best_file(self) -> str:
-        """Path of the file that always is the best."""
+        """Path of the file that always holds the best state."""
         return os.path.join(self._folder, self.best_name)
 
     @property
     def _folder(self) -> str:
-        """That of the files, known once a run has begun."""
+        """The folder of the checkpoints, which is known once a run has begun."""
         return str(known(self.dirpath))
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        """The state at an exception is not the best; LastCheckpoint saves it."""
+        """Do nothing: the state at an exception is not the best one, and LastCheckpoint saves it."""
 
     def state_dict(self) -> dict[str, Any]:
         return super().state_dict() | {"best_step": self.best_step}
@@ -85,7 +85,7 @@ class BestCheckpoint(ModelCheckpoint):
             return
         if trainer.state.fn == TrainerFn.FITTING and state["best_model_score"] is not None:
             state = state | self._carried_over(trainer, state)
-        # Lightning forgets the best of another folder
+        # Lightning discards the best checkpoint if the folder differs
         checkpoint["callbacks"][self.state_key] = state | {"dirpath": self.dirpath}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -95,17 +95,17 @@ class BestCheckpoint(ModelCheckpoint):
     def _save_checkpoint(self, trainer: pl.Trainer, filepath: str) -> None:
         best = filepath == self.best_model_path
         if best:
-            self.best_step = trainer.global_step  # it is in the file
+            self.best_step = trainer.global_step  # the saved file includes this number
         super()._save_checkpoint(trainer, filepath)
         if best and filepath != self.best_file:
             super()._save_checkpoint(trainer, self.best_file)
 
     def _remove_checkpoint(self, trainer: pl.Trainer, filepath: str) -> None:
-        if filepath != self.best_file:  # it may be among the best few if the run began with save_top_k=1
+        if filepath != self.best_file:  # it may be one of the k best if the run began with save_top_k=1
             super()._remove_checkpoint(trainer, filepath)
 
     def _carried_over(self, trainer: pl.Trainer, state: dict[str, Any]) -> dict[str, Any]:
-        """What changes in the state of an earlier run, so that it holds for this one and its folder."""
+        """Return the entries of an earlier run's state that must change for this run and its folder."""
         kept = self._kept_scores(state, str(trainer.ckpt_path)) if trainer.is_global_zero else {}
         kept = trainer.strategy.broadcast(kept)
         best = (max if self.mode == "max" else min)(kept, key=kept.__getitem__, default="")
@@ -120,7 +120,7 @@ class BestCheckpoint(ModelCheckpoint):
         }
 
     def _kept_scores(self, state: dict[str, Any], resumed: str) -> Scores:
-        """Of the checkpoints among the best that this run can use; none if the best one is lost."""
+        """Return the scores of the best checkpoints that this run can use; empty if the best one is lost."""
         old, score = state["best_model_path"], state["best_model_score"]
         beside = [os.path.join(os.path.dirname(resumed), name) for name in (os.path.basename(old), self.best_name)]
         places = (old, *beside, resumed)
@@ -142,15 +142,15 @@ class BestCheckpoint(ModelCheckpoint):
 
 
 def _step_of(path: str) -> int | None:
-    """The step at which a checkpoint was saved; None if there is no checkpoint."""
+    """Return the step at which a checkpoint was saved; None if the file is not a checkpoint."""
     try:
         return torch.load(path, weights_only=True, mmap=True, map_location="cpu")["global_step"]
-    except Exception:  # torch raises many kinds for a file that is none
+    except Exception:  # torch raises many kinds of error for a file that is not a checkpoint
         return None
 
 
 def _copy(source: str, target: str) -> None:
-    """The old target is whole until the new one is."""
+    """Copy a file so that the target is complete at every moment."""
     if Path(target).exists() and os.path.samefile(source, target):
         return
     os.makedirs(os.path.dirname(target), exist_ok=True)

@@ -1,4 +1,4 @@
-"""Callbacks that make a run survive an interruption."""
+"""Callbacks that let a run survive an interruption."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 
 class LastCheckpoint(ModelCheckpoint):
-    """Keeps `last.ckpt`: the state after the latest epoch, or at the moment of SIGTERM or Ctrl-C.
+    """Keep `last.ckpt`: the state after the latest epoch, or at the moment of SIGTERM or Ctrl-C.
 
     Args:
-        dirpath: folder of the file; None for the logger's.
+        dirpath: folder of the file; None uses the logger's folder.
     """
 
     def __init__(self, dirpath: str | None = None) -> None:
@@ -25,21 +25,21 @@ class LastCheckpoint(ModelCheckpoint):
         )
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        # an error may have hit one process alone, and saving would wait for the others for ever
+        # another error may have occurred on one process only, and saving would wait for the others forever
         if isinstance(exception, (SIGTERMException, KeyboardInterrupt)):
             super().on_exception(trainer, pl_module, exception)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Nothing of an earlier run's matters to this one."""
+        """Ignore the state of an earlier run, which does not matter here."""
 
 
 class Reseed(Callback):
-    """Makes dropout and the like a function of (seed, process, step), so that there is no generator state to restore.
+    """Make dropout and similar layers a function of (seed, process, step), so that no generator state is restored.
 
-    Augmentation is that already by itself.
+    Augmentation does not need this callback, because its noise does not come from a generator.
 
     Args:
-        seed: of the run, not negative.
+        seed: seed of the run, not negative.
     """
 
     def __init__(self, seed: int) -> None:
@@ -48,6 +48,6 @@ class Reseed(Callback):
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        # counted in batches: under gradient accumulation several of them share a global_step
+        # count batches, because several batches share one global_step under gradient accumulation
         key = [self.seed, trainer.global_rank, trainer.current_epoch, batch_idx]
         torch.manual_seed(int(np.random.SeedSequence(key).generate_state(1)[0]))

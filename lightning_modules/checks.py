@@ -1,4 +1,4 @@
-"""Do data, augmentation and network fit together? Said in one sentence before training begins."""
+"""Check before training that data, augmentation and network fit together; raise a one-sentence error if not."""
 
 from __future__ import annotations
 
@@ -21,40 +21,40 @@ from lightning_modules.backbones import frozen
 from lightning_modules.errors import UserError
 
 _NO_EFFECT: dict[type[Callback], str] = {
-    StochasticWeightAveraging: "its average comes after the last checkpoint, so that the test never sees it; use "
+    StochasticWeightAveraging: "it averages after the last checkpoint, so its average is never tested; use "
     "pytorch_lightning.callbacks.EMAWeightAveraging, whose average is validated, saved and tested",
-    LearningRateFinder: "the optimizer does not read what it sets; compare learning rates by sweep=learning_rate",
-    BaseFinetuning: "the last layer belongs to the backbone, so that nothing would be left to train; train all of it "
+    LearningRateFinder: "the optimizer ignores the rate it finds; compare learning rates with sweep=learning_rate",
+    BaseFinetuning: "the last layer is part of the backbone, so nothing would remain to train; train the whole network "
     "with a small optimizer.lr, as experiment=finetune does",
-    ModelPruning: "it does not take weights in channels_last order; prune the trained network by torch.nn.utils.prune",
+    ModelPruning: "it does not support channels_last weights; prune the trained network with torch.nn.utils.prune",
 }
-"""Callbacks of Lightning that would run here and not do what they say."""
+"""Lightning callbacks that would run here without doing what they promise."""
 
 
 def check_callbacks(callbacks: Iterable[Callback], continuing: bool) -> None:
-    """Raises UserError for a callback that would not do what it says; `continuing` from a checkpoint."""
+    """Raise UserError for a callback that would not do what it promises; `continuing` is true on resumption."""
     for callback in callbacks:
         for kind, reason in _NO_EFFECT.items():
             if isinstance(callback, kind):
                 raise UserError(f"{type(callback).__name__} does not work in this trainer: {reason}.")
         if continuing and isinstance(callback, BatchSizeFinder):
             raise UserError(
-                "BatchSizeFinder forgets the checkpoint to continue from: leave it out and set data.batch_size to what "
-                "it found."
+                "BatchSizeFinder drops the checkpoint to continue from: leave it out and set data.batch_size to the "
+                "value it found."
             )
 
 
 def check_classes(of_model: int, of_data: int) -> None:
-    """Raises UserError if the numbers of classes differ."""
+    """Raise UserError if model and data differ in the number of classes."""
     if of_data != of_model:
         raise UserError(f"num_classes={of_model} of the model does not match the data, which has {of_data}.")
 
 
 def check_images(name: str, apply: Callable[[Batch], Batch], batch: Batch, input_size: tuple[int, int]) -> Tensor:
-    """The images that a part of the model makes of some of the data.
+    """Apply a part of the model to some images of the data and return its output.
 
     Raises:
-        UserError: it refuses them, or does not deliver the model's input size.
+        UserError: if that part rejects the images, or its output does not have the model's input size.
     """
     try:
         images = dense(apply(batch).image)
@@ -70,24 +70,24 @@ def check_images(name: str, apply: Callable[[Batch], Batch], batch: Batch, input
 
 
 def check_backbone(backbone: nn.Module, images: Tensor, num_classes: int) -> None:
-    """Raises UserError if the network does not take such images, or does not give a logit for each class."""
+    """Raise UserError if the network rejects such images, or does not return one logit per class."""
     name = type(backbone).__name__
     try:
-        with frozen(backbone):  # nothing of the network changes
+        with frozen(backbone):  # the check must not change the network
             shape = tuple(backbone(images).shape)
     except (AssertionError, RuntimeError, TypeError, ValueError) as error:
         raise UserError(f"{name} does not take images of shape {tuple(images.shape)}: {error}") from error
     if shape != (len(images), num_classes):
         raise UserError(
-            f"{name} gives {shape} for {len(images)} images; it must give one logit for each of the "
+            f"{name} returns {shape} for {len(images)} images; it must return one logit for each of the "
             f"{num_classes} classes."
         )
 
 
 def check_single_image(backbone: nn.Module, image: Tensor) -> None:
-    """Raises UserError if the network cannot be trained on one image at a time, as batch norm after pooling."""
+    """Raise UserError if the network cannot train on a single image, as with batch norm after pooling."""
     try:
-        copy.deepcopy(backbone).train()(image)  # a copy, for training changes the statistics
+        copy.deepcopy(backbone).train()(image)  # a copy, because training mode changes the statistics
     except ValueError as error:
         raise UserError(
             f"{type(backbone).__name__} cannot be trained on batches of one image ({error}): set data.batch_size to at "

@@ -1,4 +1,4 @@
-"""ImageClassifier: augmentation or preprocessing, then a backbone, as one module."""
+"""ImageClassifier: augmentation or preprocessing followed by a backbone, as one module."""
 
 from __future__ import annotations
 
@@ -28,25 +28,26 @@ from lightning_modules.image_sets import IGNORED
 from lightning_modules.schedules import INTERVALS, scheduled, without_leftovers
 
 TOP5_FROM = 20
-"""Top-5 accuracy is reported from this number of classes on; with fewer it says little."""
+"""Smallest number of classes for which top-5 accuracy is reported; with fewer classes it says little."""
 
 
 class ImageClassifier(pl.LightningModule):
-    """Classifies uint8 images, which it augments in training and preprocesses otherwise.
+    """Classify uint8 images; augment them in training and preprocess them otherwise.
 
     Args:
-        backbone: (B, C, H, W) float -> (B, num_classes) logits.
-        augment: a pipeline, or its layers; ends with what the backbone expects, so it contains Normalize.
-        preprocess: the same for evaluation.
-        num_classes: as many as the data has.
-        input_size: (height, width) or one number for both, in pixels: what augment and preprocess must deliver.
+        backbone: network, (B, C, H, W) float -> (B, num_classes) logits.
+        augment: a pipeline or a list of layers. Its output must be what the backbone expects, so it must include
+            Normalize.
+        preprocess: the counterpart of `augment` for evaluation.
+        num_classes: number of classes in the data.
+        input_size: (height, width) in pixels, or one number for both, that augment and preprocess must deliver.
         label_smoothing: share of the label that is spread over all classes, in [0, 1].
-        optimizer: makes one from parameters; AdamW with a learning rate of 1e-3 if None.
-        scheduler: makes one of torch or timm from the optimizer; see `lightning_modules.schedules.scheduled`. None
-            keeps the learning rate constant.
-        scheduler_interval: what the scheduler counts: "step", of the optimizer, or "epoch".
+        optimizer: function that builds an optimizer from parameters; None means AdamW with a learning rate of 1e-3.
+        scheduler: function that builds a torch or timm schedule from the optimizer; see
+            `lightning_modules.schedules.scheduled`. None keeps the learning rate constant.
+        scheduler_interval: unit that the scheduler counts: "step" (of the optimizer) or "epoch".
         decay_all: apply the optimizer's weight decay to biases and norms too.
-        seed: of the pipeline, where `augment` is a list.
+        seed: seed of the pipeline if `augment` is a list.
     """
 
     def __init__(
@@ -68,8 +69,8 @@ class ImageClassifier(pl.LightningModule):
             raise UserError(f"ImageClassifier: scheduler_interval={scheduler_interval!r} must be 'step' or 'epoch'.")
         if not 0 <= label_smoothing <= 1:
             raise UserError(f"ImageClassifier: label_smoothing={label_smoothing} must lie within [0, 1].")
-        self.save_hyperparameters("num_classes", "label_smoothing", "decay_all")  # primitives: they are in checkpoints
-        self.backbone = backbone.to(memory_format=torch.channels_last)  # the order in which the images come
+        self.save_hyperparameters("num_classes", "label_smoothing", "decay_all")  # checkpoints hold plain values only
+        self.backbone = backbone.to(memory_format=torch.channels_last)  # the memory format of the images
         self.augment = augment if isinstance(augment, A.Pipeline) else A.Pipeline(*augment, seed=seed)
         self.preprocess = preprocess
         self.num_classes = num_classes
@@ -85,35 +86,35 @@ class ImageClassifier(pl.LightningModule):
         )
 
     def forward(self, images: Tensor | A.PackedImages | A.Batch) -> Tensor:
-        """uint8 images of any size, (B, C, H, W) or packed -> logits (B, num_classes)."""
+        """Map uint8 images of any size, (B, C, H, W) or packed, to logits (B, num_classes)."""
         batch = images if isinstance(images, A.Batch) else A.Batch(images)
         return self._logits(self.augmented(batch) if self.training else self.preprocessed(batch))
 
-    if TYPE_CHECKING:  # to torch, a call of a module gives anything
+    if TYPE_CHECKING:  # torch declares no type for calls of modules
 
         def __call__(self, images: Tensor | A.PackedImages | A.Batch) -> Tensor: ...
 
     def augmented(self, batch: A.Batch, noise: Tensor | None = None) -> A.Batch:
-        """What the backbone sees of a batch in this epoch, or with given noise (B, draws).
+        """Return the augmented batch that the backbone sees in this epoch, or with the given noise (B, draws).
 
-        Labels become (B, num_classes) if images are mixed.
+        If the pipeline mixes images, labels become (B, num_classes).
         """
         if self.mixes and batch.label is not None and not batch.label.is_floating_point():
             batch = batch.replace(label=F.one_hot(batch.label, self.num_classes).float())
         return self.augment(batch, noise, epoch=self.current_epoch)
 
     def preprocessed(self, batch: A.Batch) -> A.Batch:
-        """What the backbone sees of a batch in evaluation."""
+        """Return the batch that the backbone sees in evaluation."""
         return self.preprocess(batch)
 
     def _logits(self, batch: A.Batch) -> Tensor:
         image = dense(batch.image)
         if not torch.is_autocast_enabled(image.device.type):
-            image = image.to(self.dtype)  # of the weights, for precision="bf16-true"
+            image = image.to(self.dtype)  # the dtype of the weights, for precision="bf16-true"
         return self.backbone(image)
 
     def training_step(self, batch: A.Batch) -> dict[str, Tensor]:
-        """The loss, and for callbacks each sample's (B,) without a gradient."""
+        """Return the loss, and for callbacks the detached loss of each sample (B,)."""
         batch = self.augmented(batch)
         smoothing = self.label_smoothing
         losses = F.cross_entropy(
@@ -130,9 +131,9 @@ class ImageClassifier(pl.LightningModule):
         return self._evaluate(batch, "test")
 
     def _evaluate(self, batch: A.Batch, split: str) -> dict[str, Tensor]:
-        """For callbacks each sample's loss (B,).
+        """Update the metrics, and return the loss of each sample (B,) for callbacks.
 
-        Metrics are synchronised once, at the end of the epoch: an exact count on any number of processes.
+        Metrics are synchronised once, at the end of the epoch, so counts are exact for any number of processes.
         """
         logits, label = self._logits(self.preprocessed(batch)).float(), known(batch.label)
         loss = F.cross_entropy(logits, label, ignore_index=IGNORED, reduction="none")
@@ -154,10 +155,10 @@ class ImageClassifier(pl.LightningModule):
             data.resume()
 
     def _check(self, data: ImageDataModule) -> None:
-        """Sends a few training images through the model, to say in one sentence what does not fit."""
+        """Run a few training images through the model, and raise a one-sentence error if something does not fit."""
         check_classes(self.num_classes, data.num_classes)
         batch = data.example()
-        with torch.no_grad(), torch.compiler.set_stance("force_eager"):  # not worth a compilation
+        with torch.no_grad(), torch.compiler.set_stance("force_eager"):  # one call does not justify a compilation
             self.augment.train()
             check_images("augment", self.augmented, batch, self.input_size)
             images = check_images("preprocess", self.preprocessed, batch, self.input_size)
@@ -167,24 +168,24 @@ class ImageClassifier(pl.LightningModule):
                 check_single_image(self.backbone, images[:1].to(self.dtype))
 
     def on_fit_start(self) -> None:
-        data = data_of(self.trainer)
-        if self.planned_batch is not None and known(data).batch_size != self.planned_batch:  # found by BatchSizeFinder
-            self.trainer.strategy.setup_optimizers(self.trainer)  # for a schedule of the new length
+        planned = self.planned_batch
+        if planned is not None and known(data_of(self.trainer)).batch_size != planned:  # changed by BatchSizeFinder
+            self.trainer.strategy.setup_optimizers(self.trainer)  # the schedule gets a new length
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         check_weights(self.trainer, self.backbone)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         if "current_model_state" in checkpoint and self.trainer.state.fn != TrainerFn.FITTING:
-            # WeightAveraging would test the weights that it has averaged; the average is what was validated
+            # WeightAveraging would test the raw weights, but the averaged weights are the validated ones
             checkpoint["current_model_state"] = checkpoint["state_dict"]
         saved, own = ({n: tuple(v.shape) for n, v in d.items()} for d in (checkpoint["state_dict"], self.state_dict()))
         differing = sorted(name for name in saved.keys() | own.keys() if saved.get(name) != own.get(name))
         if differing:
             name = differing[0]
             raise UserError(
-                f"the checkpoint is of another model: {len(differing)} weights differ, such as {name} "
-                f"({saved.get(name)} there, {own.get(name)} here); give the settings it was trained with."
+                f"the checkpoint belongs to another model: {len(differing)} weights differ, such as {name} "
+                f"({saved.get(name)} there, {own.get(name)} here); use the settings it was trained with."
             )
 
     def configure_optimizers(self) -> Any:
@@ -195,10 +196,10 @@ class ImageClassifier(pl.LightningModule):
                 return optimizer
             group = "scheduler"
             schedule = scheduled(self.make_scheduler, optimizer, self, self.scheduler_interval)
-        except (ValueError, TypeError, LookupError, AttributeError) as error:  # of their arguments, the user's
+        except (ValueError, TypeError, LookupError, AttributeError) as error:  # the user's arguments do not fit
             unknown = re.search(r"unexpected keyword argument '(\w+)'", str(error))
-            remedy = f"; leave it out by ~{group}.{unknown[1]}" if unknown else ""
-            raise UserError(f"the optimizer or its scheduler cannot be made: {error}{remedy}") from error
+            remedy = f"; remove it with ~{group}.{unknown[1]}" if unknown else ""
+            raise UserError(f"the optimizer or its scheduler cannot be created: {error}{remedy}") from error
         return {"optimizer": optimizer, "lr_scheduler": schedule}
 
     def lr_scheduler_step(self, scheduler: LRScheduler | TimmScheduler, metric: Any) -> None:
@@ -209,30 +210,29 @@ class ImageClassifier(pl.LightningModule):
                 scheduler.step(self.current_epoch + 1)
             else:
                 scheduler.step_update(self.trainer.global_step)
-        except ValueError as error:  # OneCycleLR after its end, in a run that was continued with more epochs
-            raise UserError(f"the schedule of the learning rate cannot go on: {error}") from error
+        except ValueError as error:  # OneCycleLR past its end, in a run resumed with more epochs
+            raise UserError(f"the learning rate schedule cannot continue: {error}") from error
 
     def _parameter_groups(self) -> list[dict[str, Any]]:
-        """All parameters, biases and norms without weight decay; the others take what the optimizer is set to."""
+        """Group the parameters: biases and norms get no weight decay, all others the optimizer's own."""
         if self.decay_all:
             return [{"params": [p for p in self.parameters() if p.requires_grad]}]
-        named: set[str] = getattr(
-            self.backbone, "no_weight_decay", set
-        )()  # by timm's networks: embeddings and the like
+        # named by timm's networks, for example embeddings
+        named: set[str] = getattr(self.backbone, "no_weight_decay", set)()
         exempt = {f"backbone.{name}" for name in named}
         groups = param_groups_weight_decay(self, weight_decay=1.0, no_weight_decay_list=exempt)
         return [group if group["weight_decay"] == 0 else {"params": group["params"]} for group in groups]
 
 
 class MeanLoss(MeanMetric):
-    """Mean of the losses of all samples; NaN if one of them is.
+    """Mean loss over all samples; NaN if any loss is NaN.
 
-    MeanMetric leaves out what is NaN, asks the device in every step whether something is, and with
-    nan_strategy="disable" ignores the weights.
+    MeanMetric leaves out NaN values and waits for the device in every step to find them; with nan_strategy="disable"
+    it ignores the weights.
     """
 
     def update(self, value: float | Tensor, weight: float | Tensor | None = None) -> None:
-        """Losses (B,), and their weight (B,): 0 for rows that only pad a batch, 1 for all if not given."""
+        """Add losses (B,) with weights (B,), by default 1; the weight is 0 for rows that only pad a batch."""
         losses = torch.as_tensor(value)
         weights = torch.ones_like(losses) if weight is None else torch.as_tensor(weight).expand_as(losses)
         self.mean_value += (losses * weights).sum()
@@ -240,9 +240,9 @@ class MeanLoss(MeanMetric):
 
 
 def _accuracies(split: str, num_classes: int) -> MetricCollection:
-    """Top-1, and top-5 where there are enough classes; rows labelled IGNORED do not count."""
+    """Return top-1 accuracy, and top-5 if there are enough classes; rows labelled IGNORED do not count."""
     tops = {f"{split}/acc": 1} | ({f"{split}/acc_top5": 5} if num_classes >= TOP5_FROM else {})
-    # arguments are checked once in the data module; here it would cost a transfer from the device in every step
+    # the data module checks the labels once; a check here would wait for the device in every step
     made: dict[str, Metric | MetricCollection] = {
         name: MulticlassAccuracy(num_classes, top_k=k, average="micro", ignore_index=IGNORED, validate_args=False)
         for name, k in tops.items()
@@ -251,10 +251,10 @@ def _accuracies(split: str, num_classes: int) -> MetricCollection:
 
 
 def model_of(module: pl.LightningModule) -> ImageClassifier:
-    """What a callback is given, which in this trainer is an ImageClassifier."""
+    """Return a callback's module, which in this trainer is an ImageClassifier."""
     return cast(ImageClassifier, module)
 
 
 def _pair(size: Sequence[int]) -> tuple[int, int]:
-    """(height, width)."""
+    """Return (height, width)."""
     return cast("tuple[int, int]", tuple(size))

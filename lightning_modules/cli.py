@@ -1,4 +1,4 @@
-"""The Lightning command line, an alternative to train.py: classes and arguments instead of Hydra's groups.
+"""The Lightning command line, an alternative to train.py that takes classes and arguments instead of Hydra groups.
 
 python -m lightning_modules.cli fit --config conf/cli/digits.yaml --trainer.max_epochs 5
 python -m lightning_modules.cli test --config conf/cli/digits.yaml --ckpt_path .../best.ckpt
@@ -15,7 +15,7 @@ from lightning_modules.errors import UserError, one_sentence
 
 
 class TrainerCLI(LightningCLI):
-    """LightningCLI with one seed for everything."""
+    """LightningCLI that uses one seed for everything."""
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.link_arguments("seed_everything", "model.seed", compute_fn=int)
@@ -32,19 +32,19 @@ class TrainerCLI(LightningCLI):
 
     def _require_weights(self, ckpt_path: str | None) -> None:
         if ckpt_path is None:
-            raise UserError(f"{self.subcommand} needs weights: give --ckpt_path=.../best.ckpt.")
+            raise UserError(f"{self.subcommand} needs weights: pass --ckpt_path=.../best.ckpt.")
         run.existing_checkpoint(ckpt_path)
 
 
 def main(args: ArgsType = None) -> TrainerCLI:
-    """Runs a subcommand (fit, validate or test) with arguments, those of the process if None."""
+    """Run a subcommand (fit, validate or test) with the given arguments, or with the command line's if None."""
     run.silence_harmless_warnings()
     return TrainerCLI(
         ImageClassifier,
         ImageDataModule,
         subclass_mode_data=True,
         seed_everything_default=0,
-        save_config_kwargs={"overwrite": True},  # a run may be started again in its folder
+        save_config_kwargs={"overwrite": True},  # a run may restart in its own folder
         args=args,
     )
 

@@ -1,4 +1,4 @@
-"""ImageDataModule: from a data set to batches of uint8 images on every process."""
+"""ImageDataModule: turns a data set into batches of uint8 images on every process."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 
 
 class ImageDataModule(pl.LightningDataModule, ABC):
-    """Sends `augment.Batch(image, label, index)`; augmentation and normalisation are the model's.
+    """Yield batches `augment.Batch(image, label, index)`; the model augments and normalises them.
 
-    image is (B, C, H, W) uint8 in channels_last order, or PackedImages where the images of a batch differ in size;
-    label (B,) int64, -100 in rows that only pad an evaluation batch; index (B,) int64, the sample's number in its
-    split, whatever the order and the number of processes.
+    `image` is (B, C, H, W) uint8 in channels_last order, or PackedImages if the images of a batch differ in size.
+    `label` is (B,) int64, with -100 in rows that only pad an evaluation batch. `index` is (B,) int64, the sample's
+    number in its split; it does not depend on the order or on the number of processes.
 
     Args:
         batch_size: images per step on each process.
-        num_workers: processes that decode images; 0 decodes in the main one, best for images in memory.
-        seed: of the order, and of the splits where the data set has none of its own.
+        num_workers: processes that decode images; 0 decodes in the main process, which is best for images in memory.
+        seed: seed of the order, and of the splits if the data set does not define them.
     """
 
     def __init__(self, batch_size: int = 64, num_workers: int = 0, seed: int = 0) -> None:
@@ -46,7 +46,7 @@ class ImageDataModule(pl.LightningDataModule, ABC):
 
     @abstractmethod
     def load(self) -> Splits:
-        """Reads the data set, or where its files are. Called once on each process."""
+        """Read the data set, or find its files; called once on each process."""
 
     @cached_property
     def splits(self) -> Splits:
@@ -65,7 +65,7 @@ class ImageDataModule(pl.LightningDataModule, ABC):
         return self.splits.train.channels
 
     def example(self, count: int = 16) -> Batch:
-        """Up to `count` training images spread over the data set, to try a model on."""
+        """Return up to `count` training images, spread over the data set, to try a model on."""
         size = len(self.splits.train)
         return self.splits.train.__getitems__(list(range(0, size, -(-size // count))))
 
@@ -82,14 +82,14 @@ class ImageDataModule(pl.LightningDataModule, ABC):
         return self._loader(self.splits.test, train=False)
 
     def hold_out(self, share: float) -> None:
-        """Keeps a share of the training samples, in (0, 1), from training until `fold_back_epoch`."""
+        """Exclude a share of the training samples, in (0, 1), from training until `fold_back_epoch`."""
         part, rest = split(self.splits.train.labels, (share,), self.seed)
         if min(len(part), len(rest)) == 0:
             raise UserError(f"share={share} of {len(part) + len(rest)} training images leaves none on one side.")
         self.held_out = part.tolist()
 
     def held_out_dataloader(self, batch_size: int, done: int) -> DataLoader:
-        """Batches of what is held out, without end; this process's part of `batch_size`. Leaves `done` samples out."""
+        """Return endless batches of held-out samples, this process's part of `batch_size`; skip `done` samples."""
         if batch_size % self._world:
             raise UserError(f"batch_size={batch_size} must be divisible by the number of processes, {self._world}.")
         batches = EndlessBatches(self.held_out, batch_size, self.seed, self._world, self._rank, done)
@@ -111,8 +111,8 @@ class ImageDataModule(pl.LightningDataModule, ABC):
             current=(lambda: known(self.trainer).current_epoch) if train and self.trainer else None,
         )
         if len(sampler) == 0:
-            raise UserError(f"{len(images)} images are too few for {self._world} processes: give fewer devices.")
-        # a smaller last batch would weigh its images more; but a data set of less than one batch is that batch
+            raise UserError(f"{len(images)} images are too few for {self._world} processes: use fewer devices.")
+        # drop a smaller last batch, whose images would weigh more, unless it is the only batch of the data set
         drop_last = train and len(sampler) >= self.batch_size
         return self._dataloader(images, sampler=sampler, batch_size=self.batch_size, drop_last=drop_last)
 
@@ -142,15 +142,15 @@ class ImageDataModule(pl.LightningDataModule, ABC):
         self._interrupted = _Place(samples=state_dict["samples_done"])
 
     def resume(self) -> None:
-        """Goes on with an interrupted epoch at its next sample, also with other batches; called when training begins.
+        """Continue an interrupted epoch at its next sample, even if the batch size changed; called at training start.
 
-        The trainer counts in batches, but the batch size or the number of processes may be another now. The epoch's
-        last batches keep their numbers, and those done already are as many as are missing before them. What does not
-        fill a batch at the end is left out, as in every epoch; only if there is no other batch, it is one.
+        The trainer counts batches, but the batch size or the number of processes may have changed since. The remaining
+        batches therefore take the last batch numbers of the epoch, and all earlier numbers count as done. An incomplete
+        batch at the end is dropped, as in every epoch, unless it is the only batch left.
         """
         trainer, place = known(self.trainer), self._interrupted
         loop = trainer.fit_loop
-        if not loop.restarting or place.samples is None:  # at an epoch's beginning, or a checkpoint without samples
+        if not loop.restarting or place.samples is None:  # start of an epoch, or no sample count saved
             self._interrupted = _Place()
             return
         progress, loader = loop.epoch_loop.batch_progress, known(trainer.train_dataloader)
@@ -164,7 +164,7 @@ class ImageDataModule(pl.LightningDataModule, ABC):
         self._interrupted = _Place(trainer.current_epoch, batches, place.samples)
 
     def _samples_done(self) -> int:
-        """How many samples of this epoch all processes have trained on: more than 0 after an interruption."""
+        """Return how many samples of this epoch all processes have trained on; positive after an interruption."""
         if self.trainer is None:
             return 0
         place, batches = self._interrupted, _current(self.trainer).processed
@@ -174,19 +174,19 @@ class ImageDataModule(pl.LightningDataModule, ABC):
 
 
 def data_of(trainer: pl.Trainer) -> ImageDataModule | None:
-    """The data that a trainer was given, if it is an ImageDataModule."""
-    data = getattr(trainer, "datamodule", None)  # Lightning does not declare it
+    """Return the data module of a trainer if it is an ImageDataModule, else None."""
+    data = getattr(trainer, "datamodule", None)  # Lightning sets it without declaring it
     return data if isinstance(data, ImageDataModule) else None
 
 
 def _current(trainer: pl.Trainer) -> _ProcessedTracker:
-    """How many batches of the epoch are done; Lightning declares it as a base of what it is."""
+    """Return the batch counts of this epoch; Lightning declares them with a base class."""
     return cast("_ProcessedTracker", trainer.fit_loop.epoch_loop.batch_progress.current)
 
 
 @dataclass(frozen=True)
 class _Place:
-    """Where an epoch was interrupted: after how many batches, as counted now, and samples of all processes."""
+    """The point where an epoch was interrupted: the batches, in today's size, and the samples of all processes."""
 
     epoch: int | None = None
     batches: int = 0
@@ -194,26 +194,26 @@ class _Place:
 
 
 class LateLoader(DataLoader[Batch]):
-    """Asks its sampler for the order when the first batch is fetched, not when the iterator is made.
+    """A data loader that asks its sampler for the order when the first batch is fetched, not when it is iterated.
 
-    Lightning makes the first iterator before it has restored how far a resumed run had come, and workers would at
-    once begin with the wrong epoch.
+    Lightning creates the first iterator before it restores the progress of a resumed run, so the workers would start
+    with the wrong epoch.
 
     Args:
-        device: where to send batches, each while the one before it is trained on.
+        device: device that receives the batches; each batch is sent while the model trains on the previous one.
     """
 
     def __init__(self, *args: Any, device: torch.device | str, **kwargs: Any) -> None:
         self.device = device
         super().__init__(*args, **kwargs)
 
-    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]  # torch declares a class of its own
-        if isinstance(self.sampler, ShardSampler):  # what is left of an interrupted epoch may be less than one batch
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]  # torch declares its own iterator class
+        if isinstance(self.sampler, ShardSampler):  # an interrupted epoch may have less than a batch left
             batches = cast(BatchSampler, self.batch_sampler)
             batches.drop_last = self.drop_last and self.sampler.left() >= known(self.batch_size)
         yield from prefetched(super().__iter__(), self.device)
 
 
 def _as_it_is(batch: Batch) -> Batch:
-    """The data set has put the batch together already."""
+    """Return the batch unchanged, because the data set has already collated it."""
     return batch

@@ -13,7 +13,7 @@ class DigitsData(ImageDataModule):
     """1,797 grey images of 8x8 pixels in ten classes (the test set of Alpaydin and Kaynak's 1998 UCI collection).
 
     Args:
-        val_share, test_share: of the images, in (0, 1).
+        val_share, test_share: shares of the images, in (0, 1).
         batch_size, num_workers, seed: see ImageDataModule.
     """
 
@@ -30,7 +30,7 @@ class DigitsData(ImageDataModule):
 
     def load(self) -> Splits:
         digits = load_digits()
-        pixels = torch.from_numpy(digits.images * (255 / 16)).round().to(torch.uint8)  # they hold 0 to 16
+        pixels = torch.from_numpy(digits.images * (255 / 16)).round().to(torch.uint8)  # values range from 0 to 16
         everything = TensorImages(pixels[..., None], torch.from_numpy(digits.target), list("0123456789"))
         val, test, train = split(everything.labels, self.shares, self.seed)
         return Splits(everything.part(train), everything.part(val), everything.part(test))

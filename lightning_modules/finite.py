@@ -1,4 +1,4 @@
-"""Ends a run whose loss is NaN or infinite, before it does harm."""
+"""Stops a run whose loss is NaN or infinite before it overwrites good checkpoints."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ import augment as A
 from lightning_modules.errors import UserError
 
 SHOWN = 8
-"""Samples that the message names."""
+"""Maximum number of samples that the message lists."""
 
 
 class NonFiniteError(UserError):
-    """Raised on all processes of a run at once."""
+    """An error that all processes of a run raise together."""
 
 
 class _Batch(NamedTuple):
-    """A batch that has not been looked at yet."""
+    """A batch that has not been checked yet."""
 
     place: str
     numbers: Tensor
-    """(B,) of the samples."""
+    """Sample numbers, (B,)."""
     bad: Tensor
-    """(B,) bool, whose loss is not finite."""
+    """True for samples whose loss is not finite, (B,) bool."""
 
 
 class StopAtNonFinite(Callback):
-    """Ends the run at the first batch with a loss that is NaN or infinite, naming epoch, step and samples.
+    """Stop the run at the first batch with a NaN or infinite loss, and name the epoch, step and samples.
 
-    Whether a loss is finite is computed on its device. The answer is read there every few batches only, for the
-    computer would wait for the device; in any case before a checkpoint is saved and at the end of an epoch. All
-    processes of a distributed run end together.
+    The check runs on the device of the loss. The callback reads the result only every few batches, because reading
+    makes the host wait for the device; it always reads before a checkpoint is saved and at the end of an epoch. All
+    processes of a distributed run stop together.
 
     Args:
-        every: batches of training from one look to the next; None is 1 on a CPU, trainer.log_every_n_steps elsewhere.
+        every: training batches between two checks; None means 1 on a CPU and trainer.log_every_n_steps elsewhere.
     """
 
     def __init__(self, every: int | None = None) -> None:
@@ -88,7 +88,7 @@ class StopAtNonFinite(Callback):
         self.look(trainer)
 
     def look(self, trainer: pl.Trainer) -> None:
-        """Waits for what has been computed; to be called on all processes after the same batches."""
+        """Check all pending batches, waiting for the device; every process must call this after the same batches."""
         batches, self.batches = self.batches, []
         if not batches:
             return
@@ -96,8 +96,8 @@ class StopAtNonFinite(Callback):
         if trainer.strategy.reduce_boolean_decision(found, all=False):
             place, samples = _first(trainer, batches)
             raise NonFiniteError(
-                f"the loss is NaN or infinite in {place}, of {_listed(samples)}: the run ends here and its checkpoints "
-                "keep earlier weights; look at these samples, lower optimizer.lr or set trainer.gradient_clip_val=1."
+                f"the loss is NaN or infinite in {place}, for {_listed(samples)}: the run stops and its checkpoints "
+                "keep earlier weights; check these samples, lower optimizer.lr or set trainer.gradient_clip_val=1."
             )
 
     def _add(self, place: str, outputs: Any, batch: A.Batch) -> None:
@@ -112,19 +112,19 @@ def _log_every(trainer: pl.Trainer) -> int:
 
 
 def check_weights(trainer: pl.Trainer, module: nn.Module) -> None:
-    """Refuses to save weights that are NaN or infinite, and buffers that are NaN. Waits for the device."""
+    """Raise NonFiniteError if any weight is NaN or infinite, or any buffer is NaN; waits for the device."""
     device = trainer.strategy.root_device
     finite = [parameter.detach().isfinite().all().to(device) for parameter in module.parameters()]
     finite += [~buffer.isnan().any().to(device) for buffer in module.buffers() if buffer.is_floating_point()]
     if not trainer.strategy.reduce_boolean_decision(bool(torch.stack(finite).all())):
         raise NonFiniteError(
             f"weights are NaN or infinite in epoch {trainer.current_epoch}, after {trainer.global_step} steps: the run "
-            "ends here and its checkpoints keep earlier weights; lower optimizer.lr or set trainer.gradient_clip_val=1."
+            "stops and its checkpoints keep earlier weights; lower optimizer.lr or set trainer.gradient_clip_val=1."
         )
 
 
 def _first(trainer: pl.Trainer, batches: list[_Batch]) -> tuple[str, list[int]]:
-    """The first batch with a loss that is not finite, and the numbers of its samples, of all processes."""
+    """Return the place of the first batch with a non-finite loss, and its bad samples on all processes."""
     numbers = [number for number, batch in enumerate(batches) if batch.bad.any()]
     device = trainer.strategy.root_device
     mine = torch.tensor(numbers[0] if numbers else len(batches), device=device)

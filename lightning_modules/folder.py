@@ -20,20 +20,20 @@ from lightning_modules.image_sets import FileImages, Splits, split
 from lightning_modules.split_folders import beside, split_folders
 
 Classes = dict[str, dict[str, Path]]
-"""Name of a class -> real path of each of its files -> where it was found."""
+"""Class name -> real path of each file -> path where the file was found."""
 
 
 class FolderData(ImageDataModule):
-    """root/train/cat/1.jpg, root/val/cat/2.jpg, root/test/cat/3.jpg; or root/cat/1.jpg, split here.
+    """Image files in folders: root/train/cat/1.jpg, root/val/..., root/test/...; or root/cat/1.jpg, split here.
 
-    Where root has a folder `train`, a missing `val` or `test` is split off it; otherwise both are split off
-    everything. docs/files.md says what the splits may be called, which files are read and how.
+    If root has a folder `train`, a missing `val` or `test` is split off from it; otherwise both are split off from all
+    images. docs/files.md lists the accepted names of splits, the files that are read, and how they are read.
 
     Args:
         root: the folder.
-        channels: 1 to read the images as grey, 3 as colour.
-        val_share, test_share: what to split off, in (0, 1); used where there is no such folder.
-        background: the colour that transparent images are laid on: a name, "#rrggbb", or three numbers to 255.
+        channels: 1 reads the images as grey, 3 as colour.
+        val_share, test_share: shares to split off, in (0, 1); used if there is no such folder.
+        background: colour behind transparent images: a name, "#rrggbb", or three numbers up to 255.
         batch_size, num_workers, seed: see ImageDataModule.
     """
 
@@ -58,7 +58,7 @@ class FolderData(ImageDataModule):
         except ValueError as error:
             raise UserError(f"FolderData: {error}") from error
         if not self.root.is_dir():
-            raise UserError(f"FolderData: root={str(root)!r} is not a folder; give one that holds a folder per class.")
+            raise UserError(f"FolderData: root={str(root)!r} is not a folder; give one with one folder per class.")
 
     def load(self) -> Splits:
         left_out: Counter[str] = Counter()
@@ -81,7 +81,7 @@ class FolderData(ImageDataModule):
         return Splits(parts["train"], parts["val"], parts["test"])
 
     def _classes(self, folder: Path, left_out: Counter[str]) -> Classes:
-        """The images below each folder of a split, and what else is there."""
+        """Find the images below each folder of a split, and count the entries that are left out."""
         real, classes, owner = os.path.realpath(folder), Classes(), dict[str, Path]()
         for entry in visible(folder):
             if not is_folder(entry):
@@ -93,14 +93,14 @@ class FolderData(ImageDataModule):
                 found = images_below(place, other)
                 if not found:
                     only = f" that can be read, only {listed(other)}" if other else ""
-                    raise UserError(f"FolderData: {shown(place)} holds no images{only}; remove the folder or add some.")
+                    raise UserError(f"FolderData: {shown(place)} holds no images{only}; remove it or add images.")
                 for path in sorted(found.keys() & owner.keys()):
                     raise UserError(
-                        f"FolderData: {shown(found[path])} is the file that {shown(owner[path])} is, so it would have "
-                        "two labels; remove one of the links."
+                        f"FolderData: {shown(found[path])} and {shown(owner[path])} are the same file, so it would "
+                        "have two labels; remove one of the links."
                     )
                 owner |= found
-                # file systems spell an accented letter in one of two ways; it is the same name
+                # file systems encode accented letters in one of two ways, so normalise the name
                 classes.setdefault(unicodedata.normalize("NFC", entry.name), {}).update(found)
                 left_out += other
         if not classes:
@@ -108,12 +108,12 @@ class FolderData(ImageDataModule):
         return classes
 
     def _labelled(self, found: Classes, classes: list[str], folder: Path | None) -> FileImages:
-        """A split whose labels are the places of its classes in `classes`."""
+        """Build a split whose labels are the positions of its classes in `classes`."""
         unknown = sorted(set(found) - set(classes))
         if unknown:
             raise UserError(
-                f"FolderData: {shown((folder or self.root) / unknown[0])} is a class that the training images do not "
-                "have."
+                f"FolderData: {shown((folder or self.root) / unknown[0])} is a class without training images; remove "
+                "it or add some."
             )
         paths = [path for name in sorted(found) for path in found[name].values()]
         counts = torch.tensor([len(found[name]) for name in sorted(found)])
@@ -121,15 +121,15 @@ class FolderData(ImageDataModule):
         return FileImages(paths, labels, classes, self.image_channels, self.background)
 
     def _tell(self, folders: dict[str, Path], left_out: Counter[str], files: dict[str, Classes]) -> None:
-        """One warning of all that lies there and is not used, or is used twice."""
-        told = [f"not used are {listed(left_out)}"] if left_out else []
+        """Warn once about all files and folders that are not used, or are used twice."""
+        told = [f"ignored {listed(left_out)}"] if left_out else []
         others = beside(self.root, folders) if folders else []
         if others:
-            told.append(f"not used, as no split is called so, are the folders {', '.join(map(shown, others))}")
+            told.append(f"ignored the folders {', '.join(map(shown, others))}, which are not names of splits")
         real = {name: {path for found in classes.values() for path in found} for name, classes in files.items()}
         for name in self.shares:
             both = len(real["train"] & real.get(name, set()))
             if both:
-                told.append(f"{both} files of {name} are training images too, by links")
+                told.append(f"{both} files of {name} are also training images, through links")
         if told:
             rank_zero_warn(f"FolderData: {shown(self.root)}: {'; '.join(told)}.")

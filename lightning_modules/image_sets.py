@@ -1,4 +1,4 @@
-"""Labelled images, fetched a whole batch at a time."""
+"""Labelled images, fetched one batch at a time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from augment.tools.errors import ToolError
 from lightning_modules.errors import UserError
 
 IGNORED = -100
-"""The label of a row that does not count; losses and metrics get it as `ignore_index`."""
+"""Label of a padding row; losses and metrics receive it as `ignore_index`."""
 
 
 class ImageSet(Dataset[Batch], ABC):
@@ -25,8 +25,8 @@ class ImageSet(Dataset[Batch], ABC):
 
     Attributes:
         labels: (N,) int64.
-        classes: their names.
-        channels: how many every image has.
+        classes: names of the classes.
+        channels: number of channels of every image.
     """
 
     def __init__(self, labels: Tensor, classes: Sequence[str], channels: int) -> None:
@@ -34,13 +34,13 @@ class ImageSet(Dataset[Batch], ABC):
 
     @abstractmethod
     def images(self, numbers: Sequence[int]) -> Tensor | PackedImages:
-        """The images with these numbers: (B, C, H, W) uint8, channels_last; or packed where their sizes differ."""
+        """Return the images with these numbers, (B, C, H, W) uint8 channels_last, or packed if their sizes differ."""
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def __getitems__(self, numbers: Sequence[int]) -> Batch:
-        """What a data loader asks for: one batch. A negative number ~n is sample n as padding, labelled IGNORED."""
+        """Return one batch for a data loader; a negative number ~n means sample n as padding, labelled IGNORED."""
         given = torch.as_tensor(numbers)
         index = torch.where(given < 0, ~given, given)
         label = self.labels[index].masked_fill(given < 0, IGNORED)
@@ -64,19 +64,19 @@ class TensorImages(ImageSet):
         return self.pixels[list(numbers)].permute(0, 3, 1, 2)
 
     def part(self, numbers: Tensor) -> TensorImages:
-        """The samples with these numbers, numbered anew."""
+        """Return the samples with these numbers, renumbered from 0."""
         return TensorImages(self.pixels[numbers], self.labels[numbers], self.classes)
 
 
 class FileImages(ImageSet):
-    """Image files, decoded when they are asked for.
+    """Image files, decoded on access.
 
     Args:
         paths: N files of any format that Pillow reads.
         labels: (N,) integers.
         classes: names of the classes.
-        channels: 1 for grey, 3 for colour; images of the other kind are converted.
-        background: what transparent images are laid on, see augment.tools.decoding.
+        channels: 1 for grey, 3 for colour; other images are converted.
+        background: colour behind transparent images, see augment.tools.decoding.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class FileImages(ImageSet):
         return torch.stack([image.permute(1, 2, 0) for image in decoded]).permute(0, 3, 1, 2)
 
     def part(self, numbers: Tensor) -> FileImages:
-        """The samples with these numbers, numbered anew."""
+        """Return the samples with these numbers, renumbered from 0."""
         paths = [self.paths[number] for number in numbers.tolist()]
         return FileImages(paths, self.labels[numbers], self.classes, self.channels, self.background)
 
@@ -114,23 +114,23 @@ class Splits(NamedTuple):
 
 
 def split(labels: Tensor, shares: Sequence[float], seed: int) -> list[Tensor]:
-    """Cuts a data set into random parts that hold the same share of every class.
+    """Split a data set into random parts that hold the same share of every class.
 
     Args:
         labels: (N,) integers.
-        shares: of each part but the last, which takes the rest; in [0, 1), together below 1.
-        seed: decides who goes where.
+        shares: share of each part except the last, which gets the rest; each in [0, 1), their sum below 1.
+        seed: seed of the assignment.
 
     Returns:
-        The samples' numbers of each part, sorted int64.
+        The sample numbers of each part, sorted int64.
     """
     if min(shares) < 0 or sum(shares) >= 1:
-        raise UserError(f"the shares {list(shares)} of the split must be at least 0 and together below 1.")
+        raise UserError(f"the shares {list(shares)} of the split must be at least 0 and sum to less than 1.")
     order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
-    order, rest, parts = order[labels[order].argsort(stable=True)], 1.0, []  # class by class, each at random
+    order, rest, parts = order[labels[order].argsort(stable=True)], 1.0, []  # grouped by class, in random order
     for share in shares:
         mark = torch.arange(len(order) + 1, dtype=torch.float64).mul(share / rest).floor()
-        taken = mark[1:] > mark[:-1]  # every tenth for a share of 0.1: all classes get theirs, to one sample
+        taken = mark[1:] > mark[:-1]  # every tenth for a share of 0.1: exact to one sample per class
         parts.append(order[taken])
         order, rest = order[~taken], rest - share
     return [part.sort().values for part in (*parts, order)]

@@ -1,4 +1,4 @@
-"""Logs that go on where a run goes on."""
+"""Logs that continue when a run is resumed."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ Row = dict[str, Any]
 
 
 class ContinueLogs(Callback):
-    """Where a run is resumed in its folder, leaves out of its logs what it is about to log once more.
+    """When a run is resumed in its folder, remove the log entries that it will log again.
 
-    These are the rows, and TensorBoard's points, from the checkpoint's step on; tests that were made stay. A run that
-    begins anew in a folder replaces the logs there. Knows the two loggers of conf/logger.
+    These are the rows, and the TensorBoard points, from the checkpoint's step on; test results stay. A run that starts
+    from scratch in a folder replaces the logs there. Supports the two loggers of conf/logger.
     """
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -42,7 +42,7 @@ class ContinueLogs(Callback):
 
 @rank_zero_only
 def begin_logs(trainer: pl.Trainer, step: int) -> None:
-    """Training goes on, and is logged, from this optimizer step; 0 if it begins."""
+    """Prepare all loggers for training that starts at this optimizer step; 0 for a new run."""
     for logger in trainer.loggers:
         if isinstance(logger, ContinuedCSVLogger):
             logger.experiment.begin(step)
@@ -52,9 +52,9 @@ def begin_logs(trainer: pl.Trainer, step: int) -> None:
 
 
 class ContinuedCSVLogger(CSVLogger):
-    """Appends to the metrics.csv of an earlier process, where Lightning's logger deletes it.
+    """A CSV logger that appends to the metrics.csv of an earlier process; Lightning's logger deletes that file.
 
-    New columns are added. A row replaces an earlier process's of the same step and columns.
+    New columns are added. A row replaces a row from an earlier process with the same step and columns.
     """
 
     @property
@@ -69,17 +69,17 @@ class ContinuedRows(ExperimentWriter):
     """The file of a ContinuedCSVLogger.
 
     Args:
-        log_dir: its folder.
+        log_dir: folder of the file.
     """
 
     def __init__(self, log_dir: str) -> None:
         super().__init__(log_dir)
         rows = self._read()
         self.earlier = {_key(row) for row in rows}
-        self._write(rows)  # an interrupted process may have left half a row
+        self._write(rows)  # an interrupted process may have left an incomplete row
 
     def begin(self, step: int) -> None:
-        """Leaves out the rows of training and validation from a step on; all rows if that is 0."""
+        """Remove training and validation rows from a step on; remove all rows if the step is 0."""
         rows = [row for row in self._read() if step > 0 and (int(row["step"]) < step or _is_of_a_test(row))]
         self.earlier = {_key(row) for row in rows}
         self._write(rows)
@@ -92,17 +92,17 @@ class ContinuedRows(ExperimentWriter):
         super().save()
 
     def _check_log_dir_exists(self) -> None:
-        """Lightning deletes the file here."""
+        """Keep the file, which Lightning's method would delete."""
 
     def _read(self) -> list[Row]:
-        """All whole rows of the file."""
+        """Return all complete rows of the file."""
         path = Path(self.metrics_file_path)
         text = path.read_bytes().decode() if path.is_file() else ""
         rows = csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1], newline=""))
         return [row for row in rows if None not in row and (row.get("step") or "").isdigit()]
 
     def _write(self, rows: Sequence[Row]) -> None:
-        """Replaces the file. The old one is whole until the new one is; without rows there is none."""
+        """Replace the file atomically; without rows, delete it."""
         self.metrics_keys = list(rows[0]) if rows else []
         if not rows:
             Path(self.metrics_file_path).unlink(missing_ok=True)
@@ -115,7 +115,7 @@ class ContinuedRows(ExperimentWriter):
 
 
 def _key(row: Row) -> tuple[int, frozenset[str]]:
-    """Step and the columns that a row fills."""
+    """Return the step and the filled columns of a row."""
     return int(row["step"]), frozenset(name for name, value in row.items() if value != "")
 
 

@@ -1,4 +1,4 @@
-"""LearnPolicy: fits a pipeline's learnable widths and probabilities while the classifier trains."""
+"""LearnPolicy: a callback that fits a pipeline's learnable widths and probabilities while the classifier trains."""
 
 from __future__ import annotations
 
@@ -25,34 +25,34 @@ from lightning_modules.schedules import callbacks_of
 
 METHODS = ("budget", "alignment", "joint")
 LOSS_SCALE = 1024.0
-"""Keeps small gradients through a half-precision teacher from vanishing; a power of two changes nothing else."""
+"""Keeps small gradients from vanishing in a half-precision teacher; a power of two changes nothing else."""
 
 
 class LearnPolicy(Callback):
-    """Learns `model.augment` beside the classifier, without second-order terms and without touching its optimizer.
+    """Learn `model.augment` alongside the classifier, without second-order terms and without touching its optimizer.
 
-    Every few steps, after a warm-up and until the policy is frozen, one step of Adam on the policy's own parameters:
+    Every few steps, after a warm-up and until the policy is frozen, Adam takes one step on the policy's own parameters:
 
     - budget: as much augmentation as costs a frozen average of the classifier `delta` nats on held-out images.
     - alignment: augmentation whose training gradient lowers the held-out loss, by finite differences.
-    - joint: training loss minus a reward for width, out of the classifier's own backward pass, without held-out images.
+    - joint: training loss minus a reward for width, from the classifier's own backward pass, without held-out images.
 
-    Between its steps the policy's parameters require no gradient: training records no graph for the augmentation,
-    and neither DDP nor the classifier's optimizer know them. On several processes each takes its share of the held-out
-    batch and the gradients are averaged, so that the policy stays the same on all of them. What was held out is
-    training data like any other from the first epoch after the policy is frozen.
+    Between its steps the policy's parameters require no gradient. Training therefore records no graph for the
+    augmentation, and neither DDP nor the classifier's optimizer sees the parameters. With several processes, each one
+    takes its share of the held-out batch and the gradients are averaged, so that the policy is the same on all of them.
+    From the first epoch after the policy is frozen, held-out images are used as training images.
 
     Args:
         method: "budget", "alignment" or "joint".
-        share: of the training images that are held out, in (0, 1); ignored by "joint".
-        batch_size: held-out images per step, on all processes together.
+        share: share of the training images to hold out, in (0, 1); ignored by "joint".
+        batch_size: held-out images per step, summed over all processes.
         every: optimizer steps of the classifier per step of the policy.
-        warmup, freeze: when learning begins and ends, as shares of the training, 0 <= warmup < freeze <= 1.
+        warmup, freeze: start and end of learning as shares of the training, 0 <= warmup < freeze <= 1.
         lr: learning rate of Adam.
         delta: budget in nats, for "budget".
-        beta: the entropy's multiplier, where it starts for "budget"; constant for "joint".
+        beta: multiplier of the entropy: the initial value for "budget", constant for "joint".
         ema: decay per step of the average of the classifier, in [0, 1), for "budget".
-        report: where curves, the picture and the learned pipeline go; None for nowhere.
+        report: writes the curves, the picture and the learned pipeline; None writes nothing.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class LearnPolicy(Callback):
         self.shared: SharedPass | None = None
         self.optimizer: torch.optim.Adam | None = None
         self.policy: list[nn.Parameter] = []
-        self.taken, self.drawn = 0, 0  # steps of the policy, and held-out samples that they used
+        self.taken, self.drawn = 0, 0  # steps of the policy, and held-out samples used by them
         self._seen = 0
         self._batches: Iterator[A.Batch] = iter(())
         self._restored: dict[str, Any] | None = None
@@ -100,8 +100,8 @@ class LearnPolicy(Callback):
             raise UserError("LearnPolicy: augment has nothing to learn; use augment=learned or learnable=True in it.")
         if any(isinstance(callback, GradientAccumulationScheduler) for callback in callbacks_of(trainer)):
             raise UserError(
-                "LearnPolicy: it counts the steps of an epoch, which GradientAccumulationScheduler changes on the way; "
-                "use trainer.accumulate_grad_batches."
+                "LearnPolicy: GradientAccumulationScheduler changes the number of steps per epoch, which must be "
+                "constant; use trainer.accumulate_grad_batches."
             )
         pipeline.requires_grad_(False)
         if self.method != "joint":
@@ -114,19 +114,19 @@ class LearnPolicy(Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         model, total = model_of(pl_module), trainer.estimated_stepping_batches
         if not math.isfinite(total):
-            raise UserError("LearnPolicy: training needs an end: give the trainer max_epochs or max_steps.")
+            raise UserError("LearnPolicy: training must have an end: give the trainer max_epochs or max_steps.")
         self.first, self.last = round(self.warmup * total), round(self.freeze * total)
-        self.policy = list(model.augment.float().parameters())  # also where precision="bf16-true" has halved them
+        self.policy = list(model.augment.float().parameters())  # undoes precision="bf16-true"
         self.optimizer = torch.optim.Adam(self.policy, lr=self.lr)
         if self.method == "budget":
-            average = ModelEmaV3(model.backbone, decay=self.ema, dtype=torch.float32)  # bfloat16 would lose it
+            average = ModelEmaV3(model.backbone, decay=self.ema, dtype=torch.float32)  # bfloat16 is too coarse
             self.teacher = average.requires_grad_(False)
         if self.method == "joint":
             self.shared = SharedPass(model.augment)
         if self._restored is not None:
             self._restore(self._restored)
         if self.method != "joint":
-            steps = -(-trainer.num_training_batches // trainer.accumulate_grad_batches)  # the last one may be of fewer
+            steps = -(-trainer.num_training_batches // trainer.accumulate_grad_batches)  # the last may be smaller
             data = known(data_of(trainer))
             data.fold_back_epoch = int(-(-self.last // steps))
             self._batches = iter(data.held_out_dataloader(self.batch_size, self.drawn))
@@ -149,7 +149,7 @@ class LearnPolicy(Callback):
         if self.shared is not None:
             self.shared.after_batch(trainer, model, batch, outputs["losses"], gatherer(trainer))
         step = trainer.global_step
-        if step == self._seen or step > self.last:  # in the midst of an accumulation, or done
+        if step == self._seen or step > self.last:  # gradients still accumulate, or learning is over
             return
         self._seen = step
         if self.teacher is not None:
@@ -165,11 +165,11 @@ class LearnPolicy(Callback):
             self.report.finish(model_of(pl_module).augment)
 
     def _due(self, step: int) -> bool:
-        """Whether the policy takes a step together with this one of the classifier's."""
+        """Return whether the policy takes a step after this step of the classifier."""
         return self.first < step <= self.last and step % self.every == 0
 
     def _own_pass(self, trainer: pl.Trainer, model: ImageClassifier, batch: A.Batch) -> tuple[Tensor, Tensor]:
-        """The data's part of the gradient, to be summed over processes, and what each sample contributes (B,)."""
+        """Return this process's term of the data's gradient, and the value of each sample (B,)."""
         held_out, gather = next(self._batches).to(model.device), gatherer(trainer)
         self.drawn += self.batch_size
 
@@ -187,11 +187,11 @@ class LearnPolicy(Callback):
         return policy_steps.flat(gradient, self.policy) / LOSS_SCALE, values
 
     def _learn(self, trainer: pl.Trainer, model: ImageClassifier, gradient: Tensor, values: Tensor) -> None:
-        """One step of Adam, the same on all processes, with this one's part of the data's gradient."""
+        """Take one Adam step, identical on all processes; `gradient` is this process's term of the data's gradient."""
         gradient = trainer.strategy.reduce(gradient, reduce_op="sum") - self._reward(model.augment)
         mean = trainer.strategy.reduce(values.mean(), reduce_op="mean").item()
         self.taken += 1
-        if not gradient.isfinite().all():  # half precision overflowed; the classifier leaves such a step out as well
+        if not gradient.isfinite().all():  # half precision overflowed; the classifier skips such a step too
             return
         for parameter, part in zip(self.policy, gradient.split([p.numel() for p in self.policy]), strict=True):
             parameter.grad = part.view_as(parameter)
@@ -203,7 +203,7 @@ class LearnPolicy(Callback):
         self._log(trainer, model, mean)
 
     def _reward(self, pipeline: A.Pipeline) -> Tensor | float:
-        """Gradient of the entropy times its multiplier, the same on all processes."""
+        """Return the gradient of the entropy times its multiplier, identical on all processes."""
         if self.method == "alignment":
             return 0.0
         with policy_steps.learnable(pipeline):
@@ -236,7 +236,7 @@ class LearnPolicy(Callback):
 
     def _restore(self, state: dict[str, Any]) -> None:
         if state["held_out"] != self._held_out:
-            raise UserError("LearnPolicy: the checkpoint held out other images; use its data, seed and share.")
+            raise UserError("LearnPolicy: the checkpoint held out different images; use its data, seed and share.")
         self.log_beta, self.taken, self.drawn = state["log_beta"], state["taken"], state["drawn"]
         for parameter, value in zip(self.policy, state["policy"], strict=True):
             parameter.data.copy_(value)
@@ -248,5 +248,5 @@ class LearnPolicy(Callback):
 
 
 def gatherer(trainer: pl.Trainer) -> policy_steps.Gather:
-    """Puts the (B,) values of all processes together."""
+    """Return a function that concatenates the (B,) values of all processes."""
     return lambda values: trainer.strategy.all_gather(values).flatten()

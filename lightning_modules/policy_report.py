@@ -1,4 +1,4 @@
-"""What a person sees of a learned policy: curves, a picture, and the fixed pipeline that it has become."""
+"""Reports of a learned policy: curves, a picture, and an equivalent fixed pipeline."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from augment.layers.policies.learned import policies_in
 
 
 class PolicyReport:
-    """Collects widths and probabilities over training; at the end writes `policy.png` and `policy.yaml`.
+    """Collect widths and probabilities during training, and write `policy.png` and `policy.yaml` at the end.
 
-    The YAML instantiates a pipeline with fixed numbers that draws what the learned one does: augment=PATH trains
-    with it elsewhere.
+    The YAML file describes a pipeline with fixed numbers that draws the same as the learned one; augment=PATH uses it
+    in another run.
 
     Args:
-        dirpath: folder of both files; made if it is missing.
+        dirpath: folder of both files; created if missing.
     """
 
     def __init__(self, dirpath: str) -> None:
@@ -26,7 +26,7 @@ class PolicyReport:
         self.history: dict[str, list[float]] = {}
 
     def curves(self, pipeline: nn.Module, step: int) -> dict[str, float]:
-        """Values for the loggers, "policy/OPERATOR/p" and "policy/OPERATOR/width", remembered for the picture."""
+        """Return "policy/OPERATOR/p" and "policy/OPERATOR/width" for the loggers, and store them for the picture."""
         values = {
             f"policy/{operator}/{name}": value
             for policy in policies_in(pipeline)
@@ -48,7 +48,7 @@ class PolicyReport:
 
 
 def draw(policy: A.LearnedPolicy, history: dict[str, list[float]]) -> plt.Figure:
-    """Widths as shares of the largest, and probabilities, over the classifier's steps."""
+    """Plot widths, as shares of the largest, and probabilities over the classifier's steps."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained", sharex=True, sharey=True)
     for place, (operator, state) in enumerate(policy.state().items()):
         style = {"label": operator, "color": f"C{place % 10}", "linestyle": "-" if place < 10 else "--"}

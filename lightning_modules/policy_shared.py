@@ -1,4 +1,4 @@
-"""The classifier's own backward pass as the policy's, for `method=joint`."""
+"""Policy gradients from the classifier's own backward pass, for `method=joint`."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from lightning_modules.policy_steps import Gather, flat, learnable
 
 
 class SharedPass:
-    """Collects the gradient of the training loss to a policy out of the classifier's own passes.
+    """Collect the gradient of the training loss with respect to a policy from the classifier's own passes.
 
-    From `begin` to the end of the backward pass the policy's parameters require a gradient like the classifier's, so
-    that one pass reaches the widths through the images. A gate has no gradient through them: its is the score
-    function's, from the losses that the same forward pass gave. The batches of an accumulation add up.
+    From `begin` to the end of the backward pass, the policy's parameters require a gradient like the classifier's, so
+    one backward pass reaches the widths through the images. Gates have no gradient through the images; they use the
+    score function estimator on the losses of the same forward pass. Gradients of accumulated batches are summed.
 
     Args:
-        pipeline: what is learned; between passes its parameters require no gradient.
+        pipeline: the pipeline to learn; between passes its parameters require no gradient.
     """
 
     def __init__(self, pipeline: A.Pipeline) -> None:
@@ -30,14 +30,14 @@ class SharedPass:
         self.gradient = flat([None] * len(self.policy), self.policy)
 
     def begin(self) -> None:
-        """Before a batch that the policy learns from."""
+        """Enable gradients before a batch that the policy learns from."""
         self.open = True
         self.pipeline.requires_grad_(True)
 
     def after_backward(self, trainer: pl.Trainer) -> None:
-        """Takes the widths' gradients away, before any optimizer comes by."""
+        """Move the gradients of the widths out of the parameters before any optimizer runs."""
         if self.open:
-            scaler = getattr(trainer.precision_plugin, "scaler", None)  # where there is one, it has multiplied the loss
+            scaler = getattr(trainer.precision_plugin, "scaler", None)  # a scaler has multiplied the loss
             scale = 1.0 if scaler is None else scaler.get_scale()
             self.gradient += flat([p.grad for p in self.policy], self.policy) / (scale * trainer.world_size)
             self.pipeline.zero_grad()
@@ -46,17 +46,17 @@ class SharedPass:
     def after_batch(
         self, trainer: pl.Trainer, model: ImageClassifier, batch: A.Batch, losses: PerSample, gather: Gather
     ) -> None:
-        """Adds the gates' gradients, from the batch's losses (B,). What was drawn for it is drawn again."""
+        """Add the gradients of the gates, computed from the batch's losses (B,) and its noise, which is drawn again."""
         if self.open:
             with learnable(self.pipeline):
                 noise = self.pipeline.noise(batch.index, model.current_epoch, device=model.device)
                 surrogate = learning.joint_loss(losses, self.pipeline.log_prob(noise), gather(losses))
-                if surrogate.requires_grad:  # a pipeline may have widths alone
+                if surrogate.requires_grad:  # a pipeline may have only widths
                     gradient = torch.autograd.grad(surrogate, self.policy, allow_unused=True)
                     self.gradient += flat(gradient, self.policy) / trainer.accumulate_grad_batches
             self.open = False
 
     def take(self) -> Float[Tensor, " parameters"]:
-        """The gradient since the last call, to be summed over processes."""
+        """Return this process's gradient since the last call; the caller sums it over processes."""
         gradient, self.gradient = self.gradient, torch.zeros_like(self.gradient)
         return gradient

@@ -1,4 +1,4 @@
-"""One step of a learned policy: the surrogate whose gradient it follows, for the methods with a pass of their own."""
+"""Surrogate losses of a learned policy, for the methods that run their own forward and backward pass."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lightning_modules.backbones import frozen
 from lightning_modules.classifier import ImageClassifier
 
 Gather = Callable[[Tensor], Tensor]
-"""(B,) of this process -> (N,) of all."""
+"""(B,) values of this process -> (N,) values of all processes."""
 
 EPSILON = 0.01
 """Distance of the finite difference in weight space (Liu et al. 2019, DARTS, section 2.3: 0.01 over the length)."""
@@ -28,10 +28,10 @@ EPSILON = 0.01
 def budget_step(
     model: ImageClassifier, teacher: nn.Module, held_out: A.Batch, noise: Tensor, gather: Gather
 ) -> tuple[Tensor, Tensor]:
-    """A: how much harder augmentation makes held-out images for a frozen teacher.
+    """Compute surrogate A: how much harder augmentation makes held-out images for a frozen teacher.
 
     Returns:
-        The surrogate and the gap of every sample (B,), in nats.
+        The surrogate, and the gap of every sample (B,) in nats.
     """
     augmented = model.augmented(held_out, noise)
     losses = cross_entropy(teacher, augmented)
@@ -43,13 +43,13 @@ def budget_step(
 def aligned_step(
     model: ImageClassifier, held_out: A.Batch, batch: A.Batch, noise: Tensor, gather: Gather, mean: Gather
 ) -> tuple[Tensor, Tensor]:
-    """B: whether the training gradient on augmented images lowers the held-out loss.
+    """Compute surrogate B: whether the training gradient on augmented images lowers the held-out loss.
 
     Args:
-        mean: averages a vector over processes.
+        mean: function that averages a vector over processes.
 
     Returns:
-        The surrogate and the slope of every sample (B,).
+        The surrogate, and the slope of every sample (B,).
     """
     with frozen(model.backbone):
         named = {name: w for name, w in model.backbone.named_parameters() if w.requires_grad}
@@ -68,7 +68,7 @@ def aligned_step(
 
 
 def cross_entropy(network: nn.Module, batch: A.Batch, weights: dict[str, Tensor] | None = None) -> Tensor:
-    """(B,) losses of a network, with other weights if these are given."""
+    """Return the losses (B,) of a network, using `weights` instead of its own if given."""
     image = dense(batch.image)
     if not torch.is_autocast_enabled(image.device.type):
         image = image.to(next(network.parameters()).dtype)
@@ -78,7 +78,7 @@ def cross_entropy(network: nn.Module, batch: A.Batch, weights: dict[str, Tensor]
 
 @contextmanager
 def without_policy(model: ImageClassifier) -> Iterator[None]:
-    """The same draws without the learned layers, for a while; without any of them as in evaluation."""
+    """Temporarily disable the learned layers, or the whole pipeline if it has none; the draws stay the same."""
     layers: list[A.Layer] = [*policies_in(model.augment)] or [model.augment]
     for layer in layers:
         layer.eval()
@@ -91,7 +91,7 @@ def without_policy(model: ImageClassifier) -> Iterator[None]:
 
 @contextmanager
 def learnable(pipeline: A.Pipeline) -> Iterator[None]:
-    """Its parameters require a gradient for a while."""
+    """Temporarily require gradients for the parameters of a pipeline."""
     pipeline.requires_grad_(True)
     try:
         yield
@@ -100,6 +100,6 @@ def learnable(pipeline: A.Pipeline) -> Iterator[None]:
 
 
 def flat(gradient: Sequence[Tensor | None], parameters: Sequence[Tensor]) -> Float[Tensor, " parameters"]:
-    """One vector; 0 for parameters that took no part."""
+    """Concatenate gradients into one vector; a missing gradient counts as 0."""
     pairs = zip(gradient, parameters, strict=True)
     return torch.cat([(torch.zeros_like(p) if g is None else g).flatten() for g, p in pairs])

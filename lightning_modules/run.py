@@ -1,4 +1,4 @@
-"""The steps of train.py that need more than a line."""
+"""The steps of train.py that take more than one line."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from lightning_modules.finite import NonFiniteError
 from lightning_modules.saved import checkpoint_keys
 
 _HARMLESS = (
-    ".*does not have many workers.*",  # data in memory needs none
+    ".*does not have many workers.*",  # data in memory needs no workers
     ".*module.s. in eval mode at the start of training.*",  # preprocessing stays in eval mode
-    ".*your dataloader is not resumable.*",  # it is: see ImageDataModule
+    ".*your dataloader is not resumable.*",  # it is resumable, see ImageDataModule
     ".*is smaller than the logging interval.*",  # steps are counted across epochs
     ".*treespec, LeafSpec.*",  # Lightning on a newer torch
     ".*Checkpoint directory .* exists and is not empty.*",  # the same run is resumed
@@ -34,20 +34,20 @@ _HARMLESS = (
 
 
 def silence_harmless_warnings() -> None:
-    """Hides advice of Lightning that does not apply to this trainer."""
+    """Hide Lightning's warnings that do not apply to this trainer."""
     for message in _HARMLESS:
         warnings.filterwarnings("ignore", message)
 
 
 def existing_checkpoint(path: str | None, to_continue: bool = False) -> str | None:
-    """The absolute path of a checkpoint to start from, after a look into it; None stays None.
+    """Check a checkpoint and return its absolute path; None stays None.
 
     Args:
-        path: of the file.
-        to_continue: training goes on from it, so that weights alone are not enough.
+        path: path of the checkpoint.
+        to_continue: whether training continues from it, so that weights alone are not enough.
 
     Raises:
-        UserError: there is no such file, or it is no checkpoint of Lightning.
+        UserError: if the file does not exist, or is not a Lightning checkpoint.
     """
     if path is None:
         return None
@@ -55,52 +55,52 @@ def existing_checkpoint(path: str | None, to_continue: bool = False) -> str | No
         raise UserError(f"ckpt_path={path!r} is not a file; give the path of a checkpoint such as .../last.ckpt.")
     try:
         found = checkpoint_keys(path)
-    except Exception as error:  # torch raises what its parser trips over: KeyError, EOFError, RuntimeError ...
-        raise UserError(f"ckpt_path={path!r} is no checkpoint of a run, or is cut short; give another.") from error
+    except Exception as error:  # torch raises KeyError, EOFError, RuntimeError and others
+        raise UserError(f"ckpt_path={path!r} is not a checkpoint of a run, or is truncated.") from error
     if not {"state_dict", "pytorch-lightning_version"} <= found:
         raise UserError(
-            f"ckpt_path={path!r} is no checkpoint of a run but something else that torch has saved; "
-            "weights of a network of timm are read by +model.checkpoint_path=..."
+            f"ckpt_path={path!r} is not a checkpoint of a run but another file saved by torch; "
+            "to load the weights of a timm network use +model.checkpoint_path=..."
         )
     if to_continue and "optimizer_states" not in found:
-        raise UserError(f"ckpt_path={path!r} holds weights alone, so training cannot continue; set train=false.")
+        raise UserError(f"ckpt_path={path!r} holds only weights, so training cannot continue; set train=false.")
     return str(Path(path).resolve())
 
 
 def refuse_distributed_multirun(trainer: pl.Trainer) -> None:
-    """The other processes would run the sweep once more, each on its own."""
+    """Raise UserError for a distributed multirun, in which every process would run the whole sweep."""
     if trainer.world_size > 1 and HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:
         raise UserError(
             f"--multirun works with one device but trainer has {trainer.world_size}; "
-            "pass trainer.devices=1 or start each run by itself."
+            "pass trainer.devices=1 or start each run separately."
         )
 
 
 @contextmanager
 def ending_together(trainer: pl.Trainer) -> Iterator[None]:
-    """No process of a distributed run outlives the others, and only the one in trouble speaks."""
+    """End all processes of a distributed run when one fails, and let only that one report the error."""
     try:
         yield
-    except ProcessRaisedException as error:  # of ddp_notebook, which runs nothing but the training elsewhere
+    except ProcessRaisedException as error:  # ddp_notebook trains in child processes
         name, _, said = str(error).strip().splitlines()[-1].partition(": ")
         if name.startswith(f"{__package__}."):
             raise UserError(said) from error
         raise
     except Exception as error:
         if isinstance(error, NonFiniteError) and not trainer.is_global_zero:
-            sys.exit(USER_ERROR_EXIT)  # the first process has met it as well, and speaks
+            sys.exit(USER_ERROR_EXIT)  # the first process raises the same error and reports it
         others = getattr(trainer.strategy.launcher, "procs", [])
-        lost = not isinstance(error, UserError)  # perhaps only the connection to another process, which has spoken
+        lost = not isinstance(error, UserError)  # perhaps a lost connection to a process that reported
         explained = lost and any(_exit_code(process) == USER_ERROR_EXIT for process in others)
         for process in others:
-            process.kill()  # it would wait for this one for ever
+            process.kill()  # it would wait for this process forever
         if explained:
             sys.exit(USER_ERROR_EXIT)
         raise
 
 
 def _exit_code(process: subprocess.Popen | BaseProcess) -> int | None:
-    """Of a process that is about to end, None if it is not: a lost connection shows a little before the end."""
+    """Return a process's exit code, or None if it still runs; waits, since connections break just before the exit."""
     if isinstance(process, BaseProcess):
         process.join(timeout=3)
         return process.exitcode
@@ -111,11 +111,11 @@ def _exit_code(process: subprocess.Popen | BaseProcess) -> int | None:
 
 
 def best_of(trainer: pl.Trainer) -> tuple[str | None, float | None]:
-    """Path and score of the best checkpoint of this run; None where none was kept."""
+    """Return path and score of the best checkpoint of this run; None if no checkpoint was kept."""
     for callback in trainer.checkpoint_callbacks:
         if isinstance(callback, ModelCheckpoint) and callback.monitor is not None and callback.best_model_path:
             score = callback.best_model_score
-            if score is None:  # ddp_notebook trains in other processes, and Lightning sends the path alone back
+            if score is None:  # ddp_notebook trains in child processes, and Lightning returns only the path
                 saved = torch.load(callback.best_model_path, weights_only=True, mmap=True, map_location="cpu")
                 score = saved.get("callbacks", {}).get(callback.state_key, {}).get("best_model_score")
             return callback.best_model_path, None if score is None else float(score)
@@ -123,7 +123,7 @@ def best_of(trainer: pl.Trainer) -> tuple[str | None, float | None]:
 
 
 def report(trainer: pl.Trainer, output_dir: str, tested: str | None, metrics: dict[str, float]) -> None:
-    """Prints where everything went and what came out of the test."""
+    """Print the output paths and the test results."""
     if not trainer.is_global_zero:
         return
     table = Table(show_header=False, title="run")
@@ -135,7 +135,7 @@ def report(trainer: pl.Trainer, output_dir: str, tested: str | None, metrics: di
         if path.exists():
             table.add_row(name, str(path))
     if any(name.startswith("test/") for name in metrics):
-        table.add_row("tested checkpoint", tested or "none: the weights as they are at the end")
+        table.add_row("tested checkpoint", tested or "none: the weights at the end of training")
     for name, value in metrics.items():
         if name.startswith("test/"):
             table.add_row(name, f"{100 * value:.2f} %" if "acc" in name else f"{value:.4f}")

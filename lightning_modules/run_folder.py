@@ -1,4 +1,4 @@
-"""A folder of its own for every run, also for runs that start in the same second."""
+"""A separate folder for every run, even if runs start in the same second."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from torch.distributed import TCPStore
 
 
 class OwnRunFolder(Callback):
-    """Hydra's callback that gives a run, or a multirun, a folder which no other run has.
+    """A Hydra callback that gives every run, or multirun, a folder of its own.
 
-    Where the time in a folder's name is taken, the name gets a number: 2026-01-31_12-00-00, 2026-01-31_12-00-00_2, ...
-    A folder that is given without the time, as hydra.run.dir=PATH, is used as it is. All processes of a distributed run
-    use the folder of the first.
+    If a folder with the same time exists, the name gets a number: 2026-01-31_12-00-00, 2026-01-31_12-00-00_2, ... A
+    folder without a time in its name, such as hydra.run.dir=PATH, is used unchanged. All processes of a distributed
+    run use the folder of the first process.
     """
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
@@ -25,13 +25,13 @@ class OwnRunFolder(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         folder = self._claim(config, "sweep")
-        if folder is not None:  # every job composes its configuration anew, from these overrides
+        if folder is not None:  # every job composes its configuration from these overrides
             quoted = folder.replace("\\", "\\\\").replace("'", "\\'")
             with flag_override(config, ["struct", "readonly"], False):
                 config.hydra.overrides.hydra.append(f"hydra.sweep.dir='{quoted}'")
 
     def _claim(self, config: DictConfig, kind: str) -> str | None:
-        """Replaces hydra.run.dir or hydra.sweep.dir; None if it is not named after the time."""
+        """Replace hydra.run.dir or hydra.sweep.dir by a new folder; return None if its name has no time in it."""
         written: Any = OmegaConf.to_container(config.hydra[kind], resolve=False)
         if "${now:" not in str(written["dir"]):
             return None
@@ -42,7 +42,7 @@ class OwnRunFolder(Callback):
 
 
 def new_folder(folder: Path) -> Path:
-    """Makes a folder, with a number behind its name if that is taken. Safe against others who do the same."""
+    """Create a folder, with a number after its name if it exists; safe if other processes do the same."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     number = 1
     while True:
@@ -56,9 +56,9 @@ def new_folder(folder: Path) -> Path:
 
 
 def _of_all_processes(folder: Path) -> str:
-    """The first process makes a new folder; the others, where torchrun has started them, wait to hear of it.
+    """Create a new folder on the first process and share it with the others if torchrun has started them.
 
-    Lightning passes its folder on to the processes that it starts.
+    Lightning itself passes the folder on to the processes that it starts.
     """
     if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
         return str(new_folder(folder) if getattr(rank_zero_only, "rank", 0) == 0 else folder)

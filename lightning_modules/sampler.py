@@ -1,4 +1,4 @@
-"""Which samples a process sees, in which order."""
+"""Samplers: which samples a process sees, and in which order."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from torch.utils.data import DistributedSampler, Sampler
 
 
 class ShardSampler(DistributedSampler[int]):
-    """One process's share of a data set; the same rules for training and evaluation, for one process and for many.
+    """One process's share of a data set, for training and evaluation, with one process or many.
 
-    The order depends on (seed, epoch) alone, and rank r takes its positions r, r + world, r + 2 world, ... All ranks
-    get equally many samples, because collectives inside of the model hang where one runs out. In training what is
-    left over is dropped (a different part every epoch). In evaluation every sample appears exactly once and, where a
-    rank runs out, a sample is repeated, marked as padding: number n is yielded as ~n, which is negative.
+    The order depends only on (seed, epoch), and rank r takes positions r, r + world, r + 2 world, ... All ranks get the
+    same number of samples, because collectives in the model hang if one rank runs out. In training, the remainder is
+    dropped (different samples every epoch). In evaluation, every sample appears exactly once; a rank that runs out
+    repeats a sample marked as padding: it yields ~n, which is negative, instead of n.
 
     Args:
         size: number of samples in the data set.
-        train: shuffle, and drop what does not divide evenly.
-        seed: keys the order together with the epoch.
-        world, rank: how many processes there are, and which one this is.
-        skip: asked at the beginning of each pass how many samples of it to leave out, of all processes together,
-            because they were used before the run was interrupted. What remains is shared out like a whole pass.
-        held_out: numbers of samples that training does without at first. A pass is as long as there are others,
-            before and after, so that a schedule of steps holds.
-        until: asked at the beginning of each pass from which epoch on they are used like all.
-        current: asked at the beginning of each pass for its epoch; None for that of `set_epoch`, which Lightning calls
-            with one too many after a resumption by trainer.max_steps.
+        train: shuffle, and drop the remainder.
+        seed: determines the order, together with the epoch.
+        world, rank: number of processes, and the number of this one.
+        skip: called at the start of each pass; returns how many samples of the pass to skip, summed over all
+            processes, because they were used before the run was interrupted. The rest is shared out like a full pass.
+        held_out: numbers of the samples that training does not use at first. The length of a pass excludes them,
+            before and after they are released, so that the number of steps stays constant.
+        until: called at the start of each pass; returns the epoch from which on training uses held-out samples too.
+        current: called at the start of each pass; returns its epoch. None uses the epoch given to `set_epoch`, which
+            Lightning sets one too high after resuming a run that trainer.max_steps ended.
     """
 
     def __init__(
@@ -44,9 +44,9 @@ class ShardSampler(DistributedSampler[int]):
         until: Callable[[], int] = lambda: 0,
         current: Callable[[], int] | None = None,
     ) -> None:
-        # Being a DistributedSampler, it is left in place by Lightning.
+        # Lightning does not replace a DistributedSampler.
         self.length = size - len(held_out)
-        samples: Any = range(self.length)  # of which a DistributedSampler asks no more than how many there are
+        samples: Any = range(self.length)  # a DistributedSampler only asks for their number
         super().__init__(samples, world, rank, shuffle=train, seed=seed, drop_last=train)
         self.size, self.skip, self.held_out, self.until, self.current = size, skip, held_out, until, current
 
@@ -64,21 +64,21 @@ class ShardSampler(DistributedSampler[int]):
         return iter(mine)
 
     def left(self) -> int:
-        """How many samples of the pass that begins this process has."""
+        """Return how many samples this process has in the pass that starts now."""
         return (self.length - self.skip()) // self.num_replicas if self.shuffle else self.num_samples
 
 
 class EndlessBatches(Sampler[list[int]]):
-    """One process's part of batches of some samples, in a new order after each pass, without end.
+    """One process's part of an endless sequence of batches, with a new order in every pass over the samples.
 
-    The sample at place t of the whole sequence is a function of (seed, t) alone.
+    The sample at position t of the sequence is a function of (seed, t) only.
 
     Args:
-        numbers: of the samples.
-        batch_size: samples per batch on all processes together, divisible by `world`.
-        seed: keys the orders.
-        world, rank: how many processes there are, and which one this is.
-        done: samples of the sequence that were used before, by batches of any size.
+        numbers: numbers of the samples.
+        batch_size: samples per batch summed over all processes, divisible by `world`.
+        seed: determines the orders.
+        world, rank: number of processes, and the number of this one.
+        done: number of samples of the sequence already used, in batches of any size.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What a run has saved, and what is left of it when the disk is full."""
+"""Reads the contents of checkpoints, and reports the latest one when the disk is full."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from lightning_modules.errors import UserError, cannot_write
 
 
 def checkpoint_keys(path: str | Path) -> set[str]:
-    """What is in a file that torch has saved; its tensors stay on the disk."""
+    """Return the top-level keys of a file saved by torch; its tensors stay on disk."""
     content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     return set(content) if isinstance(content, dict) else set()
 
 
 @contextmanager
 def saying_what_is_kept(output_dir: str) -> Iterator[None]:
-    """A full disk ends in one sentence that names the checkpoint to continue from."""
+    """Turn a full disk into a one-sentence error that names the checkpoint to continue from."""
     try:
         yield
     except (OSError, RuntimeError) as error:
@@ -30,11 +30,11 @@ def saying_what_is_kept(output_dir: str) -> Iterator[None]:
         remedy = "no checkpoint was kept" if latest is None else f"continue with ckpt_path={latest}"
         where = getattr(error, "filename2", None) or getattr(error, "filename", None) or output_dir
         reason = getattr(error, "strerror", None) or error
-        raise UserError(f"cannot write to {where} ({reason}): make room on the disk; {remedy}.") from error
+        raise UserError(f"cannot write to {where} ({reason}): free some disk space; {remedy}.") from error
 
 
 def _is_whole(path: Path) -> bool:
     try:
         return "state_dict" in checkpoint_keys(path)
-    except Exception:  # torch raises what its parser trips over
+    except Exception:  # torch raises many kinds of error for a broken file
         return False

@@ -1,4 +1,4 @@
-"""Learning rates over time."""
+"""Learning rate schedules."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from augment.data.known import known
 from lightning_modules.errors import UserError
 
 INTERVALS = ("step", "epoch")
-"""What a schedule may count."""
+"""Units that a schedule may count."""
 
 
 class WarmupCosine(LambdaLR):
-    """Rises linearly to the optimizer's learning rate, then falls along half a cosine; to be stepped after each batch.
+    """Linear warm-up to the optimizer's learning rate, then a decay along half a cosine; stepped after each batch.
 
     Args:
-        optimizer: whose learning rates to change.
+        optimizer: the optimizer whose learning rates change.
         total_steps: optimizer steps of the whole training; ImageClassifier fills it in.
-        warmup: share of them to rise, in [0, 1).
-        final: where it ends, as a fraction of the learning rate, in [0, 1].
+        warmup: share of the steps that warm up, in [0, 1).
+        final: final value as a fraction of the learning rate, in [0, 1].
     """
 
     def __init__(
@@ -56,10 +56,10 @@ def callbacks_of(trainer: pl.Trainer) -> list[Callback]:
 
 
 def optimizer_steps(trainer: pl.Trainer) -> float:
-    """Steps of the whole training; infinite if it has no end."""
+    """Return the number of optimizer steps of the whole training; infinite if it has no end."""
     steps = trainer.estimated_stepping_batches
     for callback in callbacks_of(trainer):
-        if isinstance(callback, GradientAccumulationScheduler) and trainer.max_epochs != -1:  # not in the estimate
+        if isinstance(callback, GradientAccumulationScheduler) and trainer.max_epochs != -1:  # the estimate ignores it
             batches = trainer.num_training_batches
             epochs = range(known(trainer.max_epochs))
             steps = sum(math.ceil(batches / callback.get_accumulate_grad_batches(epoch)) for epoch in epochs)
@@ -70,43 +70,45 @@ def optimizer_steps(trainer: pl.Trainer) -> float:
 def scheduled(
     make: Callable[..., Any], optimizer: Optimizer, model: pl.LightningModule, interval: str
 ) -> dict[str, Any]:
-    """A schedule of torch or timm, and when Lightning steps it.
+    """Build a torch or timm schedule, and Lightning's settings of when to step it.
 
     Args:
-        make: makes it from the optimizer; a partial that lacks `total_steps` or `T_max` is told the length of training.
-        optimizer: whose learning rates to change.
-        model: which is trained.
-        interval: what the schedule counts, "step" or "epoch". A schedule of timm says so itself by `t_in_epochs`, and
-            ReduceLROnPlateau counts validations, of "val/loss" with mode="min" and of "val/acc" with mode="max".
+        make: function that builds the schedule from the optimizer; if it is a partial without `total_steps` or `T_max`,
+            the length of training is filled in.
+        optimizer: the optimizer whose learning rates change.
+        model: the model being trained.
+        interval: unit that the schedule counts, "step" or "epoch". A timm schedule sets it with `t_in_epochs`, and
+            ReduceLROnPlateau counts validations, following "val/loss" for mode="min" and "val/acc" for mode="max".
     """
     make = without_leftovers(make, WarmupCosine)
     scheduler = _made(make, optimizer, _length(make, model, interval))
     name = type(scheduler).__name__
     if isinstance(scheduler, PlateauLRScheduler):
-        raise UserError(f"{name} of timm cannot be continued: use torch.optim.lr_scheduler.ReduceLROnPlateau.")
+        raise UserError(f"timm's {name} cannot be resumed: use torch.optim.lr_scheduler.ReduceLROnPlateau.")
     if isinstance(scheduler, TimmScheduler):
         return {"scheduler": scheduler, "interval": "epoch" if scheduler.t_in_epochs else "step"}
     if isinstance(scheduler, ReduceLROnPlateau):
         if not model.trainer.enable_validation:
-            raise UserError(f"{name} follows the validation, which trainer.limit_val_batches=0 switches off.")
+            raise UserError(f"{name} needs the validation, which trainer.limit_val_batches=0 disables.")
         monitor = "val/loss" if scheduler.mode == "min" else "val/acc"
         every = model.trainer.check_val_every_n_epoch or 1
         return {"scheduler": scheduler, "interval": "epoch", "frequency": every, "monitor": monitor}
     if isinstance(scheduler, OneCycleLR) and scheduler.total_steps < _total(model, interval):
         raise UserError(
-            f"{name}: total_steps={scheduler.total_steps} end before the training, which has "
-            f"{_total(model, interval)}; leave total_steps out."
+            f"{name}: total_steps={scheduler.total_steps} is shorter than the training, which has "
+            f"{_total(model, interval)}; omit total_steps."
         )
     if not isinstance(scheduler, LRScheduler):
-        raise UserError(f"scheduler makes a {name}, which is no schedule of torch or timm.")
+        raise UserError(f"scheduler creates a {name}, which is not a torch or timm schedule.")
     return {"scheduler": scheduler, "interval": interval}
 
 
 def without_leftovers(make: Callable[..., Any], default: type) -> Callable[..., Any]:
-    """A partial without what the configuration of `default` has left in it.
+    """Remove the arguments that the configuration of `default` has left in a partial.
 
-    `scheduler._target_=...` on the command line replaces the class and keeps the other arguments of the chosen file.
-    Those that only `default` knows and that still have its values are left out; what somebody has set is not.
+    `scheduler._target_=...` on the command line replaces the class but keeps the other arguments of the chosen file.
+    Arguments that only `default` accepts and that still have its default values are removed; arguments that the user
+    has set stay.
     """
     if not isinstance(make, functools.partial):
         return make
@@ -122,14 +124,14 @@ def without_leftovers(make: Callable[..., Any], default: type) -> Callable[..., 
 
 
 def _with(make: functools.partial, keywords: dict[str, Any]) -> functools.partial:
-    """The partial with other keywords; Hydra's own kind of it knows in its attributes where it comes from."""
+    """Return the partial with other keywords, and with the attributes in which Hydra's partials store their origin."""
     changed = type(make)(make.func, *make.args, **keywords)
     vars(changed).update(vars(make))
     return changed
 
 
 def _made(make: Callable[..., Any], optimizer: Optimizer, length: dict[str, int]) -> Any:
-    """Calls `make`, and before it what makes the parts of a SequentialLR or ChainedScheduler."""
+    """Call `make`, after building the parts of a SequentialLR or ChainedScheduler."""
     if not isinstance(make, functools.partial) or not make.keywords.get("schedulers"):
         return make(optimizer, **length)
     given = make.keywords["schedulers"]
@@ -138,14 +140,14 @@ def _made(make: Callable[..., Any], optimizer: Optimizer, length: dict[str, int]
 
 
 def _length(make: Callable[..., Any], model: pl.LightningModule, interval: str) -> dict[str, int]:
-    """The argument by which a schedule is told the length of training, where it has one that is not given."""
+    """Return the length of training as the argument that the schedule takes for it, unless it is given already."""
     given = {name for name, value in getattr(make, "keywords", {}).items() if value is not None}
-    # the command line's partials hide the signature but name every argument in their keywords
+    # partials from the command line hide the signature, but their keywords contain every argument
     known = {*(_parameters(getattr(make, "func", make)) or ()), *getattr(make, "keywords", {})}
     if interval == "step" and "total_iters" in known - given:
         raise UserError(
-            f"{getattr(make, 'func', make).__name__}: give total_iters in optimizer steps, of which the training has "
-            f"{_total(model, interval)}; or count in epochs by classifier.scheduler_interval=epoch."
+            f"{getattr(make, 'func', make).__name__}: give total_iters in optimizer steps (the training has "
+            f"{_total(model, interval)}), or count epochs with classifier.scheduler_interval=epoch."
         )
     wanted = [name for name in ("total_steps", "T_max") if name in known - given]
     if not wanted or {"epochs", "steps_per_epoch"} <= given:
@@ -154,15 +156,15 @@ def _length(make: Callable[..., Any], model: pl.LightningModule, interval: str) 
 
 
 def _total(model: pl.LightningModule, interval: str) -> int:
-    """The length of training in what the schedule counts."""
+    """Return the length of training in the unit that the schedule counts."""
     total = optimizer_steps(model.trainer) if interval == "step" else model.trainer.max_epochs
     if total in (None, -1) or not math.isfinite(total):
-        raise UserError("the schedule needs an end: give the trainer max_epochs or max_steps.")
+        raise UserError("the schedule needs the length of training: give the trainer max_epochs or max_steps.")
     return int(total)
 
 
 def _parameters(function: Callable[..., Any]) -> set[str] | None:
-    """The names of the arguments; None where they cannot be told, or any name will do."""
+    """Return the names of a function's arguments; None if they are unknown, or if it accepts any name."""
     try:
         parameters = inspect.signature(function).parameters
     except ValueError:

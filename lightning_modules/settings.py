@@ -1,4 +1,4 @@
-"""Is every setting of the kind and in the range that it must be? Said in one sentence before anything starts."""
+"""Checks the type and range of every setting before a run starts; each error is one sentence."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from lightning_modules.errors import UserError
 
 LARGEST_SEED = 2**32 - 1
-"""NumPy's generator takes no larger one."""
+"""Largest seed that NumPy's generator accepts."""
 
 _KINDS = {
     "seed": int,
@@ -26,7 +26,7 @@ _KINDS = {
     "data.channels": int | None,
     "data.num_classes": int | None,
 }
-"""Of settings that are no argument of a class; the signature of the class says it for the others."""
+"""Types of the settings that are not arguments of a class; signatures define the types of the others."""
 
 _LEAST = {
     "data.channels": 1,
@@ -36,7 +36,7 @@ _LEAST = {
     "trainer.log_every_n_steps": 0,
     "trainer.gradient_clip_val": 0,
 }
-"""What would otherwise fail in the depths or be ignored; the classes themselves check the other settings."""
+"""Minimum of settings that would otherwise fail late or be ignored; the classes check the other settings."""
 
 _GROUPS = "augment|callbacks|data|logger|model|optimizer|scheduler|trainer"
 _OFF = re.compile(rf"({_GROUPS})=(null|false)")
@@ -46,19 +46,19 @@ _REFERENCE = re.compile(r"\$\{([\w.]+)\}")
 
 
 def switched_off(overrides: Sequence[str]) -> list[str]:
-    """Hydra's overrides, where GROUP=null and GROUP=false, which Hydra does not take, have become GROUP=none.
+    """Replace GROUP=null and GROUP=false, which Hydra does not accept, by GROUP=none in the overrides.
 
-    An experiment or a sweep is null already.
+    The groups experiment and sweep are null by default, so their null is dropped.
     """
     kept = [given for given in overrides if given not in ("experiment=null", "sweep=null")]
     return [f"{off[1]}=none" if (off := _OFF.fullmatch(given)) else given for given in kept]
 
 
 def check_settings(cfg: DictConfig) -> None:
-    """Checks a composed configuration of train.py.
+    """Check a composed configuration of train.py.
 
     Raises:
-        UserError: a setting is of another kind than its class declares, out of range, or contradicts another.
+        UserError: if a setting has the wrong type, is out of range, or contradicts another setting.
     """
     for key, kind in _KINDS.items():
         if not fits(OmegaConf.select(cfg, key), kind):
@@ -67,7 +67,7 @@ def check_settings(cfg: DictConfig) -> None:
         if OmegaConf.select(cfg, f"{key}._target_") is None:
             raise UserError(f"{key} must name a class: give {key}._target_=...")
     whole = cfg.copy()
-    whole.data.num_classes = cfg.data.get("num_classes") or 1  # a folder says it later
+    whole.data.num_classes = cfg.data.get("num_classes") or 1  # the folder defines it later
     resolved: Any = OmegaConf.to_container(whole, resolve=True)
     written: Any = OmegaConf.to_container(whole, resolve=False)
     _check_arguments(resolved, written, "")
@@ -82,7 +82,7 @@ def check_settings(cfg: DictConfig) -> None:
 
 
 def fits(value: Any, hint: Any) -> bool:
-    """Whether a value from a YAML file can be what a type hint says; True where that cannot be told."""
+    """Return whether a value from a YAML file can match a type hint; True if that is unknown."""
     origin = get_origin(hint)
     if origin is Annotated:
         return fits(value, get_args(hint)[0])
@@ -95,7 +95,7 @@ def fits(value: Any, hint: Any) -> bool:
     kind = origin or hint
     if not isinstance(kind, type):  # Any, a type variable, the name of a type
         return True
-    if isinstance(value, (list, dict)):  # of numbers, or describing an object
+    if isinstance(value, (list, dict)):  # a list of numbers, or the description of an object
         return kind not in _WORDS
     if kind is float:
         return isinstance(value, (int, float)) and not isinstance(value, bool)
@@ -108,7 +108,7 @@ def fits(value: Any, hint: Any) -> bool:
 
 
 def _check_arguments(value: dict[str, Any], given: dict[str, Any], place: str) -> None:
-    """The arguments of every class below a node; `given` has the references that `value` has resolved."""
+    """Check the arguments of every class below a node; `given` is `value` with unresolved references."""
     hints = _hints(value["_target_"]) if "_target_" in value else {}
     for name, argument in value.items():
         here = f"{place}.{name}" if place else str(name)
@@ -123,7 +123,7 @@ def _check_arguments(value: dict[str, Any], given: dict[str, Any], place: str) -
 
 
 def _hints(target: str) -> dict[str, Any]:
-    """The type hints of a class's or function's arguments; none for augment, whose layers check by themselves."""
+    """Return the type hints of a class's or function's arguments; empty for augment, which checks its arguments."""
     if not isinstance(target, str) or target.startswith("augment."):
         return {}
     try:
@@ -131,7 +131,7 @@ def _hints(target: str) -> dict[str, Any]:
         function = called.__init__ if inspect.isclass(called) else called
         parameters = inspect.signature(function).parameters
         hints = get_type_hints(function)
-    except Exception:  # hydra complains of a class that cannot be imported; some hints cannot be evaluated
+    except Exception:  # Hydra reports classes that cannot be imported; some hints cannot be evaluated
         return {}
     optional = {name for name, parameter in parameters.items() if parameter.default is None}
     return {name: hint | None if name in optional else hint for name, hint in hints.items() if name in parameters}
@@ -144,7 +144,7 @@ def _complaint(key: str, value: Any, hint: Any) -> str:
 
 
 def _words(hint: Any) -> list[str]:
-    """What a hint means in a YAML file; nothing for objects."""
+    """Describe a type hint in terms of YAML; empty for objects."""
     kind = get_origin(hint) or hint
     if kind in (Union, types.UnionType):
         return [word for part in get_args(hint) for word in _words(part)]
@@ -166,7 +166,7 @@ def _check_channels(data: DictConfig) -> None:
 
 
 def _check_purpose(cfg: DictConfig) -> None:
-    """Is there anything to do, and are there weights to do it with?"""
+    """Check that the run trains or tests something."""
     if not cfg.train and not cfg.test:
         raise UserError("train=false and test=false leave nothing to do; set one of them to true.")
     if cfg.test and cfg.trainer.get("limit_test_batches") == 0:

@@ -1,4 +1,4 @@
-"""Which folders below a root hold its splits, by their names."""
+"""Finds the folders of the splits by their names."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ NAMES = {
     "val": ("val", "valid", "validation", "eval", "evaluation", "dev"),
     "test": ("test", "testing"),
 }
-"""What the folder of a split may be called, in any capitals."""
+"""Accepted names for the folder of each split, in upper or lower case."""
 
 _SPLIT_OF = {name: split for split, names in NAMES.items() for name in names}
 
 
 def split_folders(root: Path) -> dict[str, Path]:
-    """The folders of the splits; empty where root holds a folder per class itself.
+    """Return the folders of the splits; empty if root itself holds one folder per class.
 
-    A split holds folders, one per class. A folder that is called like a split and holds none, beside folders that are
-    not called so, is a class: a train among cars and buses.
+    A split contains one folder per class. A folder without subfolders that is named like a split, next to folders that
+    are not, is a class: a train among cars and buses.
     """
     folders = subfolders(root)
     named = [folder for folder in folders if folder.name.lower() in _SPLIT_OF]
@@ -35,17 +35,17 @@ def split_folders(root: Path) -> dict[str, Path]:
         split = _SPLIT_OF[folder.name.lower()]
         if split in found:
             raise UserError(
-                f"FolderData: {shown(found[split])} and {folder.name} are both called like the {split} split; "
+                f"FolderData: {shown(found[split])} and {folder.name} are both names of the {split} split; "
                 "rename or remove one of them."
             )
         found[split] = folder
     if "train" not in found:
         raise UserError(
-            f"FolderData: {shown(root)} has a folder {named[0].name} but none for training; call that one train."
+            f"FolderData: {shown(root)} has a folder {named[0].name} but none for training; name that one train."
         )
     return found
 
 
 def beside(root: Path, splits: dict[str, Path]) -> list[str]:
-    """Names of the other folders, of which nothing is used."""
+    """Return the names of the other folders, which are ignored."""
     return [folder.name for folder in subfolders(root) if folder not in splits.values()]

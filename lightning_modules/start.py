@@ -1,4 +1,4 @@
-"""What train.py does before anything starts."""
+"""Prepares a run of train.py."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lightning_modules.errors import UserError
 
 
 def resolve_paths(cfg: DictConfig) -> None:
-    """Relative paths count from where the command was given, under hydra.job.chdir=true too; ~ is the home."""
+    """Resolve paths relative to the folder of the command, even under hydra.job.chdir=true; expand ~."""
     moved = HydraConfig.initialized() and HydraConfig.get().job.chdir
     for key in ("ckpt_path", "data.root", "output_dir"):
         path = OmegaConf.select(cfg, key)
@@ -29,41 +29,41 @@ def resolve_paths(cfg: DictConfig) -> None:
 
 
 def refuse_random_weights(cfg: DictConfig, ckpt_path: str | None, model: ImageClassifier) -> None:
-    """The accuracy of a network that nothing has trained looks like a result.
+    """Refuse to test random weights, whose accuracy would look like a result.
 
     Raises:
-        UserError: the run only tests, and neither a checkpoint nor `model` says where the weights come from.
+        UserError: if the run only tests, and neither a checkpoint nor `model` provides weights.
     """
     if cfg.train or ckpt_path is not None:
         return
     if not any(cfg.model.get(name) for name in ("pretrained", "weights", "checkpoint_path")):
-        raise UserError("train=false tests weights that exist: give ckpt_path=.../best.ckpt.")
+        raise UserError("train=false needs trained weights: pass ckpt_path=.../best.ckpt.")
     published = getattr(model.backbone, "pretrained_cfg", {}).get("num_classes", model.num_classes)
     if cfg.model.get("pretrained") and published != model.num_classes:
         raise UserError(
             f"train=false would test random weights: {cfg.model.name} is published with {published} classes, and its "
-            f"last layer is new for the {model.num_classes} of the data; give ckpt_path=.../best.ckpt."
+            f"last layer is new for the {model.num_classes} of the data; pass ckpt_path=.../best.ckpt."
         )
 
 
 def build_trainer(cfg: DictConfig, continuing: bool) -> pl.Trainer:
-    """The trainer with what `callbacks` and `logger` say; `NAME: null` leaves one out, `=null` all.
+    """Build the trainer with the configured callbacks and loggers; `NAME: null` removes one, `=null` removes all.
 
     Args:
-        cfg: of the run.
-        continuing: training goes on from a checkpoint.
+        cfg: configuration of the run.
+        continuing: whether training resumes from a checkpoint.
     """
     loggers = _objects(cfg, "logger", Logger)
     callbacks = _objects(cfg, "callbacks", pl.Callback)
     check_callbacks(callbacks, continuing)
-    if not loggers:  # it writes to nothing else
+    if not loggers:  # LearningRateMonitor requires a logger
         callbacks = [callback for callback in callbacks if not isinstance(callback, LearningRateMonitor)]
     options = {}
     if not any(isinstance(callback, Checkpoint) for callback in callbacks):
-        options["enable_checkpointing"] = False  # Lightning would save to a place of its own
+        options["enable_checkpointing"] = False  # or Lightning would save to its own folder
     trainer = instantiate(cfg.trainer, callbacks=callbacks, logger=loggers, **options)
     if not isinstance(trainer, pl.Trainer):
-        raise UserError(f"trainer makes a {type(trainer).__name__}, which is no Trainer of Lightning.")
+        raise UserError(f"trainer creates a {type(trainer).__name__}, which is not a Lightning Trainer.")
     cores = os.cpu_count() or 1
     if isinstance(trainer.accelerator, CPUAccelerator) and trainer.num_devices > max(cores, 4):
         raise UserError(f"trainer.devices={trainer.num_devices} starts more processes than there are cores, {cores}.")
@@ -71,9 +71,9 @@ def build_trainer(cfg: DictConfig, continuing: bool) -> pl.Trainer:
 
 
 def _objects(cfg: DictConfig, group: str, kind: type) -> list[Any]:
-    """What the members of a group make."""
+    """Instantiate the members of a group."""
     made = instantiate(cfg.get(group)) or {}
     for name, value in made.items():
         if value is not None and not isinstance(value, kind):
-            raise UserError(f"{group}.{name} is no {kind.__name__} of Lightning: give {group}.{name}._target_=...")
+            raise UserError(f"{group}.{name} is not a Lightning {kind.__name__}: give {group}.{name}._target_=...")
     return [value for value in made.values() if value is not None]

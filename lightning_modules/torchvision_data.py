@@ -13,12 +13,12 @@ NAMES = ("CIFAR10", "CIFAR100", "MNIST", "FashionMNIST", "KMNIST")
 
 
 class TorchvisionData(ImageDataModule):
-    """A data set of torchvision that fits into memory; downloaded unless it is there.
+    """A torchvision data set that fits into memory; downloaded if missing.
 
     Args:
-        name: of its class in torchvision.datasets, one of NAMES.
+        name: name of its class in torchvision.datasets, one of NAMES.
         root: folder of the files.
-        val_share: of the training images, split off for validation, in (0, 1).
+        val_share: share of the training images to split off for validation, in (0, 1).
         batch_size, num_workers, seed: see ImageDataModule.
     """
 

@@ -1,4 +1,4 @@
-"""Two tasks that ask opposite things of a policy: digits where turning is harmless, and where it destroys the label."""
+"""Two tasks with opposite demands on a policy: rotation is harmless in one, and destroys the label in the other."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ LABELLED = 800
 class TurnedDigits(ImageDataModule):
     """scikit-learn's digits, enlarged to 16x16 and padded to 20x20 pixels: 800 labelled images, 997 for the test.
 
-    - rotated: every image is turned by an angle of its own, uniform within 180 degrees; the label is the digit.
-      Turning is an invariance that a policy should find.
-    - orientation: every image is turned by 0, 90, 180 or 270 degrees, and that is the label. Turning by more than
-      45 degrees destroys it.
+    - rotated: every image is rotated by its own angle, uniform within 180 degrees; the label is the digit. Rotation is
+      an invariance that a policy should find.
+    - orientation: every image is rotated by 0, 90, 180 or 270 degrees, which is the label. Rotation by more than 45
+      degrees destroys it.
 
     Args:
         task: "rotated" or "orientation".
-        apart: whether the 160 images for validation are apart from training, as they must be to choose between
-            settings. If not, all 800 are trained on, and validation accuracy means nothing.
-        batch_size, num_workers, seed: see ImageDataModule; the seed also decides the split and the turns.
+        apart: whether to keep the 160 validation images out of training, which is necessary to compare settings. If
+            false, all 800 images are trained on and validation accuracy means nothing.
+        batch_size, num_workers, seed: see ImageDataModule; the seed also determines the split and the rotations.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class TurnedDigits(ImageDataModule):
 
     def load(self) -> Splits:
         digits = load_digits()
-        small = torch.from_numpy(digits.images)[:, None] / 16  # they hold 0 to 16
+        small = torch.from_numpy(digits.images)[:, None] / 16  # values range from 0 to 16
         images = F.pad(F.interpolate(small, size=(16, 16), mode="bilinear", antialias=False), (2, 2, 2, 2)).float()
         index = torch.arange(len(images))
         if self.task == "rotated":

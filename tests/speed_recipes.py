@@ -1,9 +1,9 @@
-"""The recipes of `python -m augment bench`, small, for the tests of what makes them fast."""
+"""Small versions of the recipes of `python -m augment bench`, for tests of their optimisations."""
 
 import torch
 
 import augment as A
-from augment.engine import chunks as pieces
+from augment.engine import chunks
 from augment.engine import compiling as compiled
 from augment.tools.bench.kernels import counted
 from augment.tools.bench.peers.ours import TABLE
@@ -11,13 +11,13 @@ from augment.tools.bench.recipes import GROUPS, RECIPES
 from augment.tools.bench.work import Task, translated
 from augment.tools.doctor import diagnose
 
-__all__ = ["WHOLE", "A", "batch", "compiled", "counted", "diagnose", "pieces", "pipeline"]
+__all__ = ["WHOLE", "A", "batch", "chunks", "compiled", "counted", "diagnose", "pipeline"]
 
 WHOLE = GROUPS["recipes"]
 
 
 def pipeline(name: str, compile: bool = False) -> A.Pipeline:
-    """28 pixels come out where the recipe crops."""
+    """Build a recipe; recipes with a crop return 28 pixels."""
     task = Task(torch.empty(0, 3, 1, 1), torch.empty(0), 28, torch.float32, 1)
     return A.Pipeline(*translated(TABLE, RECIPES[name], task), compile=compile)
 

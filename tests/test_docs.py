@@ -1,4 +1,4 @@
-"""What the documents show runs, and what they point to exists."""
+"""The examples in the documents run, and their links lead to existing files."""
 
 import re
 from pathlib import Path

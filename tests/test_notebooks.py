@@ -1,4 +1,4 @@
-"""The notebooks run from top to bottom without an error, and are kept with their pictures."""
+"""The notebooks run from top to bottom without an error, and are stored with their outputs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LARGEST = 1_500_000  # bytes
 
 
 class ThisInterpreter(KernelSpecManager):
-    """Whatever kernels are installed under whatever names, the one that runs is the interpreter of the tests."""
+    """Always run the interpreter of the tests, regardless of the installed kernels."""
 
     def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
         return KernelSpec(argv=make_ipkernel_cmd(), display_name=kernel_name, language="python")

@@ -1,4 +1,4 @@
-"""A second copy of `augment` without run-time type checks, for what cannot look through them: the compiler."""
+"""A second copy of `augment` without run-time type checks, which the compiler cannot trace."""
 
 import importlib
 import itertools
@@ -12,7 +12,7 @@ _COPIES = itertools.count(1)
 
 
 def import_unchecked(name: str) -> ModuleType:
-    """Imports a module of the tests afresh, on top of a copy of `augment` as users run it."""
+    """Import a module again, on top of a fresh copy of `augment` without type checks, as users run it."""
 
     def copied() -> list[str]:
         return [module for module in sys.modules if module.split(".")[0] == "augment" or module == name]
@@ -22,7 +22,7 @@ def import_unchecked(name: str) -> ModuleType:
     define, namespace = torch.library.custom_op, f"augment_copy{next(_COPIES)}::"
 
     def renamed(operator: str, **options):
-        """torch keeps one operator of a name, and frees that of the other copies, which they still call."""
+        """Rename operators, because torch keeps only one per name and frees the one that other copies still call."""
         return define(operator.replace("augment::", namespace), **options)
 
     try:

@@ -1,1 +1,1 @@
-"""What a layer is: its base, its kinds, mixes, pipelines, and modules of other libraries."""
+"""Core: the base class of layers, the kinds of layer, mixes, pipelines and stages for other libraries."""

@@ -1,4 +1,4 @@
-"""Checks of arguments: an error names the layer, the argument, what was given and what is allowed."""
+"""Checks of arguments. An error names the layer, the argument, the given value and the allowed values."""
 
 from collections.abc import Sequence
 from typing import Any, TypeVar
@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from augment.data.memory import has_memory
-from augment.draws.arguments import is_whole, name_of, number, plain, shown, whole
+from augment.draws.arguments import is_whole, name_of, number, plain, shown
 from augment.geometry.interpolation import INTERPOLATIONS, RESIZE_INTERPOLATIONS
 from augment.geometry.motion import PADDINGS
 
@@ -19,18 +19,18 @@ _MOST_PIXELS = 2**16
 _WITH_IMAGES = "masks, boxes and labels travel in a Batch"
 
 MOST_TAPS = 1023
-"""The largest side of a kernel."""
+"""The largest side of a kernel, in taps."""
 
 
 def one_of(owner: nn.Module, argument: str, value: str, allowed: Sequence[str]) -> str:
-    """The value if it is allowed; capitals do not matter."""
+    """Checks that a name is allowed, ignoring case, and returns it in lower case."""
     if not isinstance(value, str) or value.lower() not in allowed:
         raise ValueError(f"{name_of(owner)}: {argument}={shown(value)} must be one of {', '.join(allowed)}.")
     return value.lower()
 
 
 def names(owner: nn.Module, argument: str, value: Sequence[str] | None, allowed: Sequence[str]) -> tuple[str, ...]:
-    """Some of the names that are allowed, at least one; all of them for None."""
+    """Checks a list of at least one allowed name; None means all."""
     if value is None:
         return tuple(allowed)
     listed = isinstance(value, (list, tuple))
@@ -55,7 +55,7 @@ def padding_mode(owner: nn.Module, value: str) -> str:
 def image_size(
     owner: nn.Module, value: int | Sequence[int], argument: str = "size", most: int = _MOST_PIXELS
 ) -> tuple[int, int]:
-    """(height, width), from 1 to `most`, out of a pair or one number for both."""
+    """Converts a pair, or one number for both sides, to (height, width), each from 1 to `most`."""
     value = plain(value, f"{name_of(owner)}: {argument}")
     pair = tuple(value) if isinstance(value, (list, tuple)) else (value, value)
     if len(pair) != 2 or not all(is_whole(n) and 1 <= n <= most for n in pair):
@@ -67,7 +67,7 @@ def image_size(
 
 
 def grid(owner: nn.Module, argument: str, value: Sequence[int], most: int) -> tuple[int, int]:
-    """How many cells along each of two axes, from 1 to `most`."""
+    """Checks the numbers of cells along two axes, each from 1 to `most`."""
     pair = tuple(value) if isinstance(value, (list, tuple)) else ()
     if len(pair) != 2 or not all(is_whole(n) and 1 <= n <= most for n in pair):
         label = f"{name_of(owner)}: {argument}={shown(value)}"
@@ -76,12 +76,12 @@ def grid(owner: nn.Module, argument: str, value: Sequence[int], most: int) -> tu
 
 
 def kind_of(value: object) -> str:
-    """What something is, in two words: a module's own text takes many lines."""
+    """Describes a value by its class, because the repr of a module takes many lines."""
     return f"the class {value.__name__}" if isinstance(value, type) else f"a {type(value).__name__}"
 
 
 def layers(owner: nn.Module, value: Sequence[nn.Module], wanted: type[M], what: str, hint: str = "") -> list[M]:
-    """A list of layers of a kind, maybe empty."""
+    """Checks a list of layers of a type, which may be empty."""
     if not isinstance(value, (list, tuple, nn.ModuleList, nn.Sequential)):
         raise TypeError(f"{name_of(owner)}: layers is {kind_of(value)}; it must be a list of layers.")
     found = []
@@ -93,7 +93,7 @@ def layers(owner: nn.Module, value: Sequence[nn.Module], wanted: type[M], what: 
 
 
 def some_layers(owner: nn.Module, value: Sequence[nn.Module], wanted: type[M], what: str) -> list[M]:
-    """A list of layers of a kind, at least one."""
+    """Checks a list of at least one layer of a type."""
     found = layers(owner, value, wanted, what)
     if not found:
         raise ValueError(f"{name_of(owner)}: layers={value!r} must hold at least one.")
@@ -101,12 +101,12 @@ def some_layers(owner: nn.Module, value: Sequence[nn.Module], wanted: type[M], w
 
 
 def unit_value(owner: nn.Module, argument: str, value: float) -> float:
-    """A pixel value in [0, 1], one for all channels."""
+    """Checks one pixel value in [0, 1] for all channels."""
     return number(owner, argument, value, 0.0, 1.0)
 
 
 def odd_size(owner: nn.Module, argument: str, value: int | Sequence[int], most: int = MOST_TAPS) -> tuple[int, int]:
-    """(vertical, horizontal) taps of a kernel, odd, out of a pair or one number for both."""
+    """Converts a pair, or one number for both, to the odd (vertical, horizontal) size of a kernel."""
     pair = image_size(owner, value, argument, most)
     if any(n % 2 == 0 for n in pair):
         raise ValueError(f"{name_of(owner)}: {argument}={value!r} must be odd.")
@@ -114,7 +114,7 @@ def odd_size(owner: nn.Module, argument: str, value: int | Sequence[int], most: 
 
 
 def pair_of(owner: nn.Module, argument: str, value: Sequence[Any] | Tensor) -> tuple[Any, Any]:
-    """Two quantities."""
+    """Checks a pair of quantities."""
     if not isinstance(value, (tuple, list)) or len(value) != 2:
         name = name_of(owner)
         raise TypeError(f"{name}: {argument}={shown(value)} must be a pair of numbers or distributions.")
@@ -123,7 +123,7 @@ def pair_of(owner: nn.Module, argument: str, value: Sequence[Any] | Tensor) -> t
 
 
 def margins(owner: nn.Module, padding: int | Sequence[int] | None) -> tuple[int, int, int, int]:
-    """Left, top, right, bottom out of one number for all sides, (left and right, top and bottom) or all four."""
+    """Converts one number, (left and right, top and bottom) or four numbers to (left, top, right, bottom)."""
     sides = (0,) if padding is None else tuple(padding) if isinstance(padding, (list, tuple)) else (padding,)
     if len(sides) not in (1, 2, 4) or not all(is_whole(s) and 0 <= s <= _MOST_PIXELS for s in sides):
         raise ValueError(
@@ -133,34 +133,8 @@ def margins(owner: nn.Module, padding: int | Sequence[int] | None) -> tuple[int,
     return (sides * (4 // len(sides)))[:4]
 
 
-def seed(owner: object, value: int) -> int:
-    """A whole number of 64 bits, with a sign or without."""
-    return whole(owner, "seed", plain(value, f"{name_of(owner)}: seed"), -(2**63), 2**64 - 1)
-
-
-def epoch(owner: object, value: int | Tensor) -> int | Tensor:
-    """A whole number of 32 bits, or a tensor that holds one: what the draws are keyed by."""
-    if isinstance(value, Tensor):
-        if value.ndim or value.is_floating_point() or value.is_complex() or value.dtype == torch.bool:
-            label = f"{name_of(owner)}: epoch={tuple(value.shape)} {value.dtype}"
-            raise TypeError(f"{label} must be a whole number or a 0-dimensional integer tensor.")
-        return value
-    return whole(owner, "epoch", plain(value, f"{name_of(owner)}: epoch"), 0, 2**32 - 1)
-
-
-def index(owner: object, value: Tensor, count: int | None = None) -> None:
-    """The numbers of the samples, one for each of `count` images if that is given."""
-    name = name_of(owner)
-    if not isinstance(value, Tensor):
-        raise TypeError(f"{name}: index={shown(value)} must be a (B,) tensor of integers: torch.tensor(index).")
-    if value.ndim != 1 or value.is_floating_point() or value.is_complex() or value.dtype == torch.bool:
-        raise ValueError(f"{name}: index must be (B,) integers, got {tuple(value.shape)} {value.dtype}.")
-    if count is not None and len(value) != count:
-        raise ValueError(f"{name}: index must have one number per image: expected {count}, got {len(value)}.")
-
-
 def given_noise(owner: nn.Module, noise: Tensor, device: torch.device, samples: int, draws: int) -> None:
-    """Uniforms (samples, draws) on the images' device."""
+    """Checks noise (samples, draws) on the device of the images."""
     name = name_of(owner)
     _uniforms(owner, noise)
     if noise.shape != (samples, draws):
@@ -173,7 +147,7 @@ def given_noise(owner: nn.Module, noise: Tensor, device: torch.device, samples: 
 
 
 def noise_of_one(owner: nn.Module, noise: Tensor, draws: int) -> None:
-    """The noise of one sample."""
+    """Checks the noise of one sample."""
     _uniforms(owner, noise)
     if noise.shape != (draws,):
         name = name_of(owner)
@@ -188,9 +162,9 @@ def _uniforms(owner: nn.Module, noise: Tensor) -> None:
             f"{name_of(owner)}: noise must be a tensor of floats in [0, 1), from `noise(...)`, got {what}; "
             f"{_WITH_IMAGES}."
         )
-    if has_memory(noise) and noise.numel():  # some 20 µs
+    if has_memory(noise) and noise.numel():  # takes about 20 µs
         low, high = noise.detach().aminmax()
-        if not (low >= 0 and high < 1):  # NaN is neither
+        if not (low >= 0 and high < 1):  # NaN fails both comparisons
             raise ValueError(
                 f"{name_of(owner)}: noise must lie within [0, 1), got values from {low:g} to {high:g}; {_WITH_IMAGES}."
             )

@@ -9,20 +9,24 @@ to every promise.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from augment.core.layer import Layer, steps_of
-from augment.data.batch import Batch, PackedImages
-from augment.data.pixels import colours, dtype_of, each, on_colours, planes, stacked, to_float
-from augment.data.subset import Parts, on_chosen, takes_rows
-from augment.data.types import Bool, Float, Images, Matrices, Params, Planes, Size
-from augment.engine.warp_run import warp
+from augment.core.layer import Layer
+from augment.data.batch import Batch
+from augment.data.operator import Operator
+from augment.data.packed import PackedImages
+from augment.data.pixels import compute_dtype, dtype_of, on_colours, stacked, to_float
+from augment.data.subset import Parts, on_chosen
+from augment.data.types import Float, Images, Matrices, Params, Planes, Size
+from augment.engine.warp_run import interpolation_of, warped
 from augment.geometry import matrix as mat
 from augment.geometry.motion import Box, Positions, Step
+from augment.kernels.reference.pixelwise import Tables, pointwise
 
 
 class Warp(Layer):
@@ -83,11 +87,11 @@ class Warp(Layer):
             gate=gate,
         )
 
-    def joins(self, run: list[Layer]) -> bool:
+    def joins(self, run: Sequence[Layer]) -> bool:
         return _joins(self, run)
 
-    def apply(self, batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
-        return _apply_warps(batch, params, run)
+    def apply(self, batch: Batch, params: list[Params], run: Sequence[Layer], kept: torch.dtype) -> Batch:
+        return warped(batch, params, run, kept)
 
 
 class DenseWarp(Layer):
@@ -125,58 +129,100 @@ class DenseWarp(Layer):
             gate=self.acts_on(params),
         )
 
-    def joins(self, run: list[Layer]) -> bool:
+    def joins(self, run: Sequence[Layer]) -> bool:
         return _joins(self, run)
 
-    def apply(self, batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
-        return _apply_warps(batch, params, run)
+    def apply(self, batch: Batch, params: list[Params], run: Sequence[Layer], kept: torch.dtype) -> Batch:
+        return warped(batch, params, run, kept)
 
 
 class PixelOp(Layer):
     """Changes each pixel by itself: a function of its channels, its coordinates and per-sample parameters.
 
-    A few need a statistic of the whole image first (contrast its mean); they compute it from the planes.
+    A few need a statistic of the whole image first (contrast its mean); they compute it from the planes. A layer gives
+    either `pixel`, or an `operator` and its `arguments`.
 
-    Class attribute:
+    Class attributes:
         alpha_stays: an alpha channel, the last of 2 or 4, is not among the planes; what changes light and colour has
             no business with it. False for what acts on any channel.
+        by_level: each value changes by itself, with parameters that do not depend on the image's size: what becomes
+            of bytes may then be computed once for each of 256 levels.
+        tables: where what a level becomes depends on the image, a method that maps bytes (B, C, H, W), their levels
+            (B, C, 256) as floats and resolved parameters to what each level becomes.
+        operator: what carries it out, if `pixel` does not.
     """
 
     alpha_stays: ClassVar[bool] = True
+    by_level: ClassVar[bool] = False
+    tables: ClassVar[Callable[..., Tensor] | None] = None
+    operator: ClassVar[Operator | None] = None
 
-    @abstractmethod
     def pixel(self, planes: Planes, params: Params) -> Planes:
         """Maps C planes (B, H, W), float, to as many, with resolved parameters."""
+        raise NotImplementedError
 
-    def apply(self, batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
+    def arguments(self, params: Params, dtype: torch.dtype) -> tuple[Any, ...]:
+        """What the operator gets after the image and the chosen samples, from resolved parameters.
+
+        Args:
+            params: resolved parameters.
+            dtype: the type that values are computed in.
+        """
+        raise NotImplementedError
+
+    def apply(self, batch: Batch, params: list[Params], run: Sequence[Layer], kept: torch.dtype) -> Batch:
         check_dense(self, batch)
-        before = tuple(to_float(plane) for plane in planes(batch.image))
-        count = colours(len(before)) if self.alpha_stays else len(before)
-        changed = on_chosen(self.acts_on(params[0]), self._changed, before[:count], params)
-        return batch.replace(image=(*changed, *before[count:]))
+        (drawn,) = params
+        if self.operator is not None:
+            return batch.replace(image=_operated(self, self.operator, batch, drawn, ()))
+        tables = self._tables_of(drawn, batch.size) if self.by_level else None
+        image = pointwise(batch.image, self.acts_on(drawn), drawn, self._changed, tables, self.alpha_stays)
+        return batch.replace(image=image)
 
     def _changed(self, image: Parts, params: list[Params]) -> Parts:
         return self.pixel(image, self.resolve(params[0], image[0].shape[-2:]))
+
+    def _tables_of(self, drawn: Params, size: Size) -> Tables:
+        def tables(image: Images, level: Float[Tensor, "b c 256"]) -> Float[Tensor, "b c2 256"]:
+            params = self.resolve(drawn, size)
+            if self.tables is not None:
+                return self.tables(image, level, params)
+            return self.pixel((level[:, :1],), params)[0]
+
+        return tables
 
 
 class ImageOp(Layer):
     """Changes the image as a whole, as filters and histogram operators do; a stage of its own.
 
-    Class attribute:
+    A layer gives either `image`, or an `operator` and its `arguments`.
+
+    Class attributes:
         alpha_stays: as for a PixelOp; a blur, which moves light from pixel to pixel, acts on all channels.
+        operator: what carries it out, if `image` does not.
+        hands_on: the operator's last argument is the type of floats that it may hand on.
     """
 
     alpha_stays: ClassVar[bool] = False
+    operator: ClassVar[Operator | None] = None
+    hands_on: ClassVar[bool] = False
 
-    @abstractmethod
     def image(self, image: Images, params: Params) -> Images:
         """Maps (B, C, H, W), float, to the same shape, with resolved parameters."""
+        raise NotImplementedError
 
-    def apply(self, batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
+    def arguments(self, params: Params, dtype: torch.dtype) -> tuple[Any, ...]:
+        """As a PixelOp's."""
+        raise NotImplementedError
+
+    def apply(self, batch: Batch, params: list[Params], run: Sequence[Layer], kept: torch.dtype) -> Batch:
         check_dense(self, batch)
+        (drawn,) = params
+        if self.operator is not None:
+            return batch.replace(image=_operated(self, self.operator, batch, drawn, (kept,) if self.hands_on else ()))
 
         def changed(image: Images) -> Images:
-            return on_chosen(self.acts_on(params[0]), self._changed, (image,), params)[0]
+            return on_chosen(self.acts_on(drawn), self._changed, (image,), params)[0]
 
         before = to_float(stacked(batch.image))
         return batch.replace(image=on_colours(before, changed) if self.alpha_stays else changed(before))
@@ -185,81 +231,30 @@ class ImageOp(Layer):
         return (self.image(image[0], self.resolve(params[0], image[0].shape[-2:])),)
 
 
-def _joins(layer: Warp | DenseWarp, run: list[Layer]) -> bool:
+def _operated(
+    layer: PixelOp | ImageOp, operator: Operator, batch: Batch, drawn: Params, more: tuple[Any, ...]
+) -> Images | Planes:
+    """The image after a layer's operator, which gets it as it is and chooses among its kernels."""
+    chosen, dtype = layer.acts_on(drawn), compute_dtype(dtype_of(batch.image))
+    arguments = (*layer.arguments(layer.resolve(drawn, batch.size), dtype), *more)
+
+    def operated(image: Images | Planes) -> Images | Planes:
+        return operator(image, chosen, *arguments)
+
+    return on_colours(stacked(batch.image), operated) if layer.alpha_stays else operated(batch.image)
+
+
+def _joins(layer: Warp | DenseWarp, run: Sequence[Layer]) -> bool:
     """Neighbouring warps are one pass if they interpolate alike; a lattice does not care."""
     if not all(isinstance(other, (Warp, DenseWarp)) for other in run):
         return False
-    return layer.lattice or all(other.lattice for other in run) or _interpolation(run) == layer.resample
-
-
-def _apply_warps(batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
-    """Carries out a run of warps. What bicubic makes of bytes is cut to [0, 1]."""
-    interpolation = _interpolation(run)
-    _check_fixes_size(batch, run)
-    out = _warped(batch, params, run, interpolation)
-    bytes_came = isinstance(batch.image, PackedImages) or dtype_of(batch.image) == torch.uint8
-    if not bytes_came or interpolation != "bicubic":
-        return out
-    dense = isinstance(out.image, Tensor)
-    return out.replace(image=out.image.clamp(0, 1) if dense else each(out.image, lambda plane: plane.clamp(0, 1)))
-
-
-def _warped(batch: Batch, params: list[Params], run: list[Layer], interpolation: str) -> Batch:
-    """The batch after a run of warps; on a CPU only the samples that any of them moves are computed."""
-
-    def moved(image: Parts, params: list[Params]) -> Parts:
-        some = Batch(image[0])
-        return (stacked(warp(some, steps_of(run, params, some, some.size), interpolation).image),)
-
-    chosen = _moved_alone(batch, params, run)
-    if chosen is None:
-        return warp(batch, steps_of(run, params, batch, batch.size), interpolation)
-    before = stacked(batch.image) if interpolation == "nearest" else to_float(stacked(batch.image))
-    (image,) = on_chosen(chosen, moved, (before,), params)
-    return batch.replace(image=image)
-
-
-def _check_fixes_size(batch: Batch, run: list[Layer]) -> None:
-    """Refuses packed images whose sizes differ after a run of warps, for what comes out is one tensor."""
-    size = batch.size
-    for layer in run:
-        size = layer.out_size(size)
-    if not any(isinstance(extent, Tensor) for extent in size):
-        return
-    alike = "" if all(layer.lattice for layer in run) else f" and resample with {_interpolation(run)!r} as they do"
-    raise ValueError(
-        f"{', '.join(type(layer).__name__ for layer in run)}: the images of this batch still differ in size after the "
-        f"last warp of one interpolation. The layer that follows must fix the size{alike}: CenterCrop, "
-        "RandomResizedCrop or Resize with (height, width)."
-    )
-
-
-def _moved_alone(batch: Batch, params: list[Params], run: list[Layer]) -> Bool[Tensor, " b"] | None:
-    """Which samples a run moves, if it leaves others as they are and nothing but images is there; None otherwise."""
-    gates = [layer.acts_on(drawn) for layer, drawn in zip(run, params, strict=True)]
-    if any(gate is None or not takes_rows(gate) for gate in gates):
-        return None
-    if isinstance(batch.image, PackedImages) or not only_images(batch):
-        return None
-    if any(layer.out_size(batch.size) != batch.size for layer in run):
-        return None
-    return torch.stack(gates).any(0)
+    return layer.lattice or all(other.lattice for other in run) or interpolation_of(run) == layer.resample
 
 
 def _gated_box(gate: Tensor, box: Box, size: Size) -> Box:
     """The box for the samples that the gate lets through, everything for the others."""
     whole = (0, 0, *size)
     return tuple(torch.where(gate, chosen, rest) for chosen, rest in zip(box, whole, strict=True))
-
-
-def only_images(batch: Batch) -> bool:
-    """Whether nothing in a batch moves with its images."""
-    return batch.parts().keys() <= {"image", "label", "index"}
-
-
-def _interpolation(layers: list[Layer]) -> str:
-    """What a run resamples with; layers that need no interpolation have no say."""
-    return next((layer.resample for layer in layers if not layer.lattice), "nearest")
 
 
 def check_dense(layer: Layer, batch: Batch) -> None:

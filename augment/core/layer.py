@@ -5,26 +5,26 @@ noise (B, draws) --params--> raw draws --resolve(size)--> what happens --the kin
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from augment.core import checks
-from augment.data.batch import Batch, PackedImages
-from augment.data.pixels import compute_dtype, dtype_of, finished, kept_dtype, result_dtype
+from augment.data.batch import Batch
+from augment.data.packed import PackedImages
 from augment.data.types import Bool, Integer, Noise, Num, Params, PerSample, Size
+from augment.draws import keys
 from augment.draws.arguments import number, whole
 from augment.draws.bounds import REAL_LINE, Range
 from augment.draws.config import Configured
-from augment.draws.distributions import Bernoulli
-from augment.draws.noise import fresh_index, uniform
+from augment.draws.distributions import Bernoulli, Distribution
+from augment.draws.noise import Key, fresh_index
 from augment.draws.shorthand import Quantity, as_distribution, check_reached
-from augment.engine.chunks import cuts, in_order, in_pieces, looks_at_batch, may_be_cut
+from augment.engine.execution import draw, execute, key_for, undone
 from augment.engine.opening import opened
-from augment.engine.warp_run import warp
-from augment.geometry.motion import Step, inverted
+from augment.geometry.motion import Step
 
 
 class Layer(Configured, nn.Module):
@@ -45,6 +45,7 @@ class Layer(Configured, nn.Module):
             not; "none" where it is 0 for what the layer changes, or there is none.
         compilable: False if values are read by the host, so that no compiled graph can hold the layer.
         by_sample: False if what a sample becomes depends on the others of its batch.
+        on_bytes: it works on bytes; floats are rounded to 256 levels first where it acts on every sample.
     """
 
     deterministic: ClassVar[bool] = False
@@ -55,9 +56,11 @@ class Layer(Configured, nn.Module):
     image_gradient: ClassVar[str] = "exact"
     compilable: ClassVar[bool] = True
     by_sample: ClassVar[bool] = True
+    on_bytes: bool = False
 
     dtype: torch.dtype | None = None
     seed: int = 0
+    compile_mode: bool | str = False
 
     def __init__(self, p: float | Bernoulli = 1.0, same_on_batch: bool = False) -> None:
         super().__init__()
@@ -86,7 +89,7 @@ class Layer(Configured, nn.Module):
     @property
     def own_draws(self) -> int:
         """How many columns of noise its own quantities take, those of layers in it not counted."""
-        return self.p.draws + sum(getattr(self, name).draws * (n or 1) for name, n in self._quantities.items())
+        return self.p.draws + sum(self._modules[name].draws * (n or 1) for name, n in self._quantities.items())
 
     @property
     def draws(self) -> int:
@@ -99,21 +102,25 @@ class Layer(Configured, nn.Module):
         "gate" is a (B,) bool, missing if every sample is augmented.
         """
         params = {}
-        for name, count, u in self._columns(noise):
-            if name == "p" and self.p.support() == (1.0, 1.0):
-                continue
-            params["gate" if name == "p" else name] = getattr(self, name)(u if count else u[:, 0])
+        for name, distribution, count, u in self._columns(noise):
+            if name != "p":
+                params[name] = distribution(u if count else u[:, 0])
+            elif distribution.support() != (1.0, 1.0):
+                params["gate"] = distribution(u[:, 0])
         return params
 
-    def _columns(self, noise: Noise) -> Iterator[tuple[str, int | None, Tensor]]:
-        """Every quantity with its count and its columns of noise (B, count or 1), the gate first."""
+    def _columns(self, noise: Noise) -> list[tuple[str, Distribution, int | None, Tensor]]:
+        """Every quantity with its distribution, count, and columns of noise (B, count or 1), the gate first."""
         if self.same_on_batch:
             noise = noise[:1].expand_as(noise)
-        start = 0
-        for name, count in {"p": None, **self._quantities}.items():
-            used = getattr(self, name).draws * (count or 1)
-            yield name, count, noise[:, start : start + used] if used else noise.new_zeros(len(noise), count or 1)
-            start += used
+        columns, start = [], 0
+        for name, count in (("p", None), *self._quantities.items()):
+            distribution = self._modules[name]
+            end = start + distribution.draws * (count or 1)
+            u = noise[:, start:end] if end > start else noise.new_zeros(len(noise), count or 1)
+            columns.append((name, distribution, count, u))
+            start = end
+        return columns
 
     def log_prob(self, noise: Noise) -> PerSample:
         """(B,) log P of the gates and choices that each sample drew, differentiable in their learnable probabilities.
@@ -124,8 +131,8 @@ class Layer(Configured, nn.Module):
             ValueError: with same_on_batch, where no sample drew anything else to compare with.
         """
         total = noise.new_zeros(len(noise))
-        for name, _, u in self._columns(noise):
-            log_p = getattr(self, name).log_prob_at(u)
+        for name, distribution, _, u in self._columns(noise):
+            log_p = distribution.log_prob_at(u)
             if log_p is None:
                 continue
             if self.same_on_batch:
@@ -147,18 +154,20 @@ class Layer(Configured, nn.Module):
         """Resolved parameters of one sample as plain data."""
         return {name: value[0].tolist() for name, value in params.items() if name != "gate"}
 
-    def apply(self, batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
+    def apply(self, batch: Batch, params: list[Params], run: Sequence[Layer], kept: torch.dtype) -> Batch:
         """The pure function of a batch and raw draws, for a run of neighbours that are executed together.
 
-        A run starts with this layer; most kinds run alone. Containers have none, they are run by their leaves.
+        A run starts with this layer; most kinds run alone. Containers have none: their leaves are executed.
+
+        Args:
+            batch: images as a tensor, as planes, or packed; with their annotations.
+            params: raw draws of each layer of the run.
+            run: the layers.
+            kept: the type of floats that a kernel of a GPU may hand on, or uint8 if the next layer works on bytes.
         """
         raise NotImplementedError
 
-    def on_levels(self, params: Params) -> bool:
-        """Whether it makes bytes of every image first."""
-        return False
-
-    def joins(self, run: list[Layer]) -> bool:
+    def joins(self, run: Sequence[Layer]) -> bool:
         """Whether this layer can be executed together with a run of layers before it."""
         return False
 
@@ -195,27 +204,22 @@ class Layer(Configured, nn.Module):
         Without an index, `batch_size` samples get fresh draws, keyed by torch's default CPU generator and the rank:
         `torch.manual_seed` repeats them.
         """
-        epoch = checks.epoch(self, epoch)
+        epoch = keys.epoch(self, epoch)
         if batch_size is not None:
             batch_size = whole(self, "batch_size", batch_size, 0, 2**31 - 1)
-        return self.draw(epoch, self._numbers(index, batch_size, device))
+        return draw(self, epoch, self.numbers(index, batch_size, device))
 
-    def _numbers(
+    def numbers(
         self, index: Tensor | None, batch_size: int | None, device: torch.device | str | None
     ) -> Integer[Tensor, " b"]:
         """The samples' numbers, given or fresh, on `device`."""
-        name = type(self).__name__
         if index is None:
             if batch_size is None:
-                raise ValueError(f"{name}.noise: give index=(B,) integers or batch_size.")
+                raise ValueError(f"{type(self).__name__}.noise: give index=(B,) integers or batch_size.")
             index = fresh_index(batch_size, device) if self.draws else torch.arange(batch_size, device=device)
         else:
-            checks.index(self, index, batch_size)
+            keys.index(self, index, batch_size)
         return index.to(device or index.device, non_blocking=True)
-
-    def draw(self, epoch: int | Tensor, index: Tensor) -> Noise:
-        """The draws (B, draws) of samples (B,), on the device of `index`."""
-        return uniform(self.seed, epoch, index, self.draws)
 
     def forward(
         self,
@@ -242,54 +246,23 @@ class Layer(Configured, nn.Module):
             TypeError, ValueError: images, annotations or noise that do not fit each other; see `augment.engine.inputs`.
         """
         batch, frames, close = opened(images)
-        if noise is not None:
-            checks.given_noise(self, noise, batch.device, len(batch) // frames, self.draws)
-        epoch = checks.epoch(self, epoch)
-        noise = self._noise_for(batch, len(batch) // frames, noise, index, epoch) if self.training else None
-        if noise is not None and frames > 1:
-            noise = noise.repeat_interleave(frames, dim=0)
+        drawn = self._drawn(batch, len(batch) // frames, noise, index, epoch)
+        if frames > 1 and drawn is not None:
+            drawn = drawn.repeat_interleave(frames, dim=0)
         with torch.autocast(batch.device.type, enabled=False):  # it rounds positions: 1.4 px in bfloat16
-            return close(self.executed(batch, noise))
+            return close(execute(self, batch, drawn))
 
-    def _noise_for(
+    def _drawn(
         self, batch: Batch, size: int, noise: Noise | None, index: Tensor | None, epoch: int | Tensor
-    ) -> Noise:
-        """The noise given, or drawn for `size` samples, checked."""
-        if noise is None:
-            index = batch.index if index is None else index
-            noise = self.noise(index, epoch, batch_size=size, device=batch.device)
-        return noise
-
-    def _active(self, batch: Batch, noise: Noise | None) -> tuple[list[Layer], list[Params]]:
-        """The leaves to run and their raw draws; without noise those that are not random."""
+    ) -> Noise | Key | None:
+        """What `size` samples draw: the noise given, checked, or new; None in `eval()`."""
         if noise is not None:
-            return self.leaves(), self.leaf_params(noise)
-        leaves = self.fixed_leaves()
-        empty = torch.zeros(len(batch), 0, device=batch.device)
-        return leaves, [leaf.params(empty) for leaf in leaves]
-
-    def executed(self, batch: Batch, noise: Noise | None) -> Batch:
-        """`run` of the whole batch, or of one piece after another, the image channels_last."""
-        if not may_be_cut(self, batch) or looks_at_batch(self):  # the second takes longer to find out
-            return in_order(self.run(batch, noise))
-
-        def piece(rows: slice) -> Batch:
-            return self.run(batch.map(lambda part: part[rows]), None if noise is None else noise[rows])
-
-        return in_pieces(piece, cuts(batch))
-
-    def run(self, batch: Batch, noise: Noise | None) -> Batch:
-        """The pure function: a batch and its noise, or no noise for what is not random, to the finished batch."""
-        if noise is not None and not isinstance(batch.image, PackedImages):
-            self.out_size(batch.size)  # containers refuse layers that change it
-        dtype = result_dtype(batch.image, self.dtype)
-        leaves, params = self._active(batch, noise)
-        for run in _runs(leaves):
-            drawn, params, leaves = params[: len(run)], params[len(run) :], leaves[len(run) :]
-            levels = len(leaves) > 0 and leaves[0].on_levels(params[0])
-            batch = batch.replace(between=torch.uint8 if levels else kept_dtype(dtype))
-            batch = run[0].apply(batch, drawn, run)
-        return batch.replace(image=finished(batch.image, dtype), between=torch.float32)
+            checks.given_noise(self, noise, batch.device, size, self.draws)
+        epoch = keys.epoch(self, epoch)
+        if not self.training or noise is not None:
+            return noise if self.training else None
+        index = batch.index if index is None else index
+        return key_for(self, batch, size, index, epoch) or draw(self, epoch, self.numbers(index, size, batch.device))
 
     def inverse(
         self,
@@ -313,26 +286,14 @@ class Layer(Configured, nn.Module):
             images did not show them.
         """
         batch, _, close = opened(batch, maps=True)
-        if noise is not None:
-            checks.given_noise(self, noise, batch.device, len(batch), self.draws)
-        epoch = checks.epoch(self, epoch)
         size = checks.image_size(self, size)
-        noise = self._noise_for(batch, len(batch), noise, index, epoch) if self.training else None
+        if noise is None and self.training:
+            noise = self.noise(batch.index if index is None else index, epoch, batch_size=len(batch))
+        elif noise is not None:
+            checks.given_noise(self, noise, batch.device, len(batch), self.draws)
         with torch.autocast(batch.device.type, enabled=False):
-            steps = steps_of(*self._active(batch, noise), batch, size)
-            if steps:
-                self._check_size(batch.size, steps[-1].out_size, size)
-                dtype = result_dtype(batch.image, None)
-                batch = warp(batch, [inverted(step) for step in reversed(steps)])
-                batch = batch.replace(image=finished(batch.image, dtype))
+            batch = undone(self, batch, noise if self.training else None, size)
         return close(batch)
-
-    def _check_size(self, given: Size, out: Size, size: Size) -> None:
-        if given != out:
-            raise ValueError(
-                f"{type(self).__name__}.inverse: images must be {tuple(out)}, as what the layer makes of "
-                f"size={tuple(size)}, got {tuple(given)}."
-            )
 
     def explain(self, noise: Tensor, size: tuple[int, int]) -> dict[str, Any]:
         """What one sample gets, as plain data that survives JSON and replays: noise = tensor([explained["noise"]]).
@@ -356,25 +317,6 @@ class Layer(Configured, nn.Module):
                 current = leaf.out_size(current)
         return {"noise": noise.tolist(), "size": list(size), "layers": described}
 
-
-def _runs(leaves: list[Layer]) -> list[list[Layer]]:
-    """Neighbours that are executed together."""
-    runs: list[list[Layer]] = []
-    for leaf in leaves:
-        if runs and leaf.joins(runs[-1]):
-            runs[-1].append(leaf)
-        else:
-            runs.append([leaf])
-    return runs
-
-
-def steps_of(leaves: list[Layer], params: list[Params], batch: Batch, size: Size) -> list[Step]:
-    """The geometry of leaves one after another, for images of a size; layers that move nothing have none."""
-    packed = isinstance(batch.image, PackedImages)
-    largest = batch.image.max_size if packed else size
-    dtype = torch.float32 if packed else compute_dtype(dtype_of(batch.image))
-    like, steps = torch.empty(len(batch), 0, dtype=dtype, device=batch.device), []
-    for leaf, drawn in zip(leaves, params, strict=True):
-        steps.append(leaf.step(size, largest, drawn, like))
-        size, largest = leaf.out_size(size), leaf.out_size(largest)
-    return [step for step in steps if step is not None]
+    def __getstate__(self) -> dict[str, Any]:
+        """Plans and compiled code are not copied or pickled with the layer."""
+        return {name: value for name, value in self.__dict__.items() if name not in ("_plans", "_compiled")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
@@ -12,15 +13,15 @@ from augment.core.layer import Layer
 from augment.data.batch import Batch
 from augment.data.context import for_gpu
 from augment.data.labels import as_given, mixable
-from augment.data.pixels import dtype_of, each, finished, result_dtype, stacked, to_float
+from augment.data.pixels import dtype_of, each, stacked, to_float
+from augment.data.primitives import materialized
 from augment.data.subset import Drawn, Parts, on_chosen, where
-from augment.data.types import Bool, Integer, Noise, Params, PerSample, Size
+from augment.data.types import Bool, Integer, Params, PerSample, Size
 from augment.draws.arguments import whole
 from augment.draws.distributions import Bernoulli
-from augment.engine.chunks import cuts, in_pieces, may_be_cut
+from augment.engine.chunks import chunks_of, in_chunks, may_be_chunked
 from augment.geometry.motion import Step
-from augment.kernels.cuda.inductor import written
-from augment.kernels.reference.overlay import Overlay, in_one_pass, overlaid
+from augment.kernels.reference.overlay import Overlay, lay_over
 
 _MOST_CLASSES = 10**6
 
@@ -64,25 +65,20 @@ class Mix(Layer):
         )
         self.quantity("pairing", (0.0, 1.0))
 
-    def apply(self, batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
-        whole = self.prepared(batch)
-        return self._as_given(batch, self.mixed(whole, whole, self.paired(params[0])))
+    def apply(self, batch: Batch, params: list[Params], run: Sequence[Layer], kept: torch.dtype) -> Batch:
+        """Once every sample has a partner and is prepared, a large batch on a CPU is mixed a few samples at a time."""
+        whole, drawn = self.prepared(batch), self.paired(params[0])
+        if not may_be_chunked([*whole.tensors(), *drawn.values()]):
+            return self._as_given(batch, self.mixed(whole, whole, drawn))
 
-    def executed(self, batch: Batch, noise: Noise | None) -> Batch:
-        """Once everybody has a partner and is prepared, a large batch on a CPU is mixed a few samples at a time."""
-        if noise is None or not may_be_cut(self, batch):
-            return super().executed(batch, noise)
-        dtype = result_dtype(batch.image, self.dtype)
-        whole, drawn = self.prepared(batch), self.paired(self.params(noise))
-
-        def piece(rows: slice) -> Batch:
+        def chunk(rows: slice) -> Batch:
             some = whole.map(lambda part: part[rows])
             mixed = self.mixed(some, whole, {name: value[rows] for name, value in drawn.items()})
-            return mixed.replace(image=finished(mixed.image, dtype))
+            return mixed.replace(image=stacked(mixed.image))
 
         over = self.overlay(self.resolve(drawn, whole.size), whole.size)
-        at_once = over is not None and in_one_pass(whole.image, whole.image, over)
-        return self._as_given(batch, in_pieces(piece, [slice(0, len(whole))] if at_once else cuts(whole)))
+        at_once = over is not None and lay_over.kernel_for(whole.image, whole.image, over) is not None
+        return self._as_given(batch, in_chunks(chunk, [slice(0, len(whole))] if at_once else chunks_of(whole)))
 
     def prepared(self, batch: Batch) -> Batch:
         """Float images, as planes in code for a GPU, and labels that have a column a class or target."""
@@ -107,7 +103,7 @@ class Mix(Layer):
             told = self.annotated(batch, others, params)
             if gate is not None:
                 over, told = over.only(gate), _only(gate, told, batch)
-            return told.replace(image=overlaid(batch.image, others.image, over))
+            return told.replace(image=lay_over(batch.image, others.image, over))
         batch, others = (part.replace(image=stacked(part.image)) for part in (batch, others))
         if gate is None:
             return self.mix(batch, others, params)
@@ -148,7 +144,7 @@ def following(draws: PerSample, step: int) -> Integer[Tensor, " b"]:
         return torch.empty_like(order).scatter(0, order, order.roll(-step))
     number = torch.arange(len(draws), device=draws.device)
     before = (draws < draws[:, None]) | ((draws == draws[:, None]) & (number < number[:, None]))
-    place = written(before.sum(1))
+    place = materialized(before.sum(1))
     wanted = (place + step) % len(draws)
     return torch.where(place == wanted[:, None], number, 0).sum(1)
 

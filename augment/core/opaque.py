@@ -1,4 +1,4 @@
-"""Any module or function of images as a stage of a pipeline."""
+"""Stages that run any module or function of images."""
 
 from collections.abc import Callable
 
@@ -11,24 +11,23 @@ from augment.draws.distributions import Bernoulli
 
 
 class Opaque(ImageOp):
-    """A Kornia augmentation or filter, a torchvision transform or any other function of images as a stage.
+    """Runs a Kornia augmentation or filter, a torchvision transform or any other function of images as a stage.
 
-    The module sees float images in [0, 1] and must return images of the same shape. Annotations stay as they are, so
-    it should not move pixels where there are any.
+    The module gets float images in [0, 1] and must return images of the same shape. Annotations are not changed, so
+    with annotations the module must not move pixels.
 
-    What it draws from torch's global generators is keyed like every other draw: the module is called image by image,
-    each time seeded by the sample's own noise, and the generators are put back afterwards. Samples are therefore
-    independent of their batch and replay to the bit, also from modules that draw once a call. That costs a call a
-    sample and one read of values by the host, so the stage can be neither compiled nor exported: a Pipeline that holds
-    one runs in eager mode whatever its `compile` says. Randomness that does not come from torch's global generators
-    (Python's `random`, NumPy) is not keyed.
+    Draws from torch's global generators are keyed as all other draws are. The module is called once per image, with the
+    generators seeded by the sample's own noise and restored afterwards. Samples are therefore independent of their
+    batch and replay bit for bit, even for modules that draw once per call. This costs one call per sample and one read
+    of values by the host, so the stage can be neither compiled nor exported. A Pipeline with such a stage runs in eager
+    mode regardless of `compile`. Randomness from other sources (Python's `random`, NumPy) is not keyed.
 
     Args:
-        module: maps (B, C, H, W) to the same; a module is registered, so its parameters train with the pipeline.
-        random: False for a module that draws nothing, which is then called once for the whole batch and, where p is 1,
-            also in `eval()`.
-        p: probability that an image goes through the module.
-        same_on_batch: one seed for all samples of a batch.
+        module: maps (B, C, H, W) to the same shape. A module is registered, so its parameters train with the pipeline.
+        random: False for a module without random draws. It is then called once for the whole batch and, if p is 1, also
+            in `eval()`.
+        p: probability of applying the layer to a sample.
+        same_on_batch: use one draw for all samples of a batch.
     """
 
     compilable = False
@@ -51,7 +50,7 @@ class Opaque(ImageOp):
             self.quantity("key", (0.0, 1.0), count=2)
 
     def image(self, image: Images, params: Params) -> Images:
-        from augment.engine.foreign_calls import (  # here, for it loads the compiler, which takes seconds
+        from augment.engine.foreign_calls import (  # imported here because it loads the compiler, which takes seconds
             by_image,
             called,
         )

@@ -1,1 +1,1 @@
-"""What travels: batches, packed images, pixels and their colours and types. Imports nothing else of `augment`."""
+"""Data: batches, packed images, pixels, colours and types. Imports no other package of `augment`."""

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from augment.data.pixels import NOTHING
+from augment.data.primitives import materialized, saturated
 from augment.data.types import Float, Plane, Planes, Shaped
-from augment.kernels.cuda.inductor import saturated, written
 
 LUMA = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in the luma of ITU-R BT.601, as in Pillow, torchvision and Kornia."""
@@ -41,7 +41,7 @@ def gray(planes: Planes) -> Plane:
 
 def mean_gray(planes: Planes) -> Float[Tensor, "b 1 1"]:
     """The image's mean luma, what contrast is measured from: that of the channels' means, without a plane of luma."""
-    return written(gray(tuple(plane.mean((1, 2), keepdim=True) for plane in planes)))
+    return materialized(gray(tuple(plane.mean((1, 2), keepdim=True) for plane in planes)))
 
 
 def clamped(planes: Planes) -> Planes:

@@ -1,4 +1,4 @@
-"""Numbers as tensors, on whatever device they are used."""
+"""Constant tensors on any device."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,10 +10,10 @@ from augment.data.types import Float
 
 
 def constant(values: Sequence[Any], like: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-    """Numbers, nested to any depth, as a tensor of the type of another and on its device.
+    """Converts numbers, nested to any depth, to a tensor with the type and device of `like`.
 
-    In eager mode the host sends them to a GPU and goes on; `new_tensor` would wait until it is done with all that was
-    asked of it before. Compiled code holds them as constants.
+    In eager mode the copy to a GPU does not block the host, while `new_tensor` would wait for all work queued before.
+    Compiled code holds the numbers as constants.
     """
     if torch.compiler.is_compiling() or like.device.type == "cpu":
         return like.new_tensor(values)

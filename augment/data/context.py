@@ -1,13 +1,30 @@
-"""What torch does with the calls around it: records them for gradients, or exports them."""
+"""The context of a call: recorded for gradients, traced, replayed or exported."""
 
 from collections.abc import Iterable
 
 import torch
 
+from augment.data import private_torch
+
 
 def recorded(tensors: Iterable[object]) -> bool:
-    """Whether what is done with tensors records a graph for gradients."""
+    """Whether operations on these tensors record a graph for gradients."""
     return torch.is_grad_enabled() and any(getattr(tensor, "requires_grad", False) for tensor in tensors)
+
+
+def compiling() -> bool:
+    """Whether code is being traced by the compiler."""
+    return torch.compiler.is_compiling()
+
+
+def on_cpu(device: torch.device) -> bool:
+    """Whether a device is the CPU."""
+    return device.type == "cpu"
+
+
+def on_gpu(device: torch.device) -> bool:
+    """Whether a device is a GPU that CUDA or HIP drives."""
+    return device.type == "cuda"
 
 
 def for_gpu(device: torch.device) -> bool:
@@ -16,12 +33,12 @@ def for_gpu(device: torch.device) -> bool:
 
 
 def replayed(device: torch.device) -> bool:
-    """Whether a GPU will run what is called now again without Python: from compiled code, or from a CUDA graph."""
+    """Whether a GPU will replay this call without Python, from compiled code or from a CUDA graph."""
     if device.type != "cuda":
         return False
     return torch.compiler.is_compiling() or (torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing())
 
 
 def exporting() -> bool:
-    """Whether a program is being exported, which is to hold torch's own operators only."""
-    return torch.compiler._is_exporting_flag  # is_exporting() is True in all that torch 2.11 compiles
+    """Whether a program is being exported; it may hold only torch's own operators."""
+    return private_torch.exporting()

@@ -1,4 +1,4 @@
-"""What a type checker cannot see, said where it is used: nothing is computed, copied or compared here."""
+"""Tells the type checker what it cannot infer; the functions return their argument unchanged and check nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ M = TypeVar("M", bound=nn.Module)
 if TYPE_CHECKING:
 
     class Modules(nn.ModuleList, Generic[M]):
-        """A `ModuleList` of modules of one kind; when the code runs it is torch's own."""
+        """A `ModuleList` of modules of one type; at run time it is torch's class."""
 
         @overload
         def __getitem__(self, idx: slice) -> Modules[M]: ...
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         def __iter__(self) -> Iterator[M]: ...
 
     class NamedModules(nn.ModuleDict, Generic[M]):
-        """A `ModuleDict` of modules of one kind; when the code runs it is torch's own."""
+        """A `ModuleDict` of modules of one type; at run time it is torch's class."""
 
         def __getitem__(self, key: str) -> M: ...
 else:
@@ -31,21 +31,21 @@ else:
 
 
 def known(part: T | None) -> T:
-    """A part of a batch, or another optional value, that the caller knows to be there."""
+    """Returns a part of a batch, or another optional value, that the caller knows is not None."""
     found: Any = part
     return found
 
 
 def dense(image: Any) -> Tensor:
-    """The images of a batch where they are one tensor, neither packed nor channel planes."""
+    """Returns images that are one tensor, neither packed nor channel planes."""
     return image
 
 
 def unpacked(image: Any) -> Tensor | tuple[Tensor, ...]:
-    """The images of a batch where they are not packed: one tensor or channel planes."""
+    """Returns images that are not packed: one tensor or channel planes."""
     return image
 
 
 def whole_size(size: Any) -> tuple[int, int]:
-    """(height, width) of images that all have this size."""
+    """Returns the (height, width) of images that all have the same size."""
     return size

@@ -1,6 +1,6 @@
-"""Class labels as what can be mixed, weights of classes or targets, and back.
+"""Conversion of labels to mixable floats and back.
 
-| label | what it is | comes out |
+| label | meaning | mixed label |
 |---|---|---|
 | (B,) or (B, 1) integers, (B,) booleans, `num_classes` given | class numbers | (B, num_classes) floats |
 | (B, C) integers or booleans | a multi-hot | (B, C) floats |
@@ -8,7 +8,7 @@
 | (B,) floats | targets, as of a regression | (B,) floats |
 | (B, C) floats | probabilities or targets | (B, C) floats |
 
-Floats keep their type; others take that of the images.
+Floats keep their type; other labels take the type of the images.
 """
 
 import torch
@@ -22,16 +22,16 @@ from augment.data.types import Float, Shaped
 def mixable(
     layer: str, label: Shaped[Tensor, "b ..."], classes: int | None, dtype: torch.dtype
 ) -> Float[Tensor, "b c"]:
-    """Labels with one column a class or target.
+    """Converts labels to floats with one column per class or target.
 
     Args:
-        layer: its name, for errors.
-        classes: how many there are of class numbers; None if there are no class numbers.
-        dtype: for labels that are no floats.
+        layer: name of the layer, for errors.
+        classes: number of classes; None if labels are not class numbers.
+        dtype: type for labels that are not floats.
 
     Raises:
-        ValueError: integers that are neither class numbers nor a multi-hot. On a CPU that includes their values;
-            elsewhere, where they are not read, a class number that is none has no class.
+        ValueError: integer labels are neither class numbers nor a multi-hot. Their values are checked only on a CPU; on
+            other devices, a number outside the range belongs to no class.
     """
     if label.is_floating_point():
         return _columns(label).to(compute_dtype(label.dtype))
@@ -49,14 +49,14 @@ def mixable(
         return _columns(label).to(dtype)
     raise ValueError(
         f"{layer}: labels {tuple(label.shape)} of {label.dtype} are class indices; give num_classes=... or (B, "
-        "classes) probabilities, or floats for targets that are no classes."
+        "classes) probabilities, or floats for targets that are not classes."
     )
 
 
 def as_given(
     mixed: Float[Tensor, "b c"], label: Shaped[Tensor, "b ..."], classes: int | None
 ) -> Float[Tensor, "b ..."]:
-    """Mixed labels in the shape and type of what came in, class numbers as weights of all classes."""
+    """Converts mixed labels to the shape and type of the given ones; class numbers become weights of all classes."""
     if label.is_floating_point():
         mixed = mixed.to(label.dtype)
     numbers = classes is not None and not label.is_floating_point()

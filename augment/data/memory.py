@@ -1,4 +1,4 @@
-"""Fresh memory in large pages: the system fills it a page at a time, and 4 KiB pages cost more than what is written."""
+"""Large pages for new tensors: the system zeroes memory page by page, and 4 KiB pages cost more than the writes."""
 
 import ctypes
 import functools
@@ -11,23 +11,23 @@ import torch
 from torch import Tensor
 
 _LARGE = 2 << 20
-"""Bytes of a large page on x86 and Arm."""
+"""Size of a large page in bytes on x86 and Arm."""
 
 
 def has_memory(tensor: Tensor) -> bool:
-    """Whether a tensor lies in this process's memory now: not on a GPU, in a graph that is traced, or in nobody's."""
-    # what is not exactly a Tensor, such as a FakeTensor, has none
+    """Whether a tensor has CPU memory that can be read now; false for GPU, traced and fake tensors."""
+    # subclasses such as FakeTensor may have no memory
     return type(tensor) is Tensor and tensor.device.type == "cpu" and not torch.compiler.is_compiling()
 
 
 def in_large_pages(fresh: Tensor) -> Tensor:
-    """The tensor, after asking Linux to back its memory, to which nothing was written yet, by large pages."""
+    """Asks Linux to back the unwritten memory of a tensor with large pages and returns the tensor."""
     if not has_memory(fresh):
         return fresh
     start = -(-fresh.data_ptr() // mmap.PAGESIZE) * mmap.PAGESIZE
     end = fresh.data_ptr() + fresh.nbytes
     if sys.platform == "linux" and end - start >= 2 * _LARGE:
-        _madvise()(start, end - start, mmap.MADV_HUGEPAGE)  # a hint: where it fails, nothing changes
+        _madvise()(start, end - start, mmap.MADV_HUGEPAGE)  # only a hint, so a failure does no harm
     return fresh
 
 

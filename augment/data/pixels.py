@@ -10,9 +10,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from augment.data.primitives import materialized, stack
 from augment.data.types import Images, Params, Planes, Shaped
-from augment.kernels.cuda import inductor as lowering
-from augment.kernels.cuda.inductor import stack
 
 BYTE = 1 / 255
 """Bytes become floats by this factor everywhere, so that every path gives the same bits."""
@@ -68,11 +67,11 @@ def planes(image: Images | Planes) -> Planes:
     return (image if torch.compiler.is_compiling() else image.contiguous()).unbind(1)
 
 
-def written(image: Images) -> Images:
-    """The image, written to memory as one tensor, or compiled code computes it again for everything that reads it."""
+def materialized_image(image: Images) -> Images:
+    """The image, in memory as one tensor: compiled code would compute it again for everything that reads it."""
     if not torch.compiler.is_compiling():
         return image
-    kept = lowering.written(image)
+    kept = materialized(image)
     return stack(image.unbind(1), 1) if kept is image else kept
 
 

@@ -1,4 +1,4 @@
-"""The next batch travels to the device while this one is in use."""
+"""Prefetching: copies the next batch to the device while the current one is in use."""
 
 from __future__ import annotations
 
@@ -8,22 +8,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from augment.data.batch import Batch, PackedImages
+from augment.data.batch import Batch
+from augment.data.packed import PackedImages
 
 
 def prefetched(batches: Iterable[Any], device: torch.device | str) -> Iterator[Any]:
-    """The batches on the device, each on its way while the one before it is being worked on.
+    """Yields batches on the device and copies each one while its predecessor is in use.
 
         for batch in A.prefetched(loader, "cuda"):
             loss = model(pipeline(batch)) ...
 
-    On a GPU the copies have a stream of their own, and one batch more than without is in the GPU's memory. A copy
-    leaves the host alone only where it starts in pinned memory: `DataLoader(..., pin_memory=True)`. Send bytes: floats
-    are four times as much. On other devices every batch is moved in its turn.
+    On a GPU the copies run in a separate stream, and one additional batch is in GPU memory. A copy does not block the
+    host only if it starts from pinned memory: `DataLoader(..., pin_memory=True)`. Send uint8 images, because floats are
+    four times as large. On other devices each batch is copied when it is requested.
 
     Args:
-        batches: tensors, PackedImages or Batch, or tuples, lists and dicts of them; whatever else is in there stays.
-        device: where to.
+        batches: tensors, PackedImages or Batch, or tuples, lists and dicts of them; other values are not changed.
+        device: target device.
     """
     device = torch.device(device)
     if device.type != "cuda":
@@ -46,7 +47,7 @@ def prefetched(batches: Iterable[Any], device: torch.device | str) -> Iterator[A
 
 
 def one_ahead(batches: Iterable[Any], send: Callable[[Any], Any], receive: Callable[[Any], Any]) -> Iterator[Any]:
-    """What comes of sending and receiving each batch; the next has been sent when one is given out."""
+    """Yields each batch after `send` and `receive`; the next batch has been sent by then."""
     sent: list[Any] = []
     for batch in batches:
         sent.append(send(batch))
@@ -56,7 +57,7 @@ def one_ahead(batches: Iterable[Any], send: Callable[[Any], Any], receive: Calla
 
 
 def mapped(value: Any, function: Callable[[Tensor], Tensor]) -> Any:
-    """The same value with a function applied to every tensor in it."""
+    """Applies a function to every tensor in a nested value."""
     if isinstance(value, Tensor):
         return function(value)
     if isinstance(value, (Batch, PackedImages)):
@@ -71,6 +72,6 @@ def mapped(value: Any, function: Callable[[Tensor], Tensor]) -> Any:
 
 
 def _used_by(tensor: Tensor, stream: torch.cuda.Stream) -> Tensor:
-    """Its memory, which belongs to the copying stream, is not given away before this stream is done with it."""
+    """Keeps the memory of a tensor, owned by the copying stream, until the given stream has finished with it."""
     tensor.record_stream(stream)
     return tensor

@@ -13,13 +13,18 @@ import torch
 from torch import Tensor
 
 from augment.data.memory import has_memory
-from augment.data.types import Bool, Integer, Params
+from augment.data.pixels import stacked, to_float
+from augment.data.types import Bool, Images, Integer, Params, Planes
 
 Parts = tuple[Tensor, ...]
 """Tensors (B, ...) that belong together, such as the planes of an image."""
 
 Drawn = list[Params]
 """The raw draws of neighbouring layers, by a name that compiled code can look up."""
+
+
+_SMALL = 2048
+"""Elements of a sample up to which one call for all rows takes less time than a call for each."""
 
 
 def on_chosen(
@@ -47,6 +52,25 @@ def on_chosen(
     return tuple(put_back(part, rows, new) for part, new in zip(parts, some, strict=True))
 
 
+def on_images(
+    image: Images | Planes, chosen: Bool[Tensor, " b"] | None, function: Callable[..., Images], *arguments: Tensor
+) -> Images:
+    """`function(images, *arguments)` of the chosen images (B, C, H, W), the others as they are, all as floats.
+
+    Args:
+        image: the whole batch, uint8 or float.
+        chosen: which samples; None for all.
+        function: maps float images and their rows of the arguments to images of the same shape.
+        arguments: (B, ...).
+    """
+
+    def applied(some: Parts, rows: Drawn) -> Parts:
+        return (function(some[0], *rows[0].values()),)
+
+    named = {str(number): argument for number, argument in enumerate(arguments)}
+    return on_chosen(chosen, applied, (to_float(stacked(image)),), [named])[0]
+
+
 def where(chosen: Bool[Tensor, " b"], new: Tensor, old: Tensor) -> Tensor:
     """What is new (B, ...) for the chosen samples, what is old for the others."""
     return torch.where(chosen.view(-1, *[1] * (old.ndim - 1)), new, old)
@@ -59,7 +83,8 @@ def taken(params: Drawn, rows: Integer[Tensor, " n"]) -> list[dict[str, Tensor]]
 
 def put_back(whole: Tensor, rows: Integer[Tensor, " n"], some: Tensor) -> Tensor:
     """A copy of the whole batch with new values (n, ...) for some samples."""
-    if whole.requires_grad or some.requires_grad:
+    small = whole[:1].numel() <= _SMALL
+    if small or whole.requires_grad or some.requires_grad:
         return whole.index_copy(0, rows, some)
     out = whole.clone()
     for row, new in zip(rows.tolist(), some, strict=True):  # index_copy copies byte by byte, eight times as slow

@@ -1,13 +1,14 @@
-"""Tensor shapes as types: documentation in a signature, assertions in the tests, nothing at run time.
+"""Tensor shapes as types for signatures.
 
-The tests check every annotated call with jaxtyping and beartype; without jaxtyping the names mean `Tensor`.
+The tests check every annotated call with jaxtyping and beartype. At run time nothing is checked, and without jaxtyping
+the names mean `Tensor`.
 """
 
 from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-if TYPE_CHECKING:  # to an editor each of them is its first argument
+if TYPE_CHECKING:  # a type checker sees the first argument
     from typing import Annotated as Bool
     from typing import Annotated as Float
     from typing import Annotated as Integer
@@ -17,7 +18,7 @@ if TYPE_CHECKING:  # to an editor each of them is its first argument
 else:
     try:
         from jaxtyping import Bool, Float, Integer, Num, Shaped, UInt8
-    except ImportError:  # jaxtyping is a development tool, not a requirement
+    except ImportError:  # jaxtyping is only needed for development
 
         class Shaped:
             def __class_getitem__(cls, item: tuple) -> type:
@@ -33,7 +34,7 @@ PerSample = Shaped[Tensor, "b ..."]
 Matrices = Float[Tensor, "b 3 3"]
 
 Params = dict[str, PerSample]
-"""What a layer drew: one entry a quantity, each with the batch as its leading dimension."""
+"""Parameters of a layer: one entry per quantity, with the batch as leading dimension."""
 
 Size = tuple[int | Tensor, int | Tensor]
-"""(height, width) in pixels: two numbers, or two (B,) tensors where the images of a batch differ."""
+"""(height, width) in pixels: two numbers, or two (B,) tensors if the images of a batch differ in size."""

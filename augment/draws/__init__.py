@@ -1,1 +1,1 @@
-"""What is random: noise keyed by (seed, epoch, sample), and the distributions that turn it into parameters."""
+"""Randomness: noise keyed by (seed, epoch, sample), and distributions that turn it into parameters."""

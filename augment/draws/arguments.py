@@ -1,6 +1,6 @@
-"""Arguments of constructors: Python's own numbers and lists, of the type that the signature says, within their range.
+"""Checks of constructor arguments: their type, as in the signature, and their range.
 
-An error names the class, the argument, what was given and what is allowed.
+An error names the class, the argument, the given value and the allowed values.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ import torch
 from torch import Tensor, nn
 
 LARGEST = 1e38
-"""The largest number that a constructor takes: a difference of two still is a finite float32."""
+"""The largest number that a constructor accepts; the difference of two such numbers is a finite float32."""
 
 _MOST_SHOWN = 100
-"""Characters of a value that an error shows."""
+"""Number of characters of a value that an error shows."""
 
 _MOST_ITEMS = 1024
-"""How many values a list may hold: each is a step of its own in the code of a layer."""
+"""Largest length of a list; each value adds a step to the code of a layer."""
 
 
 def checked(init: Callable[..., None]) -> Callable[..., None]:
-    """A constructor that gets plain arguments, and of a single type what its signature says: flags and numbers."""
+    """Wraps a constructor to convert its arguments to plain data and check flags and numbers by its signature."""
 
     signature = inspect.signature(init)
 
@@ -37,7 +37,7 @@ def checked(init: Callable[..., None]) -> Callable[..., None]:
         name, allowed = type(self).__name__, _types(init)
         try:
             given = signature.bind(self, *args, **kwargs)
-        except TypeError as error:  # which argument is missing, or unknown
+        except TypeError as error:  # names a missing or unknown argument
             raise TypeError(f"{name}: {error}.") from None
         for argument, value in list(given.arguments.items())[1:]:
             value = plain(value, f"{name}: {argument}")
@@ -50,7 +50,7 @@ def checked(init: Callable[..., None]) -> Callable[..., None]:
 
 @functools.cache
 def _types(init: Callable[..., None]) -> dict[str, tuple[type, ...]]:
-    """The parameters that take a flag, a whole number or a number and nothing else, None apart."""
+    """Returns the parameters that accept only a flag, a whole number or a number, or one of these and None."""
     found = {}
     for name, hint in typing.get_type_hints(init).items():
         union = isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union
@@ -61,7 +61,7 @@ def _types(init: Callable[..., None]) -> dict[str, tuple[type, ...]]:
 
 
 def check_type(owner: object, argument: str, value: object, allowed: tuple[type, ...]) -> None:
-    """Refuses what is not of one of the types bool, int and float, or None where that is among them."""
+    """Refuses a value that has none of the allowed types, which are bool, int, float and None."""
     if not allowed or (value is None and types.NoneType in allowed):
         return
     if bool in allowed:
@@ -76,13 +76,13 @@ def check_type(owner: object, argument: str, value: object, allowed: tuple[type,
 
 
 def plain(value: Any, label: str) -> Any:
-    """The same in Python's own numbers, lists and dicts instead of NumPy's, torch's or OmegaConf's.
+    """Converts NumPy's, torch's and OmegaConf's types to Python's numbers, lists and dicts.
 
     Raises:
-        TypeError: a tensor has a gradient, which would be lost.
+        TypeError: a tensor requires a gradient, which would be lost.
     """
     if value is None or isinstance(value, (bool, int, float, str, bytes, range, type, nn.Module)):
-        return float(value) if isinstance(value, float) else value  # a double of NumPy is one of Python's, too
+        return float(value) if isinstance(value, float) else value  # a NumPy double is a subclass of float
     if isinstance(value, Tensor) and value.requires_grad:
         raise TypeError(
             f"{label} is a tensor with a gradient, which would be lost: write Uniform(low, high, learnable=True) to "
@@ -100,17 +100,17 @@ def plain(value: Any, label: str) -> Any:
 
 
 def _shortened(value: Any) -> Any:
-    """Numbers of float32 to the digits that it holds: 0.3 instead of 0.30000001192."""
+    """Rounds float32 numbers to their significant digits: 0.3 instead of 0.30000001192."""
     return [_shortened(item) for item in value] if isinstance(value, list) else float(f"{value:.7g}")
 
 
 def name_of(owner: object) -> str:
-    """What an error calls it: the class, or a name that stands for itself."""
+    """Returns the class name for an error, or the owner itself if it is a name."""
     return owner if isinstance(owner, str) else type(owner).__name__
 
 
 def shown(value: object) -> str:
-    """What was given, in one line."""
+    """Returns the given value as one short line."""
     text = " ".join(repr(value).split())
     return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
 
@@ -131,7 +131,7 @@ def number(
     high: float = LARGEST,
     kind: str = "a number",
 ) -> float:
-    """A number of a range, ends included; neither NaN nor, unless an end is, infinite."""
+    """Checks a number in a range, ends included; NaN is refused, and infinity unless an end is infinite."""
     label = f"{name_of(owner)}: {argument}={shown(value)}"
     if not is_number(value):
         raise TypeError(f"{label} must be {kind}{within(low, high)}.")
@@ -141,7 +141,7 @@ def number(
 
 
 def whole(owner: object, argument: str, value: object, low: int, high: int) -> int:
-    """A whole number from `low` to `high`."""
+    """Checks a whole number from `low` to `high`."""
     if not is_whole(value) or not low <= value <= high:
         error = ValueError if is_whole(value) else TypeError
         raise error(f"{name_of(owner)}: {argument}={shown(value)} must be a whole number from {low} to {high}.")
@@ -149,7 +149,7 @@ def whole(owner: object, argument: str, value: object, low: int, high: int) -> i
 
 
 def items(owner: object, argument: str, value: object, what: str, fewest: int = 1) -> list[Any]:
-    """What a list, a tuple or a range holds."""
+    """Returns the items of a list, tuple or range and checks their number."""
     held = list(itertools.islice(value, _MOST_ITEMS + 1)) if isinstance(value, (list, tuple, range)) else None
     if held is None or not fewest <= len(held) <= _MOST_ITEMS:
         label, error = f"{name_of(owner)}: {argument}={shown(value)}", TypeError if held is None else ValueError
@@ -160,18 +160,18 @@ def items(owner: object, argument: str, value: object, what: str, fewest: int = 
 def numbers(
     owner: object, argument: str, value: object, low: float = -LARGEST, high: float = LARGEST
 ) -> tuple[float, ...]:
-    """Numbers of a range, at least one."""
+    """Checks a list of numbers in a range, at least one."""
     return tuple(number(owner, argument, item, low, high) for item in items(owner, argument, value, "numbers"))
 
 
 def whole_numbers(owner: object, argument: str, value: object, low: int, high: int, fewest: int = 1) -> tuple[int, ...]:
-    """Whole numbers from `low` to `high`."""
+    """Checks a list of whole numbers from `low` to `high`."""
     held = items(owner, argument, value, "whole numbers", fewest)
     return tuple(whole(owner, argument, item, low, high) for item in held)
 
 
 def weights(owner: object, value: object, count: int) -> tuple[float, ...] | None:
-    """Relative frequencies of so many alternatives, none negative and not all 0; None for equal ones."""
+    """Checks relative frequencies of `count` alternatives, not negative and not all 0; None means equal."""
     if value is None:
         return None
     given = numbers(owner, "weights", value, 0.0)
@@ -182,5 +182,5 @@ def weights(owner: object, value: object, count: int) -> tuple[float, ...] | Non
 
 
 def within(low: float, high: float) -> str:
-    """A range for an error, nothing if it holds all numbers."""
+    """Describes a range for an error; empty if the range is unbounded."""
     return "" if low <= -LARGEST and high >= LARGEST else f" within [{low:g}, {high:g}]"

@@ -1,4 +1,4 @@
-"""Numbers in a legal range, fixed or learnable."""
+"""Fixed or learnable numbers within a legal range."""
 
 import math
 from collections.abc import Sequence
@@ -13,15 +13,15 @@ from augment.data.known import known
 Range = tuple[float, float]
 REAL_LINE: Range = (-math.inf, math.inf)
 EDGE = 1e-3
-"""A learnable bound starts at least this share of its range away from the ends, where gradients vanish."""
+"""A learnable bound starts at least this fraction of its range away from the ends, where gradients vanish."""
 
 
 class Bounds(nn.Module):
-    """Ascending numbers within a legal range, fixed or learnable. Calling it returns them.
+    """Ascending numbers within a legal range, fixed or learnable. Calling the module returns them.
 
-    Learnable ones are stored as unconstrained parameters `raw`. Between finite ends each bound is a sigmoid's share
-    of what is left above the bound before it; above a single finite end it is a softplus away. A sigmoid keeps its
-    gradient where a clamp would kill it.
+    Learnable bounds are stored as unconstrained parameters `raw`. Between finite ends, a sigmoid places each bound
+    between the previous one and the upper end. With a single finite end, softplus is the distance from it or from the
+    previous bound. A sigmoid keeps a gradient where a clamp would have none.
     """
 
     def __init__(self, values: Sequence[float], learnable: bool) -> None:
@@ -37,7 +37,7 @@ class Bounds(nn.Module):
             self.assign(*self.initial)
 
     def assign(self, *values: float) -> None:
-        """Sets learnable bounds, ascending and within the legal range; its ends are approached to EDGE of it."""
+        """Sets learnable bounds, ascending and within the legal range, at least EDGE of it away from its ends."""
         below, raw = self.legal[0], []
         for value in values:
             raw.append(self._inverse(value, below))
@@ -70,16 +70,19 @@ class Bounds(nn.Module):
             values.append(below)
         return tuple(values)
 
-    if TYPE_CHECKING:  # to torch, a call of a module gives anything
+    if TYPE_CHECKING:  # torch declares no type for calls of modules
 
         def __call__(self) -> tuple[float | Tensor, ...]: ...
 
     def numbers(self) -> tuple[float, ...]:
-        """What they are at present, without a gradient."""
+        """Returns the present values as numbers."""
         return tuple(rounded(value) if isinstance(value, Tensor) else value for value in self())
 
     def log_share(self) -> Tensor | None:
-        """log of the extent between two learnable bounds as a share of their finite legal range; None if fixed."""
+        """Returns the log of the range between two learnable bounds as a fraction of the legal range.
+
+        None if the bounds are fixed or the legal range is infinite.
+        """
         low, high = self.legal
         if self.raw is None or not math.isfinite(high - low):
             return None
@@ -88,7 +91,7 @@ class Bounds(nn.Module):
 
 
 def rounded(value: Tensor) -> float:
-    """To six digits, for people and files: float32 holds little more."""
+    """Rounds to six significant digits, about the precision of float32."""
     return float(f"{value.item():.6g}")
 
 

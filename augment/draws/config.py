@@ -1,4 +1,4 @@
-"""A layer as plain data: what Hydra instantiates to get it again, with whatever it has learned as fixed numbers."""
+"""Layers as plain data for Hydra to instantiate, with learned values as fixed numbers."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ C = TypeVar("C", bound="Configured")
 
 
 class Configured:
-    """Checks the arguments that it is built with, and remembers them.
+    """Base class that checks and stores its constructor arguments.
 
-    Constructors outside of augment are left alone: what they hand on to one of its is checked there.
+    Constructors of classes outside augment are not checked; arguments that they pass to augment are.
     """
 
     _arguments: tuple[tuple[Any, ...], dict[str, Any]]
@@ -24,16 +24,16 @@ class Configured:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if cls.__module__.partition(".")[0] == __name__.partition(".")[0] and "__init__" in vars(cls):
-            built: Any = cls  # its signature stays, so an editor shows the constructor as it is written
+            built: Any = cls  # Any, so that type checkers keep the signature of the constructor
             built.__init__ = checked(built.__init__)
 
     def __new__(cls: type[C], *args: Any, **kwargs: Any) -> C:
         instance = super().__new__(cls)
-        instance.__dict__["_arguments"] = (args, kwargs)  # before __init__, so not through nn.Module
+        instance.__dict__["_arguments"] = (args, kwargs)  # nn.Module is not initialised yet
         return instance
 
     def config(self) -> dict[str, Any]:
-        """{"_target_": "augment.Name", argument: plain data, ...}; what follows `*` in the constructor is `_args_`.
+        """Returns {"_target_": "augment.Name", argument: plain data, ...}, with variadic arguments as `_args_`.
 
         Raises:
             TypeError: an argument is neither plain data nor a layer or distribution of augment.
@@ -70,12 +70,12 @@ def _plain(value: Any, owner: str) -> Any:
 
 
 def write_yaml(config: dict[str, Any], path: str | Path) -> None:
-    """Writes plain data as YAML; makes the folder if it is missing.
+    """Writes plain data as YAML and creates the folder if it is missing.
 
     Raises:
-        ImportError: PyYAML is missing; Hydra brings it.
+        ImportError: PyYAML is missing; Hydra installs it.
     """
-    import yaml  # only here is it needed
+    import yaml  # an optional dependency, needed only here
 
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

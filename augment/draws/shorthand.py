@@ -1,4 +1,4 @@
-"""What a user may write where a layer needs a random quantity."""
+"""Shorthand for random quantities in constructor arguments."""
 
 from typing import TypeGuard
 
@@ -10,22 +10,21 @@ from augment.draws.distributions import Bernoulli, Constant, Distribution, LogUn
 
 Number = float | torch.Tensor
 Quantity = Number | tuple[Number, Number] | list[Number] | Distribution
-"""What a layer accepts where it needs a random quantity: a number, a pair or a distribution; numbers may be tensors."""
+"""Argument type of a random quantity: a number, a pair or a distribution; numbers may be tensors."""
 
 
 def as_distribution(
     value: Quantity, name: str, legal: Range = REAL_LINE, around: float | None = None, clip: bool = False
 ) -> Distribution:
-    """Turns the number-or-pair shorthand of Kornia and torchvision into a distribution.
+    """Converts the number-or-pair shorthand of Kornia and torchvision to a distribution.
 
     Args:
         value: a distribution is kept; a pair (low, high) is Uniform(low, high); a number is Uniform(around - value,
-            around + value) where `around` is given and the constant itself otherwise. Numbers are Python's, NumPy's or
-            torch's.
-        name: what to call it in an error, "Layer: argument".
-        legal: the values that make sense; a support that leaves them raises.
-        around: centre of the shorthand for a single number.
-        clip: cut the range made out of a single number to `legal` instead of raising.
+            around + value) if `around` is given and a constant otherwise. Numbers may be Python's, NumPy's or torch's.
+        name: name of the quantity in errors, "Layer: argument".
+        legal: range of legal values; a support beyond it raises an error.
+        around: centre of the range that a single number means.
+        clip: clip the range of a single number to `legal` instead of raising an error.
     """
     value = plain(value, name)
     if isinstance(value, Distribution):
@@ -44,12 +43,12 @@ def as_distribution(
 
 
 def is_pair(value: object) -> TypeGuard[tuple[float, float]]:
-    """Two numbers."""
+    """Whether a value is a pair of numbers."""
     return isinstance(value, (tuple, list)) and len(value) == 2 and all(map(is_number, value))
 
 
 def _around(value: float, name: str, legal: Range, around: float | None, clip: bool) -> Range:
-    """The ends of the range that a single number means."""
+    """Returns the ends of the range that a single number means."""
     if around is None:
         return value, value
     if value < 0:
@@ -63,11 +62,11 @@ def _around(value: float, name: str, legal: Range, around: float | None, clip: b
 
 
 def _kept(distribution: Distribution, name: str, legal: Range) -> Distribution:
-    """A distribution of numbers, told what makes sense."""
+    """Checks a distribution and passes the legal range to it."""
     if isinstance(distribution, Bernoulli):
-        raise TypeError(f"{name}={distribution} must be a distribution of numbers; a Bernoulli is one of yes and no.")
+        raise TypeError(f"{name}={distribution} must be a distribution of numbers; a Bernoulli draws True or False.")
     low, high = distribution.support()
-    unbounded = isinstance(distribution, Normal)  # a normal is cut to the legal range rather than refused
+    unbounded = isinstance(distribution, Normal)  # a normal is truncated to the legal range instead of refused
     if not unbounded and not (legal[0] <= low and high <= legal[1]):
         raise ValueError(f"{name}={distribution} must {_allowed(legal)}.")
     distribution.within(legal)
@@ -79,7 +78,7 @@ def _allowed(legal: Range) -> str:
 
 
 def log_uniform(value: Quantity) -> Quantity:
-    """A pair of numbers, the first of which is positive and below the second, uniform in the logarithm instead."""
+    """Converts a pair 0 < low < high to LogUniform(low, high) and returns other values unchanged."""
     if is_pair(value):
         low, high = value
         if 0 < low < high <= LARGEST:
@@ -88,15 +87,15 @@ def log_uniform(value: Quantity) -> Quantity:
 
 
 def check_reached(distribution: Distribution, name: str) -> None:
-    """Refuses what no gradient would reach: bounds that are learned, of a quantity that the image does not follow.
+    """Refuses learnable bounds of a quantity without an image gradient.
 
-    Only the reward for width would move them, to their ends. The score function reaches a Choice.
+    Only the reward for width would move such bounds, up to their ends. A Choice can learn with the score function.
 
     Raises:
-        ValueError: it has such bounds.
+        ValueError: the distribution has such bounds.
     """
     if any(True for _ in distribution.parameters()) and distribution.log_prob_at(torch.zeros(1)) is None:
         raise ValueError(
-            f"{name}={distribution} cannot be learned, the image has no gradient to it; "
+            f"{name}={distribution} cannot be learned, because the image has no gradient to it; "
             "use Choice(values, learnable=True)."
         )

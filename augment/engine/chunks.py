@@ -1,4 +1,4 @@
-"""A large batch on a CPU, a piece at a time.
+"""A large batch on a CPU, a chunk at a time.
 
 What a sample gets does not depend on the others, so the samples of a batch may go through the layers a few at a time.
 What lies between two layers is then small enough to stay in caches and in memory that the process already holds;
@@ -8,42 +8,66 @@ memory fresh from the system costs more than the arithmetic on it. A GPU wants t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor
 
-from augment.data.batch import Batch, PackedImages
-from augment.data.context import recorded
+from augment.data.batch import Batch
+from augment.data.context import compiling, on_cpu, recorded
 from augment.data.memory import has_memory, in_large_pages
+from augment.data.packed import PackedImages
+from augment.data.types import Params
+
+Drawn = Tensor | list[Params] | None
 
 _PER_THREAD = 3 << 20
-"""Bytes of one float copy of the images in a piece. From 2 to 8 MiB the times of recipes differ little."""
+"""Bytes of one float copy of the images in a chunk. From 2 to 8 MiB the times of recipes differ little."""
 
 _MOST = 16 << 20
 """Bytes of the same for all threads together: glibc keeps what is freed for reuse only below 32 MiB."""
 
 
-def in_pieces(piece: Callable[[slice], Batch], parts: Sequence[slice]) -> Batch:
-    """What `piece` makes of some samples after others, in one batch, the image channels_last.
+def chunked(function: Callable[[Batch, Any], Batch], batch: Batch, drawn: Drawn) -> Batch:
+    """What a function of a batch and what was drawn for it makes of one chunk after another, the image channels_last.
 
-    They are written into one tensor as they come, so that nothing may require a gradient through them.
+    The chunks are written into one tensor as they come, so nothing may require a gradient through them.
+
+    Args:
+        function: works on each sample by itself.
+        batch: the whole batch.
+        drawn: noise (B, n), or raw draws by layer; None for neither.
     """
+    parts = chunks_of(batch)
     if len(parts) == 1:
-        return in_order(piece(parts[0]))
+        return in_order(function(batch, drawn))
+    return in_chunks(lambda rows: function(batch.map(lambda part: part[rows]), _rows(drawn, rows)), parts)
+
+
+def in_chunks(chunk: Callable[[slice], Batch], parts: Sequence[slice]) -> Batch:
+    """What `chunk` makes of some samples after others, in one batch, the image channels_last."""
+    if len(parts) == 1:
+        return in_order(chunk(parts[0]))
     whole = None
     for rows in parts:
-        made = piece(rows)
+        made = chunk(rows)
         if whole is None:
             whole = made.map(lambda part: part.new_empty(parts[-1].stop, *part.shape[1:]))
             image = torch.empty_like(whole.image, memory_format=torch.channels_last)
             whole = whole.replace(image=in_large_pages(image))
         for name, part in made.parts().items():
             getattr(whole, name)[rows] = part
-        del made, part  # before the next piece takes as much
+        del made, part  # before the next chunk takes as much
     return whole
 
 
-def cuts(batch: Batch) -> list[slice]:
+def _rows(drawn: Drawn, rows: slice) -> Tensor | list[dict[str, Tensor]] | None:
+    if isinstance(drawn, list):
+        return [{name: value[rows] for name, value in params.items()} for params in drawn]
+    return None if drawn is None else drawn[rows]
+
+
+def chunks_of(batch: Batch) -> list[slice]:
     """Which samples of a batch to augment together, one after another."""
     image = batch.image
     size = image.max_size if isinstance(image, PackedImages) else image.shape[-2:]
@@ -54,16 +78,9 @@ def cuts(batch: Batch) -> list[slice]:
     return [slice(len(batch) * k // count, len(batch) * (k + 1) // count) for k in range(count)]
 
 
-def looks_at_batch(layer: nn.Module) -> bool:
-    """Whether what a sample becomes depends on the others of its batch."""
-    return any(getattr(m, "same_on_batch", False) or not getattr(m, "by_sample", True) for m in layer.modules())
-
-
-def may_be_cut(layer: nn.Module, batch: Batch) -> bool:
-    """Whether pieces could save anything, and nothing requires a gradient through them."""
-    if torch.compiler.is_compiling() or batch.device.type != "cpu":
-        return False
-    return not recorded([*layer.parameters(), *batch.parts().values()])
+def may_be_chunked(tensors: Sequence[Tensor]) -> bool:
+    """Whether chunks could save anything: on a CPU in eager mode; and nothing requires a gradient through them."""
+    return not compiling() and all(on_cpu(tensor.device) for tensor in tensors) and not recorded(tensors)
 
 
 def in_order(batch: Batch) -> Batch:

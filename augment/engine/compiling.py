@@ -15,9 +15,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from augment.data.batch import Batch, PackedImages
+from augment.data import private_torch
+from augment.data.batch import Batch
+from augment.data.packed import PackedImages
 from augment.data.types import Noise
-from augment.draws.noise import Key, key_of, uniform
+from augment.draws.noise import Key, drawn, key_of
 from augment.engine.cuda_graphs import Pass, Replayed
 
 MODES = ("default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")
@@ -62,7 +64,7 @@ class CompiledPass:
     def _known_or_new(self, batch: Batch, noise: Noise | Key | None) -> Batch:
         try:
             return self.compiled(batch, noise)
-        except torch._dynamo.exc.FailOnRecompileLimitHit:
+        except private_torch.recompile_limit_errors():
             self.full = True
         warnings.warn(
             "Pipeline: too many image sizes or pipelines were compiled already, so that new ones run in eager mode; "
@@ -78,10 +80,10 @@ class CompiledPass:
 
 
 class CompiledNoise:
-    """`augment.draws.noise.uniform` as one kernel instead of a hundred, whose launches a GPU would wait for."""
+    """`augment.draws.noise.drawn` as one kernel instead of a hundred, whose launches a GPU would wait for."""
 
     def __init__(self) -> None:
-        self.compiled = _compiled(uniform, None)
+        self.compiled = _compiled(drawn, None)
 
     def __call__(self, seed: int, epoch: int | Tensor, index: Tensor, columns: int) -> Noise:
         index, epoch = key_of(_with_variable_length(index), epoch)
@@ -89,7 +91,7 @@ class CompiledNoise:
 
 
 def _compiled(function: Callable[..., Any], mode: str | None, **options: Any) -> Callable[..., Any]:
-    known = torch._inductor.list_mode_options(CUDA_GRAPHED.get(mode, mode) or "default")
+    known = private_torch.mode_options(CUDA_GRAPHED.get(mode, mode) or "default")
     return torch.compile(function, fullgraph=True, options=known | _OPTIONS, **options)
 
 
@@ -99,7 +101,7 @@ def _with_variable_length(part: Any) -> Any:
         _with_variable_length(part.data)
         _with_variable_length(part.sizes)
         return part.unchecked(max_size=(_rounded_up(max(part.max_size)),) * 2)
-    torch._dynamo.maybe_mark_dynamic(part, 0)
+    private_torch.mark_dynamic(part, 0)
     return part
 
 

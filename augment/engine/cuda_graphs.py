@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from augment.data import private_torch
 from augment.data.batch import Batch
 from augment.data.context import recorded
 from augment.data.known import dense
@@ -77,9 +78,7 @@ class State:
     def __init__(self, module: nn.Module) -> None:
         own = set(vars(nn.Module())) - {"training"}
         places = [(vars(m), name) for m in module.modules() for name in vars(m) if name not in own and name[0] != "_"]
-        places += [
-            (held, name) for m in module.modules() for held in (m._parameters, m._buffers, m._modules) for name in held
-        ]
+        places += [(held, name) for m in module.modules() for held in private_torch.registries(m) for name in held]
         self.places, self.values = places, [held[name] for held, name in places]
         self.tensors = [value for value in self.values if isinstance(value, Tensor)]
         self.addresses = [tensor.data_ptr() for tensor in self.tensors]
@@ -128,13 +127,13 @@ class Captured:
 
     def __call__(self, given: list[Tensor]) -> Batch:
         with torch.no_grad():
-            torch._foreach_copy_(self.inputs, given if self.copies else given[1:])
+            private_torch.copy_each(self.inputs, given if self.copies else given[1:])
             self.graph.replay()
             return self.output.map(Tensor.clone if self.copies else Tensor.detach)
 
     def _holders(self) -> list[int]:
         """How many tensors share the memory of each output, views of it included."""
-        return [torch._C._storage_Use_Count(memory._cdata) for memory in self.memory]
+        return [private_torch.holders(memory) for memory in self.memory]
 
 
 def _tensors(batch: Batch, noise: Noise | Key | None) -> Iterator[Any]:

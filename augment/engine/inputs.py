@@ -1,7 +1,7 @@
-"""What may go into a layer: one check of a whole call, for layers of every kind, before anything is done.
+"""Checks of the inputs of a call, for all kinds of layer.
 
-Types and shapes are compared everywhere. Values are looked at only where they lie in this process's memory, and only
-a few of them.
+Types and shapes are always checked. Values are checked only if they are in this process's memory, and only a few of
+them.
 """
 
 import math
@@ -10,9 +10,10 @@ import warnings
 import torch
 from torch import Tensor
 
-from augment.data.batch import Batch, PackedImages
+from augment.data.batch import Batch
 from augment.data.known import dense
 from augment.data.memory import has_memory
+from augment.data.packed import PackedImages
 
 _SHAPES = {
     "label": "(B,) or (B, classes)",
@@ -27,11 +28,11 @@ _SHAPES = {
 _TO_CHANNELS_FIRST = {3: "permute(2, 0, 1)", 4: "permute(0, 3, 1, 2)", 5: "permute(0, 1, 4, 2, 3)"}
 
 _BRIGHTEST = 32
-"""Floats above it are no images in [0, 1], nor normalized ones: those reach 20 with a standard deviation of 0.05."""
+"""Larger floats are neither in [0, 1] nor normalized, which gives up to 20 with a standard deviation of 0.05."""
 
 
 def check_images(images: object) -> Tensor | PackedImages:
-    """The images; refuses what are none: another type, another number of dimensions."""
+    """Refuses images of a wrong type or with a wrong number of dimensions."""
     if isinstance(images, PackedImages):
         return images
     if not isinstance(images, Tensor):
@@ -40,42 +41,42 @@ def check_images(images: object) -> Tensor | PackedImages:
         raise ValueError(f"images must be (B, C, H, W), (C, H, W) or (B, T, C, H, W), got {tuple(images.shape)}.")
     if images.dtype != torch.uint8 and not images.is_floating_point():
         raise TypeError(f"images must be uint8 or float in [0, 1], got {images.dtype}.")
-    if 0 in images.shape[-3:]:  # an empty batch is fine
+    if 0 in images.shape[-3:]:  # an empty batch is allowed
         raise ValueError(f"images must have at least one channel and one pixel, got {tuple(images.shape)}.")
     return images
 
 
 def check_layout(images: Tensor | PackedImages) -> None:
-    """Refuses images whose channels come last: more than 4 channels, more than 4 high, and 1, 3 or 4 wide."""
+    """Refuses channels-last images, recognised by more than 4 channels, a height above 4 and a width of 1, 3 or 4."""
     channels, height, width = (
         (images.channels, *images.max_size) if isinstance(images, PackedImages) else images.shape[-3:]
     )
     if channels > 4 and height > 4 and width in (1, 3, 4):
         if isinstance(images, PackedImages):
             raise ValueError(
-                f"PackedImages: images must be (C, H, W), got ({channels}, {height}, {width}), whose channels seem to "
+                f"PackedImages: images must be (C, H, W), got ({channels}, {height}, {width}); the channels seem to "
                 "come last: call permute(2, 0, 1) on each."
             )
         raise ValueError(
-            f"images must be (B, C, H, W), got {tuple(images.shape)}, whose channels seem to come last: call "
+            f"images must be (B, C, H, W), got {tuple(images.shape)}; the channels seem to come last: call "
             f"images.{_TO_CHANNELS_FIRST[images.ndim]}."
         )
 
 
 def check_range(images: Tensor | PackedImages) -> None:
-    """Warns of floats that reach as far as bytes do, from a few values."""
+    """Warns if a few sampled floats lie in the range of 8-bit values instead of [0, 1]."""
     if isinstance(images, PackedImages) or not (images.is_floating_point() and has_memory(images) and images.numel()):
         return
     if _some_of(images).amax().item() > _BRIGHTEST:
         warnings.warn(
-            "images: floats must lie in [0, 1], and these reach as far as bytes do; many layers cut them to white. "
+            "images: floats must lie in [0, 1], and these seem to lie in [0, 255]; many layers clip them to white. "
             "Give uint8, or divide by 255.",
-            stacklevel=6,  # opened, forward and two calls of nn.Module lie between this and the caller
+            stacklevel=6,  # skips `opened`, `forward` and two calls of nn.Module
         )
 
 
 def _some_of(images: Tensor) -> Tensor:
-    """4 to 7 places along each dimension, so that a look at them takes microseconds whatever the size."""
+    """Takes 4 to 7 values along each dimension, so that the check takes microseconds for any size."""
     steps = [max(1, n // 4) for n in images.shape]
     counts = [-(-n // step) for n, step in zip(images.shape, steps, strict=True)]
     strides = [stride * step for stride, step in zip(images.stride(), steps, strict=True)]
@@ -83,7 +84,7 @@ def _some_of(images: Tensor) -> Tensor:
 
 
 def check_annotations(batch: Batch) -> None:
-    """Refuses annotations that do not belong to the images: another number of them, another size or type."""
+    """Refuses annotations that do not match the images in number, size or type."""
     if batch.box_format not in ("xyxy", "xywh"):
         raise ValueError(f"Batch: box_format={batch.box_format!r} must be 'xyxy' or 'xywh'.")
     for name, part in batch.parts().items():
@@ -99,7 +100,7 @@ def check_annotations(batch: Batch) -> None:
 
 
 def _fits(batch: Batch, name: str, part: Tensor) -> bool:
-    """Whether the shape of an annotation is that of the images, or of the boxes or keypoints that it tells about."""
+    """Whether the shape of an annotation matches the images, or the boxes or keypoints that it describes."""
     images = batch.image
     count = images.sizes.shape[0] if isinstance(images, PackedImages) else dense(images).shape[0]
     if part.ndim == 0 or part.shape[0] != count:
@@ -131,14 +132,15 @@ def _check_type(name: str, part: Tensor) -> None:
         raise TypeError(f"Batch: {name} must be floats or integers, got {part.dtype}.")
     if name == "keypoints_visible" and part.dtype != torch.bool:
         raise TypeError(
-            f"Batch: keypoints_visible must be bool, got {part.dtype}; COCO's visibility is keypoints' third column."
+            f"Batch: keypoints_visible must be bool, got {part.dtype}; COCO's visibility is the third column "
+            "of keypoints."
         )
     if name == "index" and (part.dtype == torch.bool or part.is_floating_point() or part.is_complex()):
         raise TypeError(f"Batch: index must be (B,) integers, got {part.dtype}.")
 
 
 def check_finite(name: str, rows: Tensor, visible: Tensor | None) -> None:
-    """Refuses boxes or keypoints (B, N, ...) that are not finite in rows that are not marked as not visible."""
+    """Refuses visible boxes or keypoints (B, N, ...) that are not finite."""
     if not (rows.is_floating_point() and has_memory(rows)) or math.isfinite(rows.sum().item()):
         return
     bad = ~torch.isfinite(rows).all(-1)
@@ -146,6 +148,6 @@ def check_finite(name: str, rows: Tensor, visible: Tensor | None) -> None:
     if bad.any():
         image, row = bad.nonzero()[0].tolist()
         raise ValueError(
-            f"Batch: {name}[{image}, {row}]={rows[image, row].tolist()} must be finite; a row that is not there is "
-            f"zeros, or marked by 0 in {name}_visible."
+            f"Batch: {name}[{image}, {row}]={rows[image, row].tolist()} must be finite; fill missing rows with "
+            f"zeros, or mark them with 0 in {name}_visible."
         )

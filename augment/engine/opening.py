@@ -1,12 +1,13 @@
-"""The way into a layer and out again: whatever comes in becomes one batch, and what goes out has its form."""
+"""Conversion of all accepted inputs to a batch, and of the result to the form of the input."""
 
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from augment.data.batch import Batch, PackedImages
+from augment.data.batch import Batch
 from augment.data.known import dense, known
+from augment.data.packed import PackedImages
 from augment.data.pixels import compute_dtype
 from augment.engine.annotations import in_frame
 from augment.engine.inputs import check_annotations, check_finite, check_images, check_layout, check_range
@@ -15,16 +16,18 @@ from augment.engine.inputs import check_annotations, check_finite, check_images,
 def opened(
     images: Tensor | PackedImages | Batch, maps: bool = False
 ) -> tuple[Batch, int, Callable[[Batch], Tensor | Batch]]:
-    """Brings any accepted input into the shape of a batch of (B, C, H, W), checked.
+    """Checks an input and converts it to a batch of (B, C, H, W).
 
-    Boxes are xyxy and, like keypoints, at least float32; with them come `boxes_visible` and `keypoints_visible`.
+    In the batch, boxes are xyxy. Boxes and keypoints are at least float32 and have `boxes_visible` and
+    `keypoints_visible`.
 
     Args:
-        images: what a layer was called with.
-        maps: they may be any maps (B, K, H, W) of values, not only images.
+        images: the input of a layer.
+        maps: whether the input may hold any maps (B, K, H, W) of values instead of images.
 
     Returns:
-        The batch, how many consecutive images of it are frames of one clip, and the way back to what came in.
+        The batch, the number of consecutive frames per clip (1 for images), and a function that converts a result to
+        the form of the input.
     """
     batch = images if isinstance(images, Batch) else Batch(images)
     given = check_images(batch.image)
@@ -45,11 +48,11 @@ def opened(
 
 
 def _check_alone(batch: Batch, frames: int) -> None:
-    """Refuses annotations of what is no plain batch of images."""
+    """Refuses annotations of single images and of clips."""
     others = batch.parts().keys() - {"image"}
     if isinstance(batch.image, Tensor) and batch.image.ndim == 3 and others:
         raise ValueError(
-            f"images must be (B, C, H, W) where {', '.join(sorted(others))} belong to them, got "
+            f"images must be (B, C, H, W) if they come with {', '.join(sorted(others))}, got "
             f"{tuple(batch.image.shape)}."
         )
     if frames and others - {"index"}:
@@ -57,7 +60,7 @@ def _check_alone(batch: Batch, frames: int) -> None:
 
 
 def _flattened(image: Tensor | PackedImages) -> tuple[Tensor | PackedImages, int]:
-    """(B, C, H, W), and the number of frames if they were clips."""
+    """Converts images to (B, C, H, W) and returns the number of frames per clip, 0 without clips."""
     if isinstance(image, PackedImages) or image.ndim == 4:
         return image, 0
     return (image[None], 0) if image.ndim == 3 else (image.flatten(0, 1), image.shape[1])
@@ -70,7 +73,7 @@ def _unflattened(image: Tensor, source: Tensor | PackedImages, frames: int) -> T
 
 
 def _with_visible(batch: Batch) -> Batch:
-    """Boxes and keypoints in the type that they are computed in, with what is visible of them."""
+    """Converts boxes and keypoints to their computation type and adds their visibility."""
     changes: dict[str, Tensor] = {}
     if batch.boxes is not None:
         check_finite("boxes", batch.boxes, batch.boxes_visible)
@@ -87,7 +90,7 @@ def _with_visible(batch: Batch) -> Batch:
 
 
 def _visible_boxes(batch: Batch) -> Tensor:
-    """(B, N) float32: the share given, or 1; 0 for boxes that have no area or are not finite."""
+    """Returns (B, N) float32: the given fraction or 1, and 0 for boxes without area or with infinite or NaN sides."""
     boxes, share = known(batch.boxes), batch.boxes_visible
     extent = boxes[..., 2:] - boxes[..., :2]
     there = ((extent > 0) & (extent < torch.inf)).all(-1)
@@ -95,7 +98,7 @@ def _visible_boxes(batch: Batch) -> Tensor:
 
 
 def _labelled(batch: Batch) -> Tensor | None:
-    """(B, N) bool: which keypoints are marked as there; None if nothing is told about them."""
+    """Returns (B, N) bool, the keypoints marked as visible, or None if there are no marks."""
     seen, points = batch.keypoints_visible, known(batch.keypoints)
     if points.shape[2] == 2:
         return seen
@@ -104,7 +107,10 @@ def _labelled(batch: Batch) -> Tensor | None:
 
 
 def _as_given(out: Batch, given: Batch) -> Batch:
-    """Boxes and keypoints in the types that came in, integers as float32; COCO's visibility 0 for what is not seen."""
+    """Converts boxes and keypoints to their input types, integers to float32.
+
+    Invisible keypoints get COCO's visibility 0.
+    """
     changes: dict[str, Tensor] = {}
     if out.boxes is not None:
         changes["boxes"] = _in_type_of(known(given.boxes), out.boxes)

@@ -1,1 +1,1 @@
-"""Where a pixel looks: matrices, motions, interpolation, rectangles."""
+"""Geometry of pixel positions: matrices, warp steps, interpolation and rectangles."""

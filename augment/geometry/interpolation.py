@@ -1,8 +1,8 @@
-"""Which pixels make up a value between them, and with what weights, along one axis.
+"""Interpolation along one axis: the pixels to read at a position, and their weights.
 
-The filter is Pillow's: weights kernel((pixel - position) / radius), normalised over the pixels that may be read, with a
-radius of the local minification where the image shrinks (antialiasing) and 1 otherwise. Bicubic interpolation without
-antialiasing is another kernel, see `kernel_name`.
+The filter is Pillow's. Weights are kernel((pixel - position) / radius), normalised over the readable pixels. The radius
+is the local minification if the image shrinks (antialiasing) and 1 otherwise. Bicubic interpolation without
+antialiasing uses another kernel, see `kernel_name`.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from augment.data.pixels import per_sample
 from augment.data.types import Float, Size
 
 Grid = Float[Tensor, "b #oh #ow"]
-"""Positions along one axis for every output pixel; an extent of 1 where they do not vary."""
+"""Positions along one axis for each output pixel; size 1 along dimensions where they do not vary."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ class Kernel:
     """An interpolation kernel.
 
     Attributes:
-        support: its half width in taps.
-        weight: its weight at a distance.
-        repeats: a tap outside of the window reads the pixel at its border; otherwise it has no weight.
+        support: half the width in taps.
+        weight: function from distance to weight.
+        repeats: whether taps outside the window read its border pixel; otherwise they have no weight.
     """
 
     support: float
@@ -36,7 +36,7 @@ class Kernel:
 
 
 def _cubic(t: Tensor, a: float) -> Tensor:
-    """The cubic convolution kernel of slope `a` at a distance of 1 (Keys 1981, eq. 7)."""
+    """Cubic convolution kernel with slope `a` at a distance of 1 (Keys 1981, eq. 7)."""
     t = t.abs()
     near = ((a + 2) * t - (a + 3)) * t * t + 1
     far = ((a * t - 5 * a) * t + 8 * a) * t - 4 * a
@@ -52,21 +52,21 @@ KERNELS = {
 }
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic")
 RESIZE_INTERPOLATIONS = ("nearest", "nearest-exact", "bilinear", "bicubic")
-"""What layers that change the size offer: torch's names for its two ways of copying pixels, see `Step.copied`."""
+"""Modes of layers that change the size; torch has two nearest modes, see `Step.copied` in motion.py."""
 
 
 def kernel_name(interpolation: str, antialias: bool) -> str:
-    """The entry of `KERNELS` that torch means by an interpolation, or "nearest"."""
+    """Returns the key of `KERNELS` that matches torch's interpolation, or "nearest"."""
     return PLAIN_BICUBIC if interpolation == "bicubic" and not antialias else interpolation
 
 
 Span = tuple[float | Tensor, float | Tensor]
-"""First and last pixel along an axis: numbers, or (B,) tensors where samples differ."""
+"""First and last pixel along an axis: numbers, or (B,) tensors if samples differ."""
 
 
 @dataclass(frozen=True)
 class Window:
-    """The part of the source that may be read, as a crop before a resize would leave it."""
+    """The readable part of the source, such as the box of a crop before a resize."""
 
     rows: Span
     columns: Span
@@ -76,26 +76,30 @@ class Window:
         return cls((0, size[0] - 1), (0, size[1] - 1))
 
     def taken(self, rows: Tensor) -> "Window":
-        """The windows of some samples."""
+        """Selects the windows of some samples."""
         return Window(_taken(self.rows, rows), _taken(self.columns, rows))
 
 
 @dataclass(frozen=True)
 class Footprint:
-    """How much of the source one output pixel covers.
+    """The area of the source that one output pixel covers.
 
     Attributes:
         radius: filter radius in source pixels along (y, x): (B,) tensors, or 1.0.
-        bound: static upper bounds of the radii; they decide the number of taps.
-        separable: x varies only along columns and y only along rows.
+        bound: static upper bounds of the radii, which set the number of taps.
+        separable: whether x varies only along columns and y only along rows.
     """
 
     radius: tuple[float | Tensor, float | Tensor] = (1.0, 1.0)
     bound: tuple[float, float] = (1.0, 1.0)
     separable: bool = False
 
+    def tensors(self) -> list[Tensor]:
+        """What decides whether a kernel serves; see `data.operator`."""
+        return [radius for radius in self.radius if isinstance(radius, Tensor)]
+
     def taken(self, rows: Tensor) -> "Footprint":
-        """The footprints of some samples."""
+        """Selects the footprints of some samples."""
         return replace(self, radius=_taken(self.radius, rows))
 
 
@@ -105,13 +109,13 @@ def _taken(pair: tuple[float | Tensor, float | Tensor], rows: Tensor) -> tuple[f
 
 
 Tap = tuple[Tensor, Tensor | None]
-"""A pixel along an axis and its weight; None is a weight of 1."""
+"""A pixel along an axis and its weight; None means a weight of 1."""
 
 
 def taps_of(position: Tensor, span: Span, radius: float | Tensor, taps: int, kernel: Kernel) -> list[Tap]:
-    """Per tap along one axis: its pixel (a whole number, inside the span) and its normalised weight."""
+    """Returns per tap its pixel (a whole number inside the span) and its normalised weight."""
     radius = per_sample(radius)
-    if taps == 2:  # two bilinear taps add up to 1, and a clamped position gives no weight to a pixel outside
+    if taps == 2:  # two bilinear taps add up to 1, and a clamped position gives outer pixels no weight
         position = clamp(position, span)
         first = torch.floor(position)
         second = position - first
@@ -123,13 +127,13 @@ def taps_of(position: Tensor, span: Span, radius: float | Tensor, taps: int, ker
     if not kernel.repeats:
         weights = [w * inside(p, span) for p, w in zip(pixels, weights, strict=True)]
     total = sum(weights[1:], weights[0])
-    if kernel.support == 1:  # together a little less than 1, or rounding would make white brighter than 1
+    if kernel.support == 1:  # keep the sum slightly below 1, because rounding could make white brighter than 1
         total = total * (1 + taps * torch.finfo(total.dtype).eps)
     return [(clamp(p, span), w / total) for p, w in zip(pixels, weights, strict=True)]
 
 
 def paired(taps: list[Tap]) -> list[Tap]:
-    """Taps in pairs: between two neighbours the bilinear kernel itself gives each its share of their joint weight."""
+    """Joins pairs of taps: one bilinear read between two neighbours weights both of them."""
     pairs = [(a, b) for a, b in zip(taps[::2], taps[1::2], strict=False)]
     joined: list[Tap] = []
     for (first, first_weight), (second, second_weight) in pairs:
@@ -140,7 +144,7 @@ def paired(taps: list[Tap]) -> list[Tap]:
 
 
 def clamp(position: Tensor, span: Span, margin: float = 0.0) -> Tensor:
-    """Positions (B, ...) brought into a span, up to a margin outside of it."""
+    """Clamps positions (B, ...) to a span, extended by a margin."""
     low, high = (per_sample(end) for end in span)
     low, high = low - margin, high + margin
     if not (isinstance(low, Tensor) or isinstance(high, Tensor)):
@@ -150,6 +154,6 @@ def clamp(position: Tensor, span: Span, margin: float = 0.0) -> Tensor:
 
 
 def inside(position: Tensor, span: Span) -> Tensor:
-    """Bool, which positions lie in a span, its ends among them."""
+    """Marks the positions within a span, ends included."""
     low, high = (per_sample(end) for end in span)
     return (position >= low) & (position <= high)

@@ -1,13 +1,13 @@
 """3x3 matrices in pixel coordinates, batched (B, 3, 3).
 
-Conventions, used everywhere and pinned by tests/geometry/test_matrix.py:
-- x is the column, y the row, x comes first; the centre of the top-left pixel is (0, 0), as in OpenCV and Kornia.
-  An image of width W covers x from -1/2 to W - 1/2 and its centre is (W - 1) / 2.
+Conventions, tested in tests/geometry/test_matrix.py:
+- x is the column and y the row, in the order (x, y). The centre of the top-left pixel is (0, 0), as in OpenCV and
+  Kornia. An image of width W covers x from -1/2 to W - 1/2, and its centre is (W - 1) / 2.
 - A warp's matrix maps an *output* pixel to the *input* position that it shows. Chained warps multiply from the left:
-  first.matrix @ second.matrix maps a pixel of the second's output to a position in the first's input.
+  first.matrix @ second.matrix maps a pixel of the second output to a position in the first input.
 
-Products are written out instead of calling matmul, which TF32 and autocast round to 10 or 8 bits: a rotation rounded
-like that is wrong by more than a pixel.
+Products are written out instead of calling matmul, which TF32 and autocast round to 10 or 8 bits. A rotation rounded in
+this way is wrong by more than a pixel.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ Points = Float[Tensor, "b n 2"]
 
 
 def matrix(rows: tuple[tuple[Number, ...], ...], like: Float[Tensor, "b ..."]) -> Matrices:
-    """Builds (B, 3, 3) out of three rows of numbers and (B,) tensors."""
+    """Builds (B, 3, 3) from three rows of numbers and (B,) tensors."""
     entries = [entry for row in rows for entry in row]
     if has_memory(like):
         return _stacked(entries, like)
@@ -34,7 +34,7 @@ def matrix(rows: tuple[tuple[Number, ...], ...], like: Float[Tensor, "b ..."]) -
 
 
 def side_by_side(entries: Sequence[Number], like: Float[Tensor, "b ..."]) -> Float[Tensor, "b n"]:
-    """Numbers and (B,) tensors as columns; no number is copied from the host, which would wait for a GPU."""
+    """Stacks numbers and (B,) tensors as columns without copies from the host, which would wait for a GPU."""
     if torch.compiler.is_compiling() and like.device.type != "cpu":
         return _selected(entries, like)
     full = [e.to(like.dtype) if isinstance(e, Tensor) else like.new_full((), e) for e in entries]
@@ -42,7 +42,7 @@ def side_by_side(entries: Sequence[Number], like: Float[Tensor, "b ..."]) -> Flo
 
 
 def _stacked(entries: list[Number], like: Float[Tensor, "b ..."]) -> Matrices:
-    """The same in eager mode, in which every operator costs as much as arithmetic on thousands of numbers."""
+    """The eager version, with few operators: each costs as much as arithmetic on thousands of numbers."""
     batch, tensors = like.shape[0], [entry for entry in entries if isinstance(entry, Tensor)]
     if not tensors:
         return like.new_tensor(entries).view(3, 3).expand(batch, 3, 3)
@@ -54,7 +54,7 @@ def _stacked(entries: list[Number], like: Float[Tensor, "b ..."]) -> Matrices:
 
 
 def _selected(entries: Sequence[Number], like: Float[Tensor, "b ..."]) -> Float[Tensor, "b n"]:
-    """The same as one expression: a GPU would have a kernel for every entry of a stack."""
+    """The compiled GPU version as one expression; a stack would need one kernel per entry."""
     place = torch.arange(len(entries), device=like.device)
     out = like.new_zeros(len(like), len(entries))
     for k, entry in enumerate(entries):
@@ -76,17 +76,17 @@ def translation(x: Number, y: Number, like: Float[Tensor, "b ..."]) -> Matrices:
 def crop_resize(
     top: Number, left: Number, crop: tuple[Number, Number], out: tuple[Number, Number], like: Float[Tensor, "b ..."]
 ) -> Matrices:
-    """Shows the box of size `crop` (height, width) at (left, top) on an output of size `out`.
+    """Returns the matrix that resizes the box of size `crop` (height, width) at (left, top) to size `out`.
 
-    Box and output are compared by their edges, not by the centres of their corner pixels (Pillow's and OpenCV's
-    resize; Kornia's align_corners=False): x_in = (x_out + 1/2) * crop / out - 1/2 + left.
+    The edges of box and output are aligned, not the centres of their corner pixels, as in Pillow and OpenCV and with
+    Kornia's align_corners=False: x_in = (x_out + 1/2) * crop / out - 1/2 + left.
     """
     sy, sx = crop[0] / out[0], crop[1] / out[1]
     return matrix(((sx, 0.0, left + (sx - 1) / 2), (0.0, sy, top + (sy - 1) / 2), (0.0, 0.0, 1.0)), like)
 
 
 def times(first: Linear, second: Linear) -> Linear:
-    """The product of two linear maps."""
+    """Multiplies two linear maps."""
     (a, b), (c, d) = first
     (e, f), (g, h) = second
     return (a * e + b * g, a * f + b * h), (c * e + d * g, c * f + d * h)
@@ -95,9 +95,9 @@ def times(first: Linear, second: Linear) -> Linear:
 def about(
     centre: tuple[Number, Number], linear: Linear, like: Float[Tensor, "b ..."], shift: tuple[Number, Number] = (0, 0)
 ) -> Matrices:
-    """Undoes a shift (x, y), then does what is linear about a centre: centre + linear (position - shift - centre).
+    """Returns the matrix of centre + linear (position - shift - centre), for shifts (x, y).
 
-    Out of numbers instead of products of matrices, each of which would be a kernel of its own on a GPU.
+    It is built from its entries, because each product of matrices would be a separate kernel on a GPU.
     """
     (a, b), (c, d) = linear
     x, y = centre[0] + shift[0], centre[1] + shift[1]
@@ -106,7 +106,7 @@ def about(
 
 
 def compose(*matrices: Matrices) -> Matrices:
-    """The product from left to right, exact in the matrices' own precision."""
+    """Multiplies matrices from left to right in their own precision."""
     product = matrices[0]
     for m in matrices[1:]:
         product = (product.unsqueeze(3) * m.unsqueeze(1)).sum(2)
@@ -114,7 +114,7 @@ def compose(*matrices: Matrices) -> Matrices:
 
 
 def inverse(m: Matrices) -> Matrices:
-    """The inverse by cofactors: no host synchronisation and exact for flips and whole-pixel shifts."""
+    """Inverts by cofactors, without host synchronisation and exactly for flips and whole-pixel shifts."""
     rows = m.unbind(1)
     cofactors = torch.stack([torch.linalg.cross(rows[i], rows[j], dim=-1) for i, j in ((1, 2), (2, 0), (0, 1))], dim=-1)
     determinant = (rows[0] * cofactors[..., 0]).sum(-1)
@@ -129,15 +129,15 @@ def apply(m: Matrices, points: Points) -> Points:
 
 
 def homography(start: Float[Tensor, "b 4 2"], end: Float[Tensor, "b 4 2"]) -> Matrices:
-    """The projective map that takes four points to four others, in closed form (Heckbert 1989, section 2.2.3).
+    """Returns the projective map from four points to four others in closed form (Heckbert 1989, section 2.2.3).
 
-    Each quadrilateral is reached from the unit square; one such map is inverted and composed with the other.
+    It composes the inverse of the map from the unit square to the start with the map from the unit square to the end.
     """
     return compose(_square_to(end), inverse(_square_to(start)))
 
 
 def _square_to(corners: Float[Tensor, "b 4 2"]) -> Matrices:
-    """The projective map of the unit square's (0,0), (1,0), (1,1), (0,1) onto four corners in that order."""
+    """Returns the projective map of (0,0), (1,0), (1,1), (0,1) to four corners in that order."""
     p0, p1, p2, p3 = corners.unbind(1)
     d1, d2, d3 = p1 - p2, p3 - p2, p0 - p1 + p2 - p3
 

@@ -1,4 +1,4 @@
-"""One warp of a run, as geometry: where each pixel of its output looks in its input, and the way back."""
+"""Warp steps: maps from output pixels to input positions, and their inverses."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ PADDINGS = ("zeros", "border", "reflection", "reflect")
 
 @dataclass(frozen=True)
 class Step:
-    """One warp of a run: where each pixel of its output looks in its input.
+    """One warp of a run: a map from output pixels to input positions.
 
     Attributes:
         matrix: output pixel -> input position, (B, 3, 3).
         in_size, out_size: (height, width) of the frames before and after.
-        padding: what lies outside the input frame: "none" if the step never looks there, "zeros" for `fill`,
+        padding: filling of pixels outside the input frame: "none" if the step never reads there, "zeros" for `fill`,
             "border" for the nearest pixel, "reflection" for the mirror image with the border pixel repeated,
-            "reflect" for the mirror image without.
-        fill: the value outside for padding "zeros", in [0, 1].
-        lattice: pixel centres are mapped onto pixel centres (flips, quarter turns, whole-pixel crops).
-        separable: rows stay rows and columns stay columns (crops, resizes, flips).
-        projective: the matrix's last row is not (0, 0, 1).
-        shrink: the minification to antialias (vertical, horizontal), numbers or (B,) tensors; 1 asks for none.
-        bound: static upper bounds of it.
+            "reflect" for the mirror image without it.
+        fill: value outside with padding "zeros", in [0, 1].
+        lattice: whether pixel centres map to pixel centres (flips, quarter turns, whole-pixel crops).
+        separable: whether rows stay rows and columns stay columns (crops, resizes, flips).
+        projective: whether the last row of the matrix is not (0, 0, 1).
+        shrink: minification to antialias (vertical, horizontal), numbers or (B,) tensors; 1 means no antialiasing.
+        bound: static upper bounds of `shrink`.
         displace: a further map (x, y) -> (x, y) within the input frame, applied after the matrix.
-        undisplace: the inverse of the whole step where it is known; found by iteration otherwise.
-        window: the box of the input, (top, left, height, width) in whole pixels, that the step cuts out first: nothing
-            outside of it bleeds into the result.
-        gate: (B,) bool, which samples are moved at all; None for all of them.
-        copied: input position -> centre of the pixel that a resize by copying shows there. Images and masks are read
-            at it; boxes and keypoints move by the matrix alone.
+        undisplace: inverse of the whole step if known; otherwise `find` iterates.
+        window: box (top, left, height, width) of the input in whole pixels that the step cuts out first; pixels outside
+            the box do not affect the result.
+        gate: (B,) bool, which samples the step moves; None for all.
+        copied: map from an input position to the centre of the pixel that a nearest resize copies there. Images and
+            masks are read at it; boxes and keypoints move by the matrix alone.
     """
 
     matrix: Matrices
@@ -60,9 +60,13 @@ class Step:
     gate: PerSample | None = field(default=None, repr=False)
     copied: Map | None = None
 
+    def tensors(self) -> list[Tensor]:
+        """What decides whether a kernel serves; see `data.operator`."""
+        return [self.matrix]
+
 
 def project(steps: Sequence[Step], x: Positions, y: Positions) -> tuple[Positions, Positions]:
-    """Positions through the matrices of neighbouring steps, from the last one's output to the first one's input."""
+    """Maps positions through the matrices of neighbouring steps, from the last output to the first input."""
     m = mat.compose(*(step.matrix for step in steps))
 
     def entry(i: int, j: int) -> Tensor:
@@ -79,7 +83,7 @@ def project(steps: Sequence[Step], x: Positions, y: Positions) -> tuple[Position
 
 
 def look(step: Step, x: Positions, y: Positions) -> tuple[Positions, Positions]:
-    """From positions in the output to positions in the input, displacement included."""
+    """Maps output positions to input positions, including the displacement."""
     x, y = project([step], x, y)
     if step.displace is None:
         return x, y
@@ -91,7 +95,7 @@ def look(step: Step, x: Positions, y: Positions) -> tuple[Positions, Positions]:
 
 
 def copying(step: Step, offset: float) -> Step:
-    """A resize of a box that copies pixels as torch does: output pixel i shows pixel floor((i + offset) * scale) of it.
+    """Makes a resize copy pixels as torch does: output pixel i shows pixel floor((i + offset) * scale) of the box.
 
     Args:
         step: a resize, with or without a crop.
@@ -104,17 +108,17 @@ def _copied(matrix: Matrices, offset: float, x: Positions, y: Positions) -> tupl
     found = []
     for axis, position in enumerate((x, y)):
         scale, shift = matrix[:, axis, axis, None, None], matrix[:, axis, 2, None, None]
-        first = torch.round(shift - (scale - 1) / 2)  # pixel of the box
-        pixel = torch.round((position - shift) / scale)  # of the output
+        first = torch.round(shift - (scale - 1) / 2)  # first pixel of the box
+        pixel = torch.round((position - shift) / scale)  # output pixel
         found.append(first + torch.floor((pixel + offset) * scale))
     return found[0], found[1]
 
 
 def shrinks(steps: Sequence[Step]) -> tuple[tuple[float | Tensor, float | Tensor], tuple[float, float]]:
-    """What a run asks to antialias at most, (vertical, horizontal), and the static upper bounds of that, at least 1."""
+    """Returns the minification of a run (vertical, horizontal) and its static upper bounds, at least 1."""
     bounds = [max(1.0, math.prod([step.bound[axis] for step in steps])) for axis in (0, 1)]
     limits = [math.prod([step.shrink[axis] for step in steps]) for axis in (0, 1)]
-    if not all(step.separable for step in steps):  # turned axes take on each other's
+    if not all(step.separable for step in steps):  # a rotation can exchange the axes
         bounds, limits = [max(bounds)] * 2, [_larger(*limits)] * 2
     return (limits[0], limits[1]), (bounds[0], bounds[1])
 
@@ -127,18 +131,18 @@ def _larger(a: float | Tensor, b: float | Tensor) -> float | Tensor:
 
 _NEWTON_STEPS = 8
 _NEWTON_REACH = 8.0
-"""Pixels: how far one iteration may go, so that folds of a displacement do not throw it off."""
+"""Largest move of one iteration in pixels, so that it does not diverge at folds of a displacement."""
 
 
 def find(step: Step, x: Positions, y: Positions) -> tuple[Positions, Positions]:
-    """Where the output shows positions of the input: the inverse of `look`, by Newton's method if it has no matrix."""
+    """Inverts `look`: maps input positions to output positions, by Newton's method if there is a displacement."""
     if step.undisplace is not None:
         return step.undisplace(x, y)
     back = replace(step, matrix=mat.inverse(step.matrix), displace=None)
     u, v = project([back], x, y)
     if step.displace is None:
         return u, v
-    h = 0.5  # pixels, of the difference quotients
+    h = 0.5  # step of the difference quotients in pixels
     for _ in range(_NEWTON_STEPS):
         at_x, at_y = look(step, u, v)
         right, below = look(step, u + h, v), look(step, u, v + h)
@@ -153,7 +157,7 @@ def find(step: Step, x: Positions, y: Positions) -> tuple[Positions, Positions]:
 
 
 def inverted(step: Step) -> Step:
-    """The step that undoes this one; what this one cut off shows as 0."""
+    """Returns the inverse step; pixels that the step cut off become 0."""
     if step.displace is None:
         back = replace(step, matrix=mat.inverse(step.matrix))
     else:

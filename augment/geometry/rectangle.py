@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
+from augment.data.primitives import materialized
 from augment.data.types import Bool, Params
-from augment.kernels.cuda.inductor import written
 
 SIDES = ("top", "left", "height", "width")
 """What a rectangle is made of, in whole pixels."""
@@ -16,4 +16,4 @@ def rectangle(params: Params, size: tuple[int, int]) -> Bool[Tensor, "b h w"]:
     y = torch.arange(size[0], device=top.device)[:, None]
     x = torch.arange(size[1], device=top.device)
     rows, columns = (y >= top) & (y < top + height), (x >= left) & (x < left + width)
-    return written(rows) & written(columns)
+    return materialized(rows) & materialized(columns)

@@ -1,1 +1,1 @@
-"""The layers, one small file for each family."""
+"""The layers, one package per kind of augmentation."""

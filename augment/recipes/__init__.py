@@ -1,1 +1,1 @@
-"""Whole pipelines: presets, preprocessing for evaluation, recipes of other libraries."""
+"""Whole pipelines: presets, preprocessing for evaluation, and conversion of recipes of other libraries."""

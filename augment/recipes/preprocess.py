@@ -1,4 +1,4 @@
-"""Evaluation-time preprocessing: what validation, test, predict and an exported model run before the backbone."""
+"""Preprocessing for evaluation, run before the backbone in validation, testing, prediction and exported models."""
 
 from collections.abc import Sequence
 
@@ -13,15 +13,15 @@ from augment.layers.photometric.normalize import Normalize, Statistic, statistic
 
 
 class Preprocess(Pipeline):
-    """Resizes, crops at the centre and normalises, antialiased and in one pass, the same in training and evaluation.
+    """Resizes, center-crops and normalises images in one antialiased pass, alike in training and evaluation mode.
 
-    It accepts uint8 images of any size, also packed ones, and can be exported with the model (`torch.export`).
+    Accepts uint8 images of any size, including packed ones, and can be exported with the model (`torch.export`).
 
     Args:
-        size: (height, width) or one number for both, in pixels, of what comes out.
-        mean, std: for Normalize, one number or one a channel; None for neither.
-        crop: share of the resized image that the crop keeps along the shorter side, in (0, 1]; None squeezes the whole
-            image into `size` whatever its aspect.
+        size: (height, width) of the output or one number for both, in pixels.
+        mean, std: arguments of Normalize, one number or one per channel; None for both does not normalise.
+        crop: fraction of the resized image's shorter side that the crop keeps, in (0, 1]; None resizes the whole image
+            to `size` regardless of its aspect ratio.
         resample: "nearest", "nearest-exact", "bilinear" or "bicubic", see `Resize`.
         dtype, compile: see Pipeline.
     """
@@ -59,5 +59,5 @@ class Preprocess(Pipeline):
         self.eval()
 
     def train(self, mode: bool = True) -> "Preprocess":
-        """Preprocessing has nothing to train: it stays in evaluation mode."""
+        """Stays in evaluation mode, because preprocessing has nothing to train."""
         return super().train(False)

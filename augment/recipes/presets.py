@@ -1,6 +1,6 @@
-"""Named recipes: functions that return a Pipeline. Copy the body of one to write your own.
+"""Presets: functions that return a Pipeline. Copy the body of one to write your own.
 
-All of them take images of any size, also mixed ones, bring them to `size` and normalise them.
+All presets accept images of any size, also mixed in one batch, bring them to `size` and normalise them.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from augment.layers.policies.three_augment import ThreeAugment
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-"""Channel statistics of ImageNet in [0, 1], the values that published weights expect."""
+"""Channel statistics of ImageNet in [0, 1]; published weights expect these values."""
 
 FRAMINGS = ("crop", "shift", "whole")
-"""How a policy's images are brought to their size, see `framed`."""
+"""Ways to bring images to one size, see `framed`."""
 
 
 class Options(TypedDict, total=False):
-    """Further arguments of every recipe, those of `Pipeline`."""
+    """Further arguments of every preset, passed to `Pipeline`."""
 
     seed: int
     dtype: torch.dtype | str | None
@@ -46,14 +46,14 @@ class Options(TypedDict, total=False):
 
 
 def framed(size: int | Sequence[int], framing: str) -> list[Layer]:
-    """The layers that bring images of any size to one.
+    """Returns layers that bring images of any size to one size.
 
     Args:
         size: (height, width) or one number for both, in pixels.
-        framing: "crop" for photographs: a part of 8 to 100 % of the area and a mirror image (Szegedy et al. 2015,
-            "Going deeper with convolutions", section 6); "shift" for small images that fill their frame: up to four
-            pixels and a mirror image (He et al. 2015, "Deep residual learning", section 4.2); "whole" for what must
-            neither be cut nor mirrored, such as digits: resized, aspect not kept.
+        framing: "crop" for photographs: a random crop of 8 to 100 % of the area and a horizontal flip (Szegedy et al.
+            2015, "Going deeper with convolutions", section 6); "shift" for small images that fill their frame: a shift
+            of up to four pixels and a horizontal flip (He et al. 2015, "Deep residual learning", section 4.2); "whole"
+            for images that must not be cropped or flipped, such as digits: a resize that ignores the aspect ratio.
     """
     pair = tuple(size) if isinstance(size, Sequence) else (size, size)
     if framing == "crop":
@@ -71,14 +71,14 @@ def imagenet(
     std: Statistic = IMAGENET_STD,
     **options: Unpack[Options],
 ) -> Pipeline:
-    """For photographs of 128 pixels and more.
+    """For photographs of at least 128 pixels.
 
-    Crop and mirror image of Szegedy et al. 2015 (section 6), the colour jitter of SimCLR (Chen et al. 2020, appendix
-    A) at half its strength, as in many supervised recipes, random erasing (Zhong et al. 2017) at timm's rate.
+    Crop and horizontal flip of Szegedy et al. 2015 (section 6), the colour jitter of SimCLR (Chen et al. 2020, appendix
+    A) at half its strength, as in many supervised recipes, and random erasing (Zhong et al. 2017) at timm's rate.
 
     Args:
         size: (height, width) or one number for both, in pixels.
-        mean, std: for Normalize, one number or one a channel.
+        mean, std: arguments of Normalize, one number or one per channel.
         options: seed, dtype and compile of `Pipeline`.
     """
     return Pipeline(
@@ -96,14 +96,12 @@ def cifar(
     std: Statistic = IMAGENET_STD,
     **options: Unpack[Options],
 ) -> Pipeline:
-    """For small images that fill their frame: four pixels of shift and a mirror image.
+    """For small images that fill their frame: a shift of up to four pixels and a horizontal flip.
 
-    He et al. 2015, "Deep residual learning", section 4.2.
+    He et al. 2015, "Deep residual learning", section 4.2. Images of another size are resized first.
 
     Args:
-        size: (height, width) or one number for both, in pixels; images of another size are resized first.
-        mean, std: for Normalize, one number or one a channel.
-        options: seed, dtype and compile of `Pipeline`.
+        size, mean, std, options: see `imagenet`.
     """
     return Pipeline(*framed(size, "shift"), Normalize(mean, std), **options)
 
@@ -118,19 +116,17 @@ def randaugment(
     same_on_batch: bool = False,
     **options: Unpack[Options],
 ) -> Pipeline:
-    """Two operators of 14 for every image, at one strength.
+    """Two of 14 operators per image at one strength.
 
-    Cubuk et al. 2020: n = 2 and m = 9 are those of ResNet-50 on ImageNet and torchvision's default;
-    larger networks and longer training bear more (m up to 28 for EfficientNet-B7).
+    Cubuk et al. 2020. n = 2 and m = 9 are the values for ResNet-50 on ImageNet and the defaults of torchvision. Larger
+    networks and longer training tolerate more (m up to 28 for EfficientNet-B7).
 
     Args:
-        size: (height, width) or one number for both, in pixels.
-        mean, std: for Normalize, one number or one a channel.
-        framing: what comes before: "crop", "shift" or "whole", see `framed`.
-        n: how many operators an image gets.
+        size, mean, std, options: see `imagenet`.
+        framing: "crop", "shift" or "whole", see `framed`.
+        n: number of operators per image.
         m: strength, from 0 to 30.
-        same_on_batch: one policy for all images of a batch, as other batched implementations do; to compare.
-        options: seed, dtype and compile of `Pipeline`.
+        same_on_batch: use one draw for all samples of a batch, as other batched implementations do; for comparison.
     """
     policy = RandAugment(n, m, resample="bilinear", same_on_batch=same_on_batch)
     return Pipeline(*framed(size, framing), policy, Normalize(mean, std), **options)
@@ -143,15 +139,13 @@ def trivialaugment(
     framing: str = "crop",
     **options: Unpack[Options],
 ) -> Pipeline:
-    """One operator of 14 for every image, at a random strength of 31: nothing to tune.
+    """One of 14 operators per image at one of 31 random strengths, without tuning.
 
-    Müller and Hutter 2021, the "wide" space of table 1.
+    Müller and Hutter 2021, "wide" space of table 1.
 
     Args:
-        size: (height, width) or one number for both, in pixels.
-        mean, std: for Normalize, one number or one a channel.
-        framing: what comes before: "crop", "shift" or "whole", see `framed`.
-        options: seed, dtype and compile of `Pipeline`.
+        size, mean, std, options: see `imagenet`.
+        framing: "crop", "shift" or "whole", see `framed`.
     """
     return Pipeline(*framed(size, framing), TrivialAugmentWide(resample="bilinear"), Normalize(mean, std), **options)
 
@@ -164,16 +158,14 @@ def autoaugment(
     policy: str = "imagenet",
     **options: Unpack[Options],
 ) -> Pipeline:
-    """One of 25 pairs of operators, found by a search on a data set.
+    """One of 25 pairs of operators per image, found by a search on a data set.
 
-    Cubuk et al. 2019, the policies of its appendix.
+    Cubuk et al. 2019, policies of the appendix.
 
     Args:
-        size: (height, width) or one number for both, in pixels.
-        mean, std: for Normalize, one number or one a channel.
-        framing: what comes before: "crop", "shift" or "whole", see `framed`.
-        policy: "imagenet", "cifar10" or "svhn", the data that it was searched on.
-        options: seed, dtype and compile of `Pipeline`.
+        size, mean, std, options: see `imagenet`.
+        framing: "crop", "shift" or "whole", see `framed`.
+        policy: "imagenet", "cifar10" or "svhn", the data set of the search.
     """
     return Pipeline(*framed(size, framing), AutoAugment(policy, resample="bilinear"), Normalize(mean, std), **options)
 
@@ -186,17 +178,15 @@ def augmix(
     severity: int = 3,
     **options: Unpack[Options],
 ) -> Pipeline:
-    """Three short chains of mild operators, averaged with the image: for robustness against corruptions.
+    """For robustness against corruptions: three short chains of mild operators, averaged with the image.
 
-    Hendrycks et al. 2020, algorithm 1 and its defaults: severity 3, three chains of one to three operators, alpha 1.
-    The consistency loss of the paper is not part of it.
+    Hendrycks et al. 2020, algorithm 1 with its defaults: severity 3, three chains of one to three operators, alpha 1.
+    The consistency loss of the paper is not included.
 
     Args:
-        size: (height, width) or one number for both, in pixels.
-        mean, std: for Normalize, one number or one a channel.
-        framing: what comes before: "crop", "shift" or "whole", see `framed`.
-        severity: the strongest magnitude that is drawn, from 1 to 10.
-        options: seed, dtype and compile of `Pipeline`.
+        size, mean, std, options: see `imagenet`.
+        framing: "crop", "shift" or "whole", see `framed`.
+        severity: largest magnitude, from 1 to 10.
     """
     return Pipeline(*framed(size, framing), AugMix(severity), Normalize(mean, std), **options)
 
@@ -208,15 +198,13 @@ def three_augment(
     framing: str = "crop",
     **options: Unpack[Options],
 ) -> Pipeline:
-    """Gray, solarized or blurred, then colour jitter of 0.3: for vision transformers.
+    """For vision transformers: grayscale, solarize or blur, then colour jitter of 0.3.
 
     Touvron et al. 2022, "DeiT III", section 3.2.
 
     Args:
-        size: (height, width) or one number for both, in pixels.
-        mean, std: for Normalize, one number or one a channel.
-        framing: what comes before: "crop", "shift" or "whole", see `framed`.
-        options: seed, dtype and compile of `Pipeline`.
+        size, mean, std, options: see `imagenet`.
+        framing: "crop", "shift" or "whole", see `framed`.
     """
     return Pipeline(*framed(size, framing), ThreeAugment(), Normalize(mean, std), **options)
 
@@ -227,15 +215,13 @@ def light(
     std: Statistic = IMAGENET_STD,
     **options: Unpack[Options],
 ) -> Pipeline:
-    """For scarce or delicate data: small moves, no mirror image, colours untouched.
+    """For scarce or delicate data: small affine transforms, without flips or colour changes.
 
     Rotation within 15 degrees as in Ciresan et al. 2010, "Deep, big, simple neural nets for handwritten digit
-    recognition" (section 2), scale within 10 % where they took 15 to 20 %, and a shift within 8 % of the side.
+    recognition" (section 2), scale within 10 %, where they use 15 to 20 %, and translation within 8 % of the side.
 
     Args:
-        size: (height, width) or one number for both, in pixels.
-        mean, std: for Normalize, one number or one a channel.
-        options: seed, dtype and compile of `Pipeline`.
+        size, mean, std, options: see `imagenet`.
     """
     move = RandomAffine(15.0, translate=(0.08, 0.08), scale=(0.9, 1.1), p=1.0)
     return Pipeline(*framed(size, "whole"), move, Normalize(mean, std), **options)
@@ -247,15 +233,13 @@ def ocr(
     std: Statistic = IMAGENET_STD,
     **options: Unpack[Options],
 ) -> Pipeline:
-    """For characters, words and documents: what cameras and scanners do to them, and never a mirror image or a turn.
+    """For characters, words and documents: distortions by cameras and scanners, without flips or rotations.
 
-    Operators, ranges and probabilities of docTR's training of text recognition (references/recognition), without its
-    shadows. Outside of the page its border is continued.
+    Operators, ranges and probabilities of docTR's training for text recognition (references/recognition), without its
+    shadows. Pixels outside the page repeat its border. Words need a wide size, such as (32, 128).
 
     Args:
-        size: (height, width) or one number for both, in pixels; words want a wide one, such as (32, 128).
-        mean, std: for Normalize, one number or one a channel.
-        options: seed, dtype and compile of `Pipeline`.
+        size, mean, std, options: see `imagenet`.
     """
     return Pipeline(
         *framed(size, "whole"),
@@ -276,17 +260,16 @@ def medical(
     std: Statistic = IMAGENET_STD,
     **options: Unpack[Options],
 ) -> Pipeline:
-    """For scans and stained tissue: shapes stay rigid, colours keep their hue, left stays left.
+    """For scans and stained tissue: no elastic deformation, no change of hue, no flip.
 
     Ranges and probabilities of nnU-Net (Isensee et al. 2021, supplement; version 2 of its code): rotation within 30
-    degrees and scale from 0.7 to 1.4 in every fifth image, noise of a variance up to 0.1 of the image's, blur,
-    brightness and contrast; it deforms nothing elastically either. Its mirror images exchange left and right and its
-    gamma turns hues: both are left out. Add RandomHorizontalFlip where sides mean nothing.
+    degrees and scale from 0.7 to 1.4, each in every fifth image, noise with a variance of up to 0.1 of the image's,
+    blur, brightness and contrast. nnU-Net does not deform elastically either. Its flips, which exchange left and
+    right, and its gamma, which shifts hues, are left out. Add RandomHorizontalFlip if sides have no meaning. Noise is
+    relative to `std`.
 
     Args:
-        size: (height, width) or one number for both, in pixels.
-        mean, std: for Normalize, one number or one a channel; noise is relative to std.
-        options: seed, dtype and compile of `Pipeline`.
+        size, mean, std, options: see `imagenet`.
     """
     return Pipeline(
         *framed(size, "whole"),
@@ -307,11 +290,9 @@ def none(
     std: Statistic = IMAGENET_STD,
     **options: Unpack[Options],
 ) -> Pipeline:
-    """For comparison: resized and normalised as in evaluation, without its crop.
+    """For comparison: resizes and normalises as in evaluation, without the crop.
 
     Args:
-        size: (height, width) or one number for both, in pixels.
-        mean, std: for Normalize, one number or one a channel.
-        options: seed, dtype and compile of `Pipeline`.
+        size, mean, std, options: see `imagenet`.
     """
     return Pipeline(*framed(size, "whole"), Normalize(mean, std), **options)

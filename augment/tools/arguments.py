@@ -1,4 +1,4 @@
-"""Checks of what is given on the command line."""
+"""Command-line arguments that several tools share, and their checks."""
 
 import argparse
 import os
@@ -23,35 +23,37 @@ def positive(text: str) -> int:
 
 
 def add_measuring(parser: argparse.ArgumentParser, only: str) -> None:
-    """What every tool that measures implementations side by side can be told.
+    """Add the options of every tool that compares implementations.
 
     Args:
-        only: the implementations that take part if the user names none.
+        only: default of --only, the implementations to measure.
     """
     cores = os.process_cpu_count() if hasattr(os, "process_cpu_count") else os.cpu_count()
-    parser.add_argument("--device", default="auto", help="cpu, cuda, or auto for a GPU if there is one (%(default)s)")
-    parser.add_argument("--batch", type=positive, default=64, help="images in a batch (%(default)s)")
+    parser.add_argument("--device", default="auto", help="cpu, cuda, or auto to use a GPU if available (%(default)s)")
+    parser.add_argument("--batch", type=positive, default=64, help="images per batch (%(default)s)")
     parser.add_argument("--size", type=positive, default=256, help="side of the square input in pixels (%(default)s)")
     parser.add_argument("--out", type=positive, default=224, help="side of the output in pixels (%(default)s)")
-    parser.add_argument("--dtype", default="float32", help="of the output (%(default)s)")
+    parser.add_argument("--dtype", default="float32", help="dtype of the output (%(default)s)")
     parser.add_argument("--threads", type=positive, default=cores, help="CPU threads (%(default)s)")
-    parser.add_argument("--rounds", type=positive, default=9, help="turns that everybody gets (%(default)s)")
+    parser.add_argument("--rounds", type=positive, default=9, help="number of timed rounds (%(default)s)")
     parser.add_argument(
-        "--only", default=only, help='beginnings of implementation names, e.g. "augment,kornia eager" (%(default)s)'
+        "--only", default=only, help='prefixes of implementation names, e.g. "augment,kornia eager" (%(default)s)'
     )
-    parser.add_argument("--json", metavar="FILE", help="write all figures here; - prints them instead of the table")
-    parser.add_argument("--markdown", metavar="FILE", help="write the tables here")
+    parser.add_argument(
+        "--json", metavar="FILE", help="write all figures to this file; - prints them instead of the table"
+    )
+    parser.add_argument("--markdown", metavar="FILE", help="write the tables to this file")
 
 
 def check_files(*paths: str | None) -> None:
-    """The places where results go, before hours are spent on them; - is the terminal."""
+    """Check that result files can be written, before hours of measurement; - is the terminal."""
     for path in paths:
         if path and path != "-":
             writable(path)
 
 
 def device_of(name: str) -> torch.device:
-    """cpu, cuda, cuda:1 or auto."""
+    """Return the device for cpu, cuda, cuda:1 or auto."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -78,7 +80,7 @@ def dtype_of(name: str, allowed: Sequence[str] = DTYPES) -> torch.dtype:
 
 
 def writable(path: str) -> Path:
-    """A file's path whose folder is there."""
+    """Return the path of a file whose folder exists."""
     file = Path(path)
     if not file.parent.is_dir():
         raise ToolError(f"{path}: the folder {file.parent} does not exist; create it first.")

@@ -1,4 +1,4 @@
-"""What the pixels of an image file are: the only place that decides it, see docs/files.md."""
+"""Decodes image files; this module alone defines the pixels of a file, see docs/files.md."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 _SIXTEEN_BITS = {"I;16": ("PNG", "TIFF", "JPEG2000"), "I": ("PNG", "PPM")}
-"""Formats whose deep grey runs from 0 to 65535 in these modes, as they define it or as Pillow scales it."""
+"""Formats whose 16-bit and 32-bit grey ranges from 0 to 65535 in these modes, by definition or by Pillow's scaling."""
 _FOURTH_UNUSED = ("BMP", "DIB", "TGA", "DDS")
 """Formats whose writers often leave the fourth channel 0 without meaning transparency."""
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339  # TIFF's tags
-_WHITE_IS_ZERO, _SIGNED = 0, 2  # values of the last two
+_WHITE_IS_ZERO, _SIGNED = 0, 2  # values of the last two tags
 
 
 def decode(
     source: str | os.PathLike | bytes | IO[bytes], channels: int = 3, background: str | Sequence[int] = "white"
 ) -> UInt8[Tensor, "c h w"]:
-    """Reads the first image of a file of any format that Pillow reads; channels_last in memory.
+    """Read the first image of a file in any format that Pillow reads; channels_last in memory.
 
-    The image is turned upright as its EXIF says, deep grey is scaled to 8 bits by the range of its format, and
-    transparency is laid on a ground. Colour profiles are ignored.
+    The image is rotated upright according to its EXIF data, 16-bit and 32-bit grey is scaled to 8 bits by the range of
+    its format, and transparent pixels are blended with a background. Colour profiles are ignored.
 
     Args:
         source: path, the file's bytes, or an open binary file.
         channels: 1 for grey (ITU-R BT.601), 3 for red, green and blue.
-        background: the ground; see `colour`.
+        background: colour behind transparent pixels; see `colour`.
 
     Returns:
         (channels, H, W) uint8.
 
     Raises:
-        ToolError: the file cannot be read, or the range of its values is unknown; names the file and the remedy.
-        ValueError: channels or background is not one of the above.
+        ToolError: if the file cannot be read, or the range of its values is unknown; names the file and the remedy.
+        ValueError: if channels or background is none of the above.
     """
     required("PIL", "pillow", "reading images")
     np = required("numpy", "numpy", "reading images")
@@ -55,23 +55,23 @@ def decode(
     ground = colour(background)
     try:
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
-            stored = image.tile[0][3] if image.tile else None  # how samples lie in the file; gone after load()
+            stored = image.tile[0][3] if image.tile else None  # how the file stores samples; lost after load()
             image.load()
             pixels = np.array(_opaque(_narrow(_upright(image), stored), ground, "L" if channels == 1 else "RGB"))
     except _UnknownRangeError as error:
         raise ToolError(
             f"cannot read the image {shown(source)} ({error}): save it with 8 or 16 unsigned bits."
         ) from error
-    except Exception as error:  # a broken file makes Pillow raise any of OSError, struct.error, KeyError, ...
+    except Exception as error:  # for a broken file Pillow raises OSError, struct.error, KeyError, ...
         why = getattr(error, "strerror", None) or str(error) or type(error).__name__
         if isinstance(error, UnidentifiedImageError):
-            why = "its content is of no format that Pillow reads"
+            why = "its content is not in a format that Pillow reads"
         raise ToolError(f"cannot read the image {shown(source)} ({why}): remove or replace the file.") from error
     return torch.from_numpy(pixels).view(*pixels.shape[:2], channels).permute(2, 0, 1)
 
 
 def colour(background: str | Sequence[int]) -> tuple[int, int, int]:
-    """(red, green, blue), 0 to 255, of a name such as white, of "#rrggbb", or of the three numbers themselves."""
+    """Return (red, green, blue), 0 to 255, for a name such as white, for "#rrggbb", or for three numbers."""
     from PIL import ImageColor
 
     parsed: Sequence[int] = ()
@@ -89,7 +89,7 @@ def colour(background: str | Sequence[int]) -> tuple[int, int, int]:
 
 
 def shown(source: object) -> str:
-    """A file as errors name it: a path, readable even where its bytes are no text."""
+    """Return the name of a file for error messages, printable even if the path is not valid text."""
     if isinstance(source, bytes):
         return f"of {len(source)} bytes"
     name = source if isinstance(source, str | os.PathLike) else getattr(source, "name", source)
@@ -97,31 +97,31 @@ def shown(source: object) -> str:
 
 
 class _UnknownRangeError(Exception):
-    """Nothing says which value is white."""
+    """Raised if the file does not define which value is white."""
 
 
 def _upright(image: Image) -> Image:
-    """Turned in place as EXIF says. Pillow has turned a TIFF already, and has removed the entry."""
+    """Rotate in place according to EXIF; Pillow has already rotated a TIFF and removed the entry."""
     from PIL import ImageOps
 
-    with suppress(Exception):  # EXIF that cannot be parsed says nothing about the orientation
+    with suppress(Exception):  # ignore EXIF data that cannot be parsed
         ImageOps.exif_transpose(image, in_place=True)
     return image
 
 
 def _tag(image: Any, number: int, missing: Any = None) -> Any:
-    """An entry of a TIFF, the one kind of image that has them."""
+    """Return a tag of a TIFF image; other formats have no tags."""
     return image.tag_v2.get(number, missing)
 
 
 def _narrow(image: Image, stored: object) -> Image:
-    """8 bits a channel, and a transparent colour given on the same scale."""
+    """Reduce to 8 bits per channel, and bring a transparent colour to the same scale."""
     key = image.info.get("transparency")
     if image.format == "TIFF" and _tag(image, _SAMPLE_FORMAT, (1,))[0] == _SIGNED:
         raise _UnknownRangeError("it holds signed integers, not unsigned ones")
     if image.mode[0] in "IF":
         return _narrow_grey(image, key)
-    if image.format == "PNG" and key is not None:  # it is given on the scale of the file, the pixels are not
+    if image.format == "PNG" and key is not None:  # the key has the scale of the file, the pixels do not
         if stored == "RGB;16B":
             image.info["transparency"] = tuple(value >> 8 for value in key)
         elif stored in ("L;2", "L;4"):
@@ -130,14 +130,14 @@ def _narrow(image: Image, stored: object) -> Image:
 
 
 def _narrow_grey(image: Image, key: int | None) -> Image:
-    """Grey of 16 or 32 bits as L, or as LA where one value is transparent."""
+    """Convert grey of 16 or 32 bits to L, or to LA if one value is transparent."""
     import numpy as np
     from PIL import Image
 
     values = np.array(image)
     levels = _levels_of_floats(values) if image.mode == "F" else _levels_of_integers(values, image)
     if image.format == "TIFF" and _tag(image, _PHOTOMETRIC) == _WHITE_IS_ZERO:
-        levels = 255 - levels  # Pillow does so where a sample has 8 bits only
+        levels = 255 - levels  # Pillow inverts only samples of 8 bits
     grey = Image.fromarray(levels)
     if key is not None:
         grey.putalpha(Image.fromarray(np.where(values == key, 0, 255).astype(np.uint8)))
@@ -145,25 +145,27 @@ def _narrow_grey(image: Image, key: int | None) -> Image:
 
 
 def _levels_of_integers(values: np.ndarray, image: Image) -> np.ndarray:
-    """The upper 8 bits, as Pillow takes them of colour with 16 bits."""
+    """Return the upper 8 bits, as Pillow does for 16-bit colour."""
     if image.format not in _SIXTEEN_BITS[image.mode[:4]]:
-        raise _UnknownRangeError(f"it holds deep integers (mode {image.mode}), whose range {image.format} does not say")
+        raise _UnknownRangeError(
+            f"it holds deep integers (mode {image.mode}), whose range {image.format} does not define"
+        )
     bits = _tag(image, _BITS_PER_SAMPLE, (16,))[0] if image.format == "TIFF" else 16
     return (values >> (bits - 8)).astype("uint8")
 
 
 def _levels_of_floats(values: np.ndarray) -> np.ndarray:
-    if not (values.min() >= 0 and values.max() <= 1):  # NaN is neither
-        raise _UnknownRangeError(f"it holds floats from {values.min():.4g} to {values.max():.4g}; read are 0 to 1")
+    if not (values.min() >= 0 and values.max() <= 1):  # false for NaN
+        raise _UnknownRangeError(f"it holds floats from {values.min():.4g} to {values.max():.4g} instead of 0 to 1")
     return (values * 255).round().astype("uint8")
 
 
 def _opaque(image: Image, ground: tuple[int, int, int], mode: str) -> Image:
-    """In mode L or RGB, laid on the ground where it is transparent."""
+    """Convert to mode L or RGB, and blend transparent pixels with the background."""
     from PIL import Image
 
     if image.mode == "La":
-        image = image.convert("LA")  # Pillow converts it to nothing else
+        image = image.convert("LA")  # the only conversion that Pillow supports
     if image.has_transparency_data:
         unused = image.format in _FOURTH_UNUSED and image.getextrema()[-1] == (0, 0)
         image = image.convert("RGBA")
@@ -171,5 +173,5 @@ def _opaque(image: Image, ground: tuple[int, int, int], mode: str) -> Image:
             image.putalpha(255)
         image = Image.alpha_composite(Image.new("RGBA", image.size, ground), image)
     if image.mode not in ("1", "L", mode):
-        image = image.convert("RGB")  # LAB has no direct way to grey
+        image = image.convert("RGB")  # LAB has no direct conversion to grey
     return image if image.mode == mode else image.convert(mode)

@@ -1,21 +1,21 @@
-"""What a user of the tools can mend."""
+"""Errors that a user of the tools can fix."""
 
 import importlib
 from types import ModuleType
 
 
 class ToolError(Exception):
-    """An error whose message says in one sentence what is wrong and how to mend it."""
+    """An error whose message says in one sentence what is wrong and how to fix it."""
 
     def __init__(self, message: str) -> None:
-        # torch raises what a loader's worker met as ToolError("Caught ToolError ...", the traceback, the sentence)
+        # torch wraps an error of a loader's worker in ToolError("Caught ToolError ..."), which ends with our sentence
         if message.startswith("Caught ") and "Traceback" in message:
             message = message.strip().splitlines()[-1].removeprefix(f"{__name__}.{type(self).__name__}: ")
         super().__init__(message)
 
 
 def required(module: str, package: str, purpose: str, extra: str = "train") -> ModuleType:
-    """Imports a package that the library itself does not need, or says how to install it."""
+    """Import a package that the library itself does not need, or explain how to install it."""
     try:
         return importlib.import_module(module)
     except ImportError as error:

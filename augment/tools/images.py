@@ -1,4 +1,4 @@
-"""The image files that are named on the command line."""
+"""Image files given on the command line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from augment.tools.scanning import images_below, listed
 
 
 def image_files(path: str, limit: int | None = None) -> list[Path]:
-    """The file, or the image files of a folder in the order of their names."""
+    """Return the file, or the image files of a folder sorted by name."""
     place = Path(path)
     if place.is_file():
         return [place]
@@ -31,7 +31,7 @@ def image_files(path: str, limit: int | None = None) -> list[Path]:
 
 
 class _Folder(Dataset):
-    """The images of a folder, brought to one square size."""
+    """The images of a folder, resized to squares of one size."""
 
     def __init__(self, files: list[Path], size: int) -> None:
         self.files = files
@@ -45,7 +45,7 @@ class _Folder(Dataset):
 
 
 def folder_loader(path: str, size: int, batch: int, workers: int) -> DataLoader:
-    """Batches of the folder's images; small folders are repeated to eight batches."""
+    """Return a loader of a folder's images; small folders are repeated to give eight batches."""
     files = image_files(path)
     files = (files * -(-8 * batch // len(files)))[: 8 * batch]
     return DataLoader(
@@ -54,5 +54,5 @@ def folder_loader(path: str, size: int, batch: int, workers: int) -> DataLoader:
 
 
 def _stacked(images: list[Tensor]) -> Tensor:
-    """A batch in channels_last."""
+    """Stack images to a channels_last batch."""
     return torch.stack([image.permute(1, 2, 0) for image in images]).permute(0, 3, 1, 2)

@@ -1,4 +1,4 @@
-"""A pipeline from what a user can type: a preset, a YAML file, or an expression."""
+"""Builds a pipeline from user input: a preset, a YAML file, or an expression."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ PRESETS = {
 
 
 def pipeline_of(text: str, size: int = 224) -> A.Pipeline:
-    """The pipeline that a text stands for.
+    """Build the pipeline that a text describes.
 
     Args:
         text: the name of a preset; the path of a YAML file with a `_target_`; or layers as in Python, separated by
             commas, e.g. "RandomRotation(30), ColorJitter(0.4, hue=0.1)".
-        size: side in pixels that presets and configuration files bring images to.
+        size: side of the output in pixels, for presets and configuration files.
     """
     if text in PRESETS:
         return PRESETS[text](size=size)
@@ -59,7 +59,7 @@ def _from_yaml(path: Path, size: int) -> Layer:
         config = OmegaConf.load(path)
         if "_target_" not in config:
             raise ToolError(f"{path} holds no _target_, such as augment.Pipeline or augment.recipes.presets.imagenet.")
-        # what the trainer's files refer to
+        # settings that the trainer's files refer to
         data = {"size": size, "mean": list(A.IMAGENET_MEAN), "std": list(A.IMAGENET_STD), "num_classes": 1000}
         whole = OmegaConf.create({"data": data, "seed": 0, "file": config})
         built = instantiate(whole.file, _convert_="all")
@@ -67,7 +67,7 @@ def _from_yaml(path: Path, size: int) -> Layer:
         cause = error.__cause__ if isinstance(error, InstantiationException) and error.__cause__ else error
         raise ToolError(f"{path}: {' '.join(str(cause).split())}") from error
     if not isinstance(built, Layer):
-        raise ToolError(f"{path}: its _target_ makes {type(built).__name__}, not a layer of augment.")
+        raise ToolError(f"{path}: its _target_ creates a {type(built).__name__}, not a layer of augment.")
     return built
 
 
@@ -75,7 +75,7 @@ def _from_expression(text: str) -> Layer:
     try:
         tree = ast.parse(f"({text},)", mode="eval").body
     except SyntaxError as error:
-        raise ToolError(f"{text!r} is no list of layers as in Python: {error.msg}.") from error
+        raise ToolError(f"{text!r} is not a list of layers in Python syntax: {error.msg}.") from error
     try:
         layers = _value(tree)
         return layers[0] if len(layers) == 1 else A.Pipeline(*layers)
@@ -84,7 +84,7 @@ def _from_expression(text: str) -> Layer:
 
 
 def _value(node: ast.expr) -> Any:
-    """Numbers, strings, lists and calls of what augment exports: nothing else is evaluated."""
+    """Evaluate numbers, strings, lists and calls of augment's exports, and nothing else."""
     if isinstance(node, (ast.Tuple, ast.List)):
         values = [_value(item) for item in node.elts]
         return tuple(values) if isinstance(node, ast.Tuple) else values

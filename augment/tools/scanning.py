@@ -1,4 +1,4 @@
-"""Which files below a folder are images."""
+"""Finds the image files below a folder."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from augment.tools.errors import ToolError, required
 _JUNK = {"__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found"}
 _JUNK |= {"thumbs.db", "ehthumbs.db", "desktop.ini"}
 _NO_RASTER = {"BUFR", "GRIB", "HDF5", "MPEG", "EPS", "WMF"}
-"""Formats that Pillow only recognises, or that another program has to draw."""
+"""Formats that Pillow only recognises, or that another program must render."""
 
-READ_ALREADY = "links to what is read already"
-"""What a link is counted as that leads back, or to a file that is in the list."""
+READ_ALREADY = "links to files already read"
+"""Label of links that lead back to a parent folder, or to a file already in the list."""
 
 
 @cache
 def suffixes() -> frozenset[str]:
-    """Endings of the raster images that the installed Pillow reads, in small letters: .jpg, .png, ..."""
+    """Return the lower-case suffixes of raster images that the installed Pillow reads: .jpg, .png, ..."""
     required("PIL", "pillow", "reading images")
     from PIL import Image
 
-    formats = Image.registered_extensions()  # loads the readers, too
-    readable = {*Image.OPEN, "MPO"} - _NO_RASTER  # MPO is read as the JPEG that it begins with
+    formats = Image.registered_extensions()  # also loads the readers
+    readable = {*Image.OPEN, "MPO"} - _NO_RASTER  # MPO is read as the JPEG at its start
     return frozenset(suffix for suffix, name in formats.items() if name in readable)
 
 
 def is_image(name: str) -> bool:
-    """Whether a file's ending is one of them."""
+    """Return whether a file has one of these suffixes."""
     return _suffix(name) in suffixes()
 
 
@@ -40,30 +40,30 @@ def _suffix(name: str) -> str:
 
 
 def visible(folder: Path) -> list[os.DirEntry]:
-    """What a folder holds, links last, each in the order of names; without hidden files and a system's own."""
+    """List a folder without hidden and system files, sorted by name, with links last."""
     try:
         with os.scandir(folder) as found:
             kept = [e for e in found if not e.name.startswith(".") and e.name.lower() not in _JUNK]
     except OSError as error:
-        raise ToolError(f"cannot look into the folder {shown(folder)} ({error.strerror}): make it readable.") from error
+        raise ToolError(f"cannot read the folder {shown(folder)} ({error.strerror}): make it readable.") from error
     return sorted(kept, key=lambda entry: (entry.is_symlink(), entry.name))
 
 
 def subfolders(folder: Path) -> list[Path]:
-    """The visible folders and links to folders that a folder holds."""
+    """Return the visible folders in a folder, including links to folders."""
     return [folder / entry.name for entry in visible(folder) if is_folder(entry)]
 
 
 def images_below(folder: Path, left_out: Counter[str]) -> dict[str, Path]:
-    """All image files below a folder, in an order that the names alone decide.
+    """Return all image files below a folder, in an order that depends only on their names.
 
-    Links are followed, but every file and folder is taken once, and none that holds `folder` itself.
+    Links are followed, but every file and folder is visited once, and folders that contain `folder` are skipped.
 
     Args:
-        left_out: gets what was not taken: how many files of each ending, and how many links.
+        left_out: receives the number of skipped files by suffix, and of skipped links.
 
     Returns:
-        The real path of every file -> where it was found.
+        The real path of every file -> the path where it was found.
     """
     found: dict[str, Path] = {}
     done = {os.path.realpath(place) for place in Path(os.path.abspath(folder)).parents}
@@ -72,7 +72,7 @@ def images_below(folder: Path, left_out: Counter[str]) -> dict[str, Path]:
 
 
 def _walk(folder: Path, real: str, done: set[str], found: dict[str, Path], left_out: Counter[str]) -> None:
-    """Collects what is below a folder, whose real path is given."""
+    """Collect the files below a folder; `real` is its real path."""
     done.add(real)
     for entry in visible(folder):
         target = os.path.realpath(entry.path) if entry.is_symlink() else os.path.join(real, entry.name)
@@ -92,7 +92,7 @@ def _walk(folder: Path, real: str, done: set[str], found: dict[str, Path], left_
 
 
 def is_folder(entry: os.DirEntry) -> bool:
-    """Whether it is a folder or a link to one; a link to itself is none, of which `entry.is_dir` complains."""
+    """Return whether an entry is a folder or links to one; false for circular links, where `entry.is_dir` raises."""
     return os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir()
 
 
@@ -101,10 +101,10 @@ def _is_file(entry: os.DirEntry) -> bool:
 
 
 def holds(outer: str, inner: str) -> bool:
-    """Whether a real path is the other one or a folder above it."""
+    """Return whether the real path `outer` equals `inner` or is a folder above it."""
     return Path(inner).is_relative_to(outer)
 
 
 def listed(left_out: Counter[str]) -> str:
-    """.heic (30), .txt (2): what was left out, the most frequent first."""
+    """Format what was left out, the most frequent first: .heic (30), .txt (2)."""
     return ", ".join(f"{kind} ({count})" for kind, count in left_out.most_common())

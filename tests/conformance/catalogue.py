@@ -1,4 +1,4 @@
-"""What the suite runs on: every layer that `augment` exports, found by itself."""
+"""The layers under test: every layer that `augment` exports, found automatically."""
 
 import inspect
 
@@ -19,16 +19,16 @@ RANDOM = {name: cls for name, cls in LAYERS.items() if not cls.deterministic}
 MIXES = {name: cls for name, cls in LAYERS.items() if issubclass(cls, A.Mix)}
 WARPS = {name: cls for name, cls in LAYERS.items() if issubclass(cls, (A.Warp, A.DenseWarp))}
 ALONE = {name: cls for name, cls in LAYERS.items() if name not in MIXES}
-"""Layers whose result for a sample does not depend on the rest of the batch."""
+"""Layers whose result for a sample does not depend on other samples."""
 
 
 def make(name: str, **changes: object) -> Layer:
-    """A typical instance; random layers act on every sample unless p is given."""
+    """Build a typical instance; random layers act on every sample unless p is given."""
     cls = LAYERS[name]
     arguments = dict(cls.example)
     if name == "RandomMix":
         arguments["layers"] = [A.RandomMixUp(), A.RandomCutMix(), A.ResizeMix()]
-    elif "layers" in inspect.signature(cls).parameters:  # a container of others
+    elif "layers" in inspect.signature(cls).parameters:  # a container of layers
         arguments["layers"] = [A.RandomRotation(20.0, p=1.0), A.RandomGamma((0.5, 2.0)), A.RandomErasing(p=1.0)]
     if "p" in inspect.signature(cls).parameters:
         arguments["p"] = 1.0
@@ -40,12 +40,12 @@ def same_size(layer: Layer, size: tuple[int, int] = (29, 37)) -> bool:
 
 
 def draw(layer: Layer, batch: int = 8, seed: int = 0, dtype: torch.dtype = torch.float32) -> torch.Tensor:
-    """Noise away from the ends of its interval, where quantities may sit on a kink."""
+    """Draw noise away from the ends of its interval, where quantities may have a kink."""
     return layer.noise(torch.arange(batch), epoch=seed).to(dtype) * 0.98 + 0.01
 
 
 def as_batch(images: torch.Tensor, classes: int = 8) -> A.Batch:
-    """With labels, and masks of four labels that differ from sample to sample."""
+    """Add labels, and masks with four labels that differ between samples."""
     sample = torch.arange(len(images))
     labels = torch.eye(classes, dtype=torch.float32)[sample % classes]
     rows, columns = (torch.arange(extent) for extent in images.shape[-2:])
@@ -54,7 +54,7 @@ def as_batch(images: torch.Tensor, classes: int = 8) -> A.Batch:
 
 
 def run(layer: Layer, images: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
-    """The image that comes out, whatever the kind."""
+    """Return the output image of a layer of any kind."""
     if isinstance(layer, A.Mix):
         return layer(as_batch(images), noise).image
     return layer(images, noise)

@@ -1,4 +1,4 @@
-"""Every argument of every exported layer and distribution: what is wrong is refused by an error that names both."""
+"""Every exported layer and distribution refuses wrong arguments with an error that names the class and argument."""
 
 import inspect
 import math
@@ -7,7 +7,7 @@ import pytest
 
 from tests.unchecked import import_unchecked
 
-catalogue = import_unchecked("tests.conformance.catalogue")  # the sentences that a user sees
+catalogue = import_unchecked("tests.conformance.catalogue")  # unchecked, to get the messages that a user sees
 A = catalogue.A
 
 DISTRIBUTIONS = {
@@ -37,8 +37,8 @@ NEVER_RIGHT = {
     "a range without end": range(10**30),
 }
 RIGHT_AFTER_ALL = {
-    ("RandAugment", "mstd", "a number beyond float32"),  # uniform magnitudes, as infinity
-    ("Opaque", "module", "a type"),  # it can be called
+    ("RandAugment", "mstd", "a number beyond float32"),  # means uniform magnitudes, like infinity
+    ("Opaque", "module", "a type"),  # types are callable
 }
 
 
@@ -93,7 +93,7 @@ def test_infinity_is_refused(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_counts_and_sizes_have_a_largest_value(name):
-    """Whole numbers that no memory holds are refused when the layer is built, not by a machine that hangs."""
+    """Numbers that exceed any memory are refused at construction, before the machine hangs."""
     for argument in parameters(name):
         for value in (10**12, (1, 10**12), (10**12, 10**12), (0, 10**9)):
             try:

@@ -1,4 +1,4 @@
-"""One graph, no host reads: what CUDA graphs, export and an idle GPU queue need, checked without a GPU."""
+"""One graph without host reads, as CUDA graphs, export and asynchronous GPU work require; tested without a GPU."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ COMPILABLE = [name for name, cls in LAYERS.items() if cls.compilable]
 
 @pytest.mark.parametrize("name", COMPILABLE)
 def test_no_value_is_read_by_the_host(name):
-    """Under FakeTensorMode tensors have no values: reading one raises. A layer's own tables become fakes too."""
+    """Tensors under FakeTensorMode have no values, so a read raises; the layer's own tables become fake too."""
     layer = make(name, p=0.5) if not LAYERS[name].deterministic else make(name)
     with FakeTensorMode(allow_non_fake_inputs=True):
         images = torch.empty(4, 3, 29, 37, dtype=torch.uint8)
@@ -24,7 +24,7 @@ def test_no_value_is_read_by_the_host(name):
 
 
 def with_kernels(name: str) -> bool:
-    """Whether kernels for a CPU stand for what other devices compile."""
+    """Return whether a layer runs CPU kernels instead of the code that other devices compile."""
     cls, a = LAYERS[name], catalogue.A
     return issubclass(cls, (a.Warp, a.DenseWarp, a.RandomGaussianBlur, a.RandomJPEG, a.RandAugment, a.AugMix))
 
@@ -41,6 +41,6 @@ def test_compiles_in_one_graph_and_equals_eager(name, photos):
     torch._dynamo.reset()
     compiled = torch.compile(layer, fullgraph=True, dynamic=False)
     batch, noise = as_batch(photos), draw(layer)
-    # what rounds to bytes may round the other way
+    # rounding to bytes may go the other way
     tolerance = 1 / 255 if layer.image_gradient == "none" else 2e-4
     torch.testing.assert_close(compiled(batch, noise).image, layer(batch, noise).image, rtol=0, atol=tolerance)

@@ -1,4 +1,4 @@
-"""Gradients: to the image, to every magnitude that a layer declares, and to learnable bounds."""
+"""Gradients with respect to the image, to every magnitude that a layer declares, and to learnable bounds."""
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.filterwarnings("error")
 
 
 def small_images(batch: int = 3) -> torch.Tensor:
-    """Values that differ everywhere and stay away from the kinks at 0, 1 and between equal channels."""
+    """Return images with distinct values, away from the kinks at 0, 1 and equal channels."""
     generator = torch.Generator().manual_seed(3)
     return torch.rand(batch, 3, 6, 7, generator=generator, dtype=torch.float64) * 0.6 + 0.2
 
@@ -30,7 +30,7 @@ def test_gradient_to_the_image(name):
             return
         (gradient,) = torch.autograd.grad(out.sum(), images)
         assert torch.isfinite(gradient).all()
-        if layer.image_gradient == "straight-through":  # brighter in, brighter out
+        if layer.image_gradient == "straight-through":  # a brighter input gives a brighter output
             torch.testing.assert_close(gradient.sum((1, 2, 3)), torch.full((3,), 126.0).double())
         return
     assert gradcheck(lambda x: run(layer, x, noise), (images,), eps=1e-6, atol=1e-4, fast_mode=True)
@@ -47,7 +47,7 @@ def test_gradient_to_a_magnitude(name, quantity):
 
     def outcome(changed: torch.Tensor) -> torch.Tensor:
         batch = as_batch(images) if isinstance(layer, A.Mix) else A.Batch(images)
-        image = layer.apply(batch, [params | {quantity: changed}], [layer]).image
+        image = layer.apply(batch, [params | {quantity: changed}], [layer], torch.float32).image
         return torch.stack(image, 1) if isinstance(image, tuple) else image
 
     assert gradcheck(outcome, (value,), eps=1e-6, atol=1e-4)
@@ -74,5 +74,5 @@ def test_bounds_can_be_learned(name, quantity):
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_no_graph_is_recorded_in_plain_training(name, photos):
-    layer = make(name).requires_grad_(False)  # as the trainer leaves a learned policy between its steps
+    layer = make(name).requires_grad_(False)  # like a learned policy between its steps
     assert not run(layer, photos, draw(layer)).requires_grad

@@ -1,4 +1,4 @@
-"""What every exported layer draws when it stands alone and is given no index."""
+"""Draws of every exported layer when it is called alone and without an index."""
 
 import itertools
 

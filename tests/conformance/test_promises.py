@@ -1,4 +1,4 @@
-"""Every promise that a layer makes by being exported, checked on every exported layer."""
+"""Tests of the promises that hold for every exported layer."""
 
 import copy
 import inspect
@@ -34,7 +34,7 @@ def test_dtype_shape_and_memory_order(name, dtype, photos):
 
 @every_layer
 def test_half_precision_is_only_rounded(name, photos):
-    """Pixels and positions are computed in float32 whatever comes in, goes out, or autocast says."""
+    """Pixels and positions are computed in float32 for any input dtype, output dtype and autocast."""
     layer, images = make(name), (photos / 255).to(torch.bfloat16)
     noise = draw(layer)
     exact = run(layer, images.float(), noise)
@@ -90,8 +90,8 @@ def test_noise_of_the_wrong_width_is_refused(name, photos):
 def test_probability_zero_is_the_identity_to_the_bit(name, photos):
     layer = make(name, p=0.0)
     if not same_size(layer):
-        pytest.skip("what it does to samples that it leaves out is pinned in test_geometric.py")
-    images = photos / 255 * 3 - 1  # also outside of [0, 1]
+        pytest.skip("test_warping.py covers samples that the gate leaves out")
+    images = photos / 255 * 3 - 1  # includes values outside [0, 1]
     assert torch.equal(run(layer, images, draw(layer)), images)
     assert torch.equal(run(layer, photos, draw(layer)), photos * torch.tensor(1 / 255))
 
@@ -157,7 +157,7 @@ def test_not_a_number_stays_in_its_sample(name, photos):
     bad = {2}
     if isinstance(layer, A.Mix):
         partner = layer.partner(layer.params(noise))
-        bad |= {i for i in range(8) if (partner[i] == 2).any()}  # some have several
+        bad |= {i for i in range(8) if (partner[i] == 2).any()}  # some samples have several partners
     assert {i for i in range(8) if not torch.isfinite(out[i]).all()} <= bad
 
 
@@ -231,7 +231,7 @@ def test_copies_behave_alike(name, photos):
 
 @every_layer
 def test_no_state(name):
-    """Nothing that DDP would overwrite, weight averaging freeze or a checkpoint carry over."""
+    """No state exists that DDP would overwrite, weight averaging freeze or a checkpoint restore."""
     learned = {n for n, _ in make(name).named_parameters()}
     assert set(make(name).state_dict()) == learned
     assert bool(learned) == (name == "LearnedPolicy")

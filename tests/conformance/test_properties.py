@@ -1,4 +1,4 @@
-"""Promises that hold for any image, draw and legal parameters, on scenes that hypothesis thinks up for every layer."""
+"""Promises that hold for any image, draw and legal parameters, on scenes that hypothesis generates for every layer."""
 
 import json
 import zlib
@@ -14,15 +14,15 @@ from augment.draws.bounds import Bounds
 from tests.conformance.catalogue import ALONE, LAYERS, MIXES, RANDOM, as_batch, make, same_size
 
 EXAMPLES = 12
-"""Per layer, in every run the same ones; raise it to hunt for faults."""
+"""Number of scenes per layer, the same in every run; raise it to search for bugs."""
 DTYPES = (torch.uint8, torch.float16, torch.bfloat16, torch.float32, torch.float64)
 TOLERANCE = {torch.float16: 2.0**-10, torch.bfloat16: 2.0**-7}
-"""One rounding; what computes in float32 may round otherwise in a batch of another size."""
+"""One rounding step; float32 results may round differently in a batch of another size."""
 LAST = 1 - 2.0**-24
-"""The largest uniform that is drawn."""
+"""Largest uniform number that can be drawn."""
 CONTENTS = ("random", "black", "white", "grey", "normalized", "a step")
 FIXED = {"RandomChannelDropout": {"num_drop_channels"}, "RandomRain": {"number_of_drops"}}
-"""Quantities whose largest legal value an image may not allow, or no test's patience."""
+"""Quantities that keep their value, because the largest legal value does not fit the image or takes too long."""
 ARGUMENTS: dict[str, list[dict[str, Any]]] = {
     "CoarseDropout": [
         {"num_holes_range": 0},
@@ -42,11 +42,11 @@ ARGUMENTS: dict[str, list[dict[str, Any]]] = {
     ],
     "RandomResizedCrop": [{"ratio": (1e-3, 1e3)}, {"size": (1, 1)}],
 }
-"""Extremes that a layer takes at construction and its quantities cannot tell; {} is among them for every layer."""
+"""Extreme constructor arguments that the quantities do not cover; every layer also gets {}."""
 
 
 class Scene(NamedTuple):
-    """What hypothesis decides."""
+    """The choices of hypothesis."""
 
     batch: int
     channels: int
@@ -93,7 +93,7 @@ def layer_of(name: str, scene: Scene) -> A.Layer:
 
 
 def legal_range(distribution: A.Distribution) -> tuple[float, float]:
-    """What a user may ask for at most, if there is an end to it; otherwise what it is (and drawn without a choice)."""
+    """Return the widest range that a user may set; (0, 0) if it is unbounded or not random, to leave it unchanged."""
     bounds = getattr(distribution, "bounds", None)
     if not isinstance(bounds, Bounds) or not all(abs(end) < float("inf") for end in bounds.legal):
         return 0.0, 0.0
@@ -164,13 +164,13 @@ def not_a_number_stays_in_its_sample(
     others = [i for i in range(len(batch)) if i != bad]
     if isinstance(layer, A.Mix):
         partner = layer.partner(layer.params(noise))
-        others = [i for i in others if not (partner[i] == bad).any()]  # some have several
+        others = [i for i in others if not (partner[i] == bad).any()]  # some samples have several partners
     assert torch.equal(layer(batch.replace(image=images), noise).image[others], out[others])
 
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_any_scene(name):
-    @seed(zlib.crc32(name.encode()))  # or all layers would meet the same few scenes
+    @seed(zlib.crc32(name.encode()))  # otherwise all layers would get the same few scenes
     @settings(derandomize=True, deadline=None, max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
     @given(scenes(name))
     def test(scene: Scene) -> None:

@@ -1,4 +1,4 @@
-"""What belongs to an image is checked, kept and told alike by every exported layer, and alpha is no colour in any."""
+"""Every exported layer checks, transforms and reports annotations consistently, and never treats alpha as a colour."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ BATCH, SIZE = 4, (29, 37)
 
 
 def scene(photos: torch.Tensor, **changes: object) -> A.Batch:
-    """Two boxes with area and one without, and keypoints of every visibility of COCO's, one outside of the image."""
+    """Return a batch with two proper boxes and an empty one, and keypoints of every COCO visibility, one outside."""
     boxes = torch.tensor([[4.0, 3, 20, 17], [10, 12, 30, 26], [9, 5, 9, 20]])
     points = torch.tensor([[8.0, 9, 2], [15, 20, 1], [0, 0, 0], [60, 9, 2]])
     mask = torch.arange(SIZE[0] * SIZE[1]).view(SIZE) // 7 % 4
@@ -108,11 +108,11 @@ def test_a_box_without_area_is_never_visible(name, training, photos):
 @every_layer
 @training_or_not
 def test_the_visibility_of_coco_travels(name, training, photos):
-    """And is 0 for what is not visible; the two other columns are what they are without it."""
+    """Visibility becomes 0 for invisible points; the other two columns do not depend on it."""
     layer = make(name).train(training)
     given, noise = scene(photos), draw(layer, BATCH)
     out = layer(given, noise)
-    known = given.keypoints[0, :, 2].repeat(out.keypoints.shape[1] // 4)  # each row keeps its own, or becomes 0
+    known = given.keypoints[0, :, 2].repeat(out.keypoints.shape[1] // 4)  # each row keeps its visibility or gets 0
     assert torch.equal(out.keypoints[..., 2], torch.where(out.keypoints_visible, known, 0.0))
     labelled = given.keypoints[..., 2] > 0
     plain = layer(given.replace(keypoints=given.keypoints[..., :2], keypoints_visible=labelled), noise)
@@ -121,7 +121,7 @@ def test_the_visibility_of_coco_travels(name, training, photos):
 
 
 def test_the_visibility_of_coco_is_not_lost_by_all():
-    """The test before would hold if every point became invisible."""
+    """Some points stay visible; the previous test would pass even if all became invisible."""
     layer = A.RandomHorizontalFlip(p=1.0)
     out = layer(A.Batch(torch.zeros(1, 3, *SIZE), keypoints=torch.tensor([[[8, 9, 2], [15, 20, 1], [40, 1, 2]]])))
     assert out.keypoints[0].tolist() == [[28, 9, 2], [21, 20, 1], [-4, 1, 0]]
@@ -141,7 +141,7 @@ def test_annotations_keep_their_type(name, training, photos):
         mask = scene(photos).mask.to(dtype)
         out = layer(scene(photos, mask=mask), noise).mask
         assert out.dtype == dtype
-        if name != "RandomTransplantation" or dtype != torch.bool:  # which draws among the labels that there are
+        if name != "RandomTransplantation" or dtype != torch.bool:  # it draws among the labels in the mask
             assert torch.equal(out, expected.mask.to(dtype))
     for dtype in FLOATS:
         given = scene(photos)
@@ -174,7 +174,7 @@ ON_ANY_CHANNEL = {
     *("AugMix", "AutoAugment", "RandAugment", "TrivialAugmentWide", "ThreeAugment", "LearnedPolicy"),  # geometry, blurs
     *("OneOf", "RandomApply", "RandomOrder", "SomeOf"),
 }
-"""Alone among those that mix nothing: see docs/inputs.md."""
+"""Of the layers without mixing, only these treat an alpha channel like any other; see docs/inputs.md."""
 ON_COLOURS = sorted(ALONE.keys() - ON_ANY_CHANNEL)
 
 
@@ -187,7 +187,7 @@ def test_layers_of_colour_are_found():
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32], ids=str)
 @pytest.mark.parametrize("p", [1.0, 0.5])
 def test_alpha_is_no_colour(name, channels, dtype, p, photos):
-    """It stays, and the colours become what they become without it."""
+    """Alpha is unchanged, and the colours are the same as without alpha."""
     layer = make(name, p=p)
     images = torch.cat([photos[:, : channels - 1], photos[:, :1].flip(3)], 1)
     images = images if dtype == torch.uint8 else images / 255

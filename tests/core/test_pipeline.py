@@ -175,6 +175,7 @@ def test_importing_needs_nothing_but_torch_and_kornia():
 # --------------------------------------------------------------------------------------------------------- compiled
 
 plain = import_unchecked("augment")
+execute_whole = plain.engine.execution.execute_whole
 
 
 def test_compiled_equals_eager_and_survives_copies(photos):
@@ -190,15 +191,16 @@ def test_draws_from_a_key_are_those_of_the_noise(photos):
     """Code for a GPU draws where it augments; a key is what `noise` is a function of."""
     pipeline, index = recipe(plain, compile=False, seed=5), torch.arange(8) * 1_000_003
     for epoch in (7, torch.tensor(7)):
-        drawn = pipeline._drawn_and_run(plain.Batch(photos), plain.draws.noise.key_of(index, epoch)).image
-        assert torch.equal(drawn, pipeline.run(plain.Batch(photos), pipeline.noise(index, 7)).image)
+        key, noise = plain.draws.noise.key_of(index, epoch), pipeline.noise(index, 7)
+        drawn, expected = (execute_whole(pipeline, plain.Batch(photos), draws).image for draws in (key, noise))
+        assert torch.equal(drawn, expected)
 
 
 def test_tables_on_another_device_are_named_before_anything_is_compiled(photos):
     pipeline = plain.Pipeline(plain.RandomMixUp(plain.Beta(0.2, 0.2), num_classes=10), compile=True).to("meta")
     batch = plain.Batch(photos, label=torch.arange(8))
     with pytest.raises(ValueError, match=r"images are on cpu, .* on meta: call \.to\('cpu'\)"):
-        pipeline.run(batch, torch.rand(8, pipeline.draws))
+        execute_whole(pipeline, batch, torch.rand(8, pipeline.draws))
 
 
 def test_gradients_flow_through_compiled_code(photos):

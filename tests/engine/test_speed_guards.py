@@ -133,9 +133,9 @@ def test_geometric_layers_are_one_pass_however_many():
 
 @pytest.mark.parametrize("name", ["crop_flip", "jitter", "randaugment"])
 def test_compiled_memory(name, tmp_path, monkeypatch):
-    """At the worst moment no more than 2.5 times the output is allocated, the output among it, with ten pieces."""
+    """At the worst moment no more than 2.5 times the output is allocated, the output among it, with ten chunks."""
     torch._dynamo.reset()
-    monkeypatch.setattr(speed.pieces, "_MOST", 6 * 4 * 3 * 32 * 32)
+    monkeypatch.setattr(speed.chunks, "_MOST", 6 * 4 * 3 * 32 * 32)
     compiled, images = pipeline(name, compile=True), batch(count=64)
     out = compiled(images).image
     with torch.profiler.profile(profile_memory=True) as profile:

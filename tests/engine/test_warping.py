@@ -8,9 +8,10 @@ import torch
 import torch.nn.functional as F
 
 import augment as A
-from augment.engine import warp_run as warping
-from augment.engine.warp_run import _footprint
+from augment.data.operator import Backend, Kernel
 from augment.geometry.motion import project
+from augment.geometry.reach import footprint_of
+from augment.kernels.reference.warping import resample, warp
 
 
 def smooth(batch: int = 6, size: tuple[int, int] = (40, 48)) -> torch.Tensor:
@@ -91,7 +92,7 @@ def test_the_footprint_is_the_minification_at_the_centre():
     for axis in (0, 1):
         gradient = torch.autograd.grad(position[1 - axis].sum(), centre, retain_graph=True)
         length = torch.hypot(*(g[:, 0, 0] for g in gradient)).clamp(1, 6)
-        torch.testing.assert_close(_footprint(steps).radius[axis], length)
+        torch.testing.assert_close(footprint_of(steps).radius[axis], length)
 
 
 def test_antialiasing_counts_the_whole_run():
@@ -280,15 +281,16 @@ def test_all_samplers_agree(interpolation, shrink, separable):
 def test_kernels_of_a_gpu_are_asked_for_what_the_next_layer_wants(monkeypatch, layers, dtype, wanted):
     asked = []
 
-    def warped(image, steps, window, interpolation, dtype):
+    def warped(image, steps, interpolation, dtype):
         asked.append(dtype)
         if interpolation == "nearest":
             return image
         return torch.full((2, 3, 8, 8), 100 if dtype == torch.uint8 else 100 / 255).to(dtype)
 
-    monkeypatch.setattr(warping.native, "serves", lambda *given: False)
-    monkeypatch.setattr(warping.gpu, "serves", lambda *given: True)
-    monkeypatch.setattr(warping.gpu, "warped", warped)
+    anywhere = Backend("anywhere", ready=lambda device: True, takes=lambda tensors: True)
+    kernel = Kernel(anywhere, warped, serves=lambda *given: True, tolerance=0.0, reason="Writes down what it is asked.")
+    monkeypatch.setattr(resample, "kernels", (kernel,))
+    monkeypatch.setattr(warp, "kernels", ())
     pipeline = A.Pipeline(A.RandomResizedCrop(8), *layers, dtype=dtype)
     out = pipeline(torch.zeros(2, 3, 9, 9, dtype=torch.uint8))
     assert out.dtype == (dtype or torch.float32)

@@ -12,10 +12,10 @@ from tests.fuzz.worker import answers
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=what, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", type=int, default=1000, help="how many, at most a million")
-    parser.add_argument("--seed", type=int, default=0, help="which million of numbers to take them from")
-    parser.add_argument("--kinds", default=",".join(KINDS), help="leave out the others")
-    parser.add_argument("--case", type=int, help="run this one, here")
+    parser.add_argument("--cases", type=int, default=1000, help="number of cases, at most a million")
+    parser.add_argument("--seed", type=int, default=0, help="which million of case numbers to use")
+    parser.add_argument("--kinds", default=",".join(KINDS), help="kinds of cases to run")
+    parser.add_argument("--case", type=int, help="run this case in this process")
     options = parser.parse_args()
     if options.case is not None:
         torch.set_num_threads(1)

@@ -1,4 +1,4 @@
-"""Arguments made up from a constructor's signature, its defaults and the layer's `example`."""
+"""Generates arguments from a constructor's signature, its defaults and the layer's `example`."""
 
 import inspect
 import math
@@ -13,7 +13,7 @@ from augment.draws.shorthand import Quantity
 from tests.conformance.catalogue import ALONE, LAYERS, MIXES
 
 LAST = 1e-3
-"""How close to zero a made-up positive number comes."""
+"""Smallest positive number that is generated."""
 
 
 def demand(right: bool, otherwise: str) -> None:
@@ -22,7 +22,7 @@ def demand(right: bool, otherwise: str) -> None:
 
 
 def layer(rng: Random, name: str, depth: int = 0) -> tuple[A.Layer, dict]:
-    """A layer of a class with arguments that its constructor accepts, and these arguments."""
+    """Return a layer of a class with arguments that its constructor accepts, and these arguments."""
     for attempt in range(20):
         arguments = _some(rng, name, depth, share=0.6 if attempt < 15 else 0.2)
         try:
@@ -34,7 +34,7 @@ def layer(rng: Random, name: str, depth: int = 0) -> tuple[A.Layer, dict]:
 
 
 def required(rng: Random, name: str, depth: int = 0) -> dict:
-    """The arguments of the `example`, and what must be given besides."""
+    """Return the arguments of the `example` and all other required arguments."""
     arguments = dict(LAYERS[name].example)
     if "layers" in inspect.signature(LAYERS[name]).parameters:
         names = list(MIXES) if name == "RandomMix" else [n for n in ALONE if n not in ("Resize", "CenterCrop")]
@@ -44,11 +44,11 @@ def required(rng: Random, name: str, depth: int = 0) -> dict:
 
 
 def _some(rng: Random, name: str, depth: int, share: float) -> dict:
-    """Those of `required` with some exchanged, and some others besides."""
+    """Return the arguments of `required`, with some of them replaced and some optional ones added."""
     arguments, hints = required(rng, name, depth), typing.get_type_hints(LAYERS[name].__init__)
     words = re.findall(r'"(\w+)"', LAYERS[name].__doc__)
     for parameter in inspect.signature(LAYERS[name]).parameters.values():
-        fixed = parameter.name in ("layers", "module", "random")  # what Opaque calls draws
+        fixed = parameter.name in ("layers", "module", "random")  # Opaque's module may be random
         if fixed or rng.random() > share:
             continue
         default = None if parameter.default is parameter.empty else parameter.default
@@ -58,7 +58,7 @@ def _some(rng: Random, name: str, depth: int, share: float) -> dict:
 
 
 def value(rng: Random, name: str, hint: object, base: object, words: list[str]) -> object:
-    """Something like `base`, for a parameter with an annotation; `words` are those that its documentation quotes."""
+    """Return a value similar to `base` for an annotated parameter; `words` are the values quoted in its docs."""
     if name == "p":
         return rng.choice([0.0, 0.3, 0.7, 1.0, A.Bernoulli(0.5, learnable=True)])
     if isinstance(base, bool):
@@ -85,7 +85,7 @@ def near(rng: Random, base: float) -> float:
 
 
 def quantity(rng: Random, base: object) -> object:
-    """A number, a pair or a distribution."""
+    """Return a number, a pair or a distribution."""
     centre = base[0] if isinstance(base, (tuple, list)) and isinstance(base[0], (int, float)) else base
     centre = float(centre) if isinstance(centre, (int, float)) else rng.uniform(0, 1)
     low, high = sorted((near(rng, centre), near(rng, centre)))
@@ -110,4 +110,4 @@ WRONG = (
     [], (), {}, {1}, [None], [math.nan], (math.nan, math.nan), (1, 0), (0, math.inf), (1, 2, 3), [[1, 2], [3, 4]],
     range(10**30), int, len, 3.7, torch.tensor(math.nan), torch.zeros(0), torch.ones(2, 2), A.Bernoulli(0.5),
 )  # fmt: skip
-"""What a parameter may be given by mistake; for some it is right."""
+"""Values that a caller may pass by mistake; some parameters accept them."""

@@ -1,4 +1,4 @@
-"""What a case of each kind does. It passes, or raises."""
+"""The cases of each kind; a case passes or raises."""
 
 import inspect
 import itertools
@@ -14,12 +14,12 @@ from tests.conformance.catalogue import LAYERS
 from tests.fuzz.arguments import WRONG, demand, layer, required
 
 NUMBERS = 10**6
-"""Cases of a seed: number n belongs to seed n // NUMBERS."""
+"""Number of cases per seed: case n belongs to seed n // NUMBERS."""
 NAMES = tuple(LAYERS)
 
 
 def numbers(seed: int, count: int, kinds: Sequence[str]) -> list[int]:
-    """So many of a seed's numbers, of some kinds."""
+    """Return `count` case numbers of a seed, restricted to some kinds."""
     of_kinds = (n for n in range(seed * NUMBERS, (seed + 1) * NUMBERS) if kind_of(n) in kinds)
     return list(itertools.islice(of_kinds, count))
 
@@ -29,19 +29,19 @@ def kind_of(number: int) -> str:
 
 
 def limit(number: int) -> float:
-    """Seconds that a case may take."""
+    """Return the time limit of a case in seconds."""
     return KINDS[kind_of(number)][1]
 
 
 def run(number: int) -> str:
-    """Runs a case. Returns what it was."""
+    """Run a case and return its description."""
     torch.manual_seed(number)
     kind = kind_of(number)
     return f"{kind}: {KINDS[kind][2](Random(number))}"
 
 
 def legal(rng: Random) -> str:
-    """A layer or a pipeline of some, on images with whatever belongs to them."""
+    """Run a layer or a pipeline on images with annotations."""
     augment, told = _any(rng)
     batch = batch_of(rng)
     noise = augment.draws.noise(batch_size=len(batch))
@@ -57,7 +57,7 @@ def legal(rng: Random) -> str:
 
 
 def packed(rng: Random) -> str:
-    """Images of different sizes in one buffer."""
+    """Run a layer on images of different sizes, packed in one buffer."""
     first, told = layer(rng, rng.choice(NAMES))
     channels, side = rng.choice((1, 3, 4)), rng.choice((3, 40))
     sizes = [(channels, rng.randint(1, side), rng.randint(1, side)) for _ in range(rng.randint(1, 4))]
@@ -73,7 +73,7 @@ def packed(rng: Random) -> str:
 
 
 def constructor(rng: Random) -> str:
-    """A wrong argument is refused by name, or it was right after all and the layer works."""
+    """Pass an odd argument: the error must name it, or the layer must work."""
     name = rng.choice(NAMES)
     arguments = required(rng, name)
     parameter, wrong = rng.choice(list(inspect.signature(LAYERS[name]).parameters)), rng.choice(WRONG)
@@ -91,7 +91,7 @@ def constructor(rng: Random) -> str:
 
 
 def call(rng: Random) -> str:
-    """A wrong argument of a call is refused."""
+    """Call a layer with a wrong argument, which it must refuse."""
     augment, told = _any(rng)
     batch = A.Batch(torch.rand(2, 3, 12, 13), torch.eye(2), torch.ones(2, 12, 13, dtype=torch.int64))
     noise = augment.draws.noise(batch_size=2)
@@ -124,7 +124,7 @@ def call(rng: Random) -> str:
 
 
 def traced(rng: Random, backend: str = "aot_eager") -> str:
-    """A layer in one graph gives what it gives in eager mode."""
+    """Compile a layer to one graph, whose result must equal that of eager mode."""
     augment, told = layer(rng, rng.choice([name for name in NAMES if LAYERS[name].compilable]))
     if not all(leaf.compilable for leaf in augment.leaves()):
         return f"not to be compiled: {type(augment).__name__}"
@@ -135,13 +135,13 @@ def traced(rng: Random, backend: str = "aot_eager") -> str:
         if expected is not None:
             torch._dynamo.reset()
             out = torch.compile(augment, fullgraph=True, backend=backend, dynamic=False)(batch, noise)
-            torch.testing.assert_close(out.image, expected.image, rtol=0, atol=2e-2)  # a pixel at the edge of a byte
+            torch.testing.assert_close(out.image, expected.image, rtol=0, atol=2e-2)  # bytes may round differently
             assert (out.image - expected.image).abs().mean() < 1e-3
     return f"{type(augment).__name__}({told})"
 
 
 def compiled(rng: Random) -> str:
-    """The same with generated code."""
+    """Do the same as `traced` with generated code."""
     return traced(rng, "inductor")
 
 
@@ -153,11 +153,11 @@ KINDS: dict[str, tuple[float, float, Callable[[Random], str]]] = {
     "traced": (2, 600, traced),
     "compiled": (0.3, 600, compiled),
 }
-"""By name: how often, how many seconds one may take, and what is done."""
+"""Kind -> its weight, its time limit in seconds, and its function."""
 
 
 def _any(rng: Random) -> tuple[A.Layer, str]:
-    """A layer, or a pipeline of up to four."""
+    """Return a layer, or a pipeline of up to four layers."""
     if rng.random() < 0.6:
         augment, told = layer(rng, rng.choice(NAMES))
         return augment, f"{type(augment).__name__}({told})"
@@ -169,7 +169,7 @@ def _any(rng: Random) -> tuple[A.Layer, str]:
 
 
 def batch_of(rng: Random) -> A.Batch:
-    """Images of any size, type and order in memory, with some of what may belong to them."""
+    """Return images of any size, dtype and memory format, with some annotations."""
     count, side = rng.choice((0, 1, 2, 3, 5)), rng.choice((2, 9, 40))
     height, width, channels = rng.randint(1, side), rng.randint(1, side), rng.choice((1, 2, 3, 3, 3, 4))
     image = _bytes((count, channels, height, width), rng.choice((0, 1, 255, 256)))
@@ -192,12 +192,12 @@ def batch_of(rng: Random) -> A.Batch:
 
 
 def _bytes(shape: tuple[int, ...], most: int = 256) -> Tensor:
-    """Random bytes below `most`; all white for 1."""
+    """Return random bytes below `most`; all white for 1."""
     return torch.full(shape, 255, dtype=torch.uint8) if most == 1 else torch.randint(0, max(most, 1), shape).byte()
 
 
 def check(augment: A.Layer, batch: A.Batch, out: A.Batch) -> None:
-    """What holds for every layer."""
+    """Check what holds for the output of every layer."""
     image, before = out.image, batch.image
     size = tuple(augment.out_size(batch.size)) if len(batch) else tuple(image.shape[-2:])
     assert image.shape == (*before.shape[:2], *size), f"image {tuple(image.shape)}, expected size {size}"
@@ -215,7 +215,7 @@ def check(augment: A.Layer, batch: A.Batch, out: A.Batch) -> None:
 
 
 def _gradient(augment: A.Layer, batch: A.Batch, noise: Tensor) -> None:
-    """It is finite, for the image and for what is learned."""
+    """Check that the gradients of the image and of learnable parameters are finite."""
     if not batch.image.is_floating_point() or augment.dtype == torch.uint8:
         return
     image = batch.image.float().requires_grad_()
@@ -227,7 +227,7 @@ def _gradient(augment: A.Layer, batch: A.Batch, noise: Tensor) -> None:
 
 
 def _answered(augment: A.Layer, batch: A.Batch, noise: Tensor) -> A.Batch | None:
-    """What comes out, or None if the layer says why it cannot."""
+    """Return the output, or None if the layer refuses the batch with a proper error."""
     try:
         return augment(batch, noise)
     except (ValueError, TypeError) as error:
@@ -238,7 +238,7 @@ def _answered(augment: A.Layer, batch: A.Batch, noise: Tensor) -> A.Batch | None
 
 @contextmanager
 def _told(*told: object) -> Iterator[None]:
-    """Adds what was called to whatever is raised."""
+    """Add a description of the call to any exception."""
     try:
         yield
     except BaseException as error:

@@ -1,4 +1,4 @@
-"""The fuzzer's short run, and that it finds what it is for."""
+"""A short run of the fuzzer, and a test that it detects failures."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ def test_a_short_run():
 
 
 def test_a_crash_and_a_hang_are_reported_by_number_and_the_run_goes_on():
-    """Case 2 crashes as a kernel would, case 4 never returns, case 6 fails."""
+    """Case 2 crashes like a kernel would, case 4 never returns, case 6 fails."""
     script = """
 import ctypes, sys, time
 print("ready", flush=True)

@@ -1,4 +1,4 @@
-"""Cases in a process of their own: `python -m tests.fuzz.worker` reads numbers, and answers each with a line."""
+"""Runs cases in a separate process: `python -m tests.fuzz.worker` reads numbers and answers each with one line."""
 
 import faulthandler
 import subprocess
@@ -11,7 +11,7 @@ from queue import Empty, Queue
 import torch
 
 MEMORY = 12 << 30
-"""Bytes that a worker may ask for."""
+"""Bytes that a worker may allocate."""
 
 
 COMMAND = (sys.executable, "-m", "tests.fuzz.worker")
@@ -20,7 +20,7 @@ COMMAND = (sys.executable, "-m", "tests.fuzz.worker")
 def answers(
     numbers: Iterable[int], limit: Callable[[int], float], command: Sequence[str] = COMMAND
 ) -> Iterator[tuple[int, str]]:
-    """Each number with what went wrong, or an empty text; `limit` says how many seconds it may take."""
+    """Yield each number with its error, or an empty text; `limit` returns the time limit of a case in seconds."""
     worker = None
     for number in numbers:
         if worker is None or worker.process.poll() is not None:
@@ -31,7 +31,7 @@ def answers(
 
 
 class Worker:
-    """A process that runs case after case until one ends it."""
+    """A process that runs cases until one of them ends it."""
 
     def __init__(self, command: Sequence[str]) -> None:
         pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
@@ -43,7 +43,7 @@ class Worker:
         ).start()
         self.listener = threading.Thread(target=lambda: self.errors.extend(self.process.stderr), daemon=True)
         self.listener.start()
-        self.lines.get()  # it has imported torch
+        self.lines.get()  # wait until it has imported torch
 
     def answer(self, number: int, limit: float) -> str:
         self.process.stdin.write(f"{number}\n")
@@ -61,14 +61,14 @@ class Worker:
 
 
 def main() -> None:
-    import resource  # not on every system
+    import resource  # not available on every system
 
     from tests.fuzz.cases import run
 
     faulthandler.enable()
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     torch.set_num_threads(1)
-    answer_to, sys.stdout = sys.stdout, sys.stderr  # whatever a case prints is no answer
+    answer_to, sys.stdout = sys.stdout, sys.stderr  # output of a case must not mix with the answers
     print("ready", file=answer_to, flush=True)
     for line in sys.stdin:
         try:

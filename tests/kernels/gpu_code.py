@@ -16,6 +16,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
@@ -36,6 +37,7 @@ from triton.backends.compiler import GPUTarget
 from triton.runtime.interpreter import TensorHandle
 
 import augment as A
+from augment.engine.execution import execute_whole
 from augment.kernels.cuda import filtering_triton as filtering_kernels
 from augment.kernels.cuda import policy_step_triton as policy_kernels
 from augment.kernels.cuda import warping_triton as warping_kernels
@@ -148,7 +150,8 @@ def on_gpu(tensor: torch.Tensor) -> torch.Tensor:
 
 def code_of(pipeline: A.Pipeline, batch: A.Batch, outer: bool) -> str:
     pipeline.compile_mode = not outer
-    run = torch.compile(pipeline.run, fullgraph=True) if outer else pipeline.run
+    whole = partial(execute_whole, pipeline)
+    run = torch.compile(whole, fullgraph=True) if outer else whole
     with FakeTensorMode(allow_non_fake_inputs=True):
         for module in pipeline.modules():
             module._buffers.update({name: on_gpu(value) for name, value in module._buffers.items()})

@@ -8,6 +8,9 @@ A process of its own, because Triton decides when it is imported whether it inte
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from itertools import product
 
 import torch
@@ -15,18 +18,18 @@ import triton
 from triton.backends.compiler import GPUTarget
 
 import augment as A
-from augment.core.layer import steps_of
+from augment.data.operator import Backend, Operator
 from augment.data.pixels import stacked, to_bytes, to_float
-from augment.engine import warp_run as warping
+from augment.engine.warp_run import apply_steps, steps_of
 from augment.kernels.cpu import library
 from augment.kernels.cuda import filtering_triton as filtering_kernels
 from augment.kernels.cuda import policy_step as policy
 from augment.kernels.cuda import policy_step_triton as policy_kernels
 from augment.kernels.cuda import warping_triton as warping_kernels
-from augment.kernels.reference import filtering as windows
-from augment.kernels.reference import policy_step as policies
-from augment.kernels.reference.filtering import BORDERS
-from augment.layers.filtering import blur
+from augment.kernels.cuda.library import TRITON
+from augment.kernels.reference.filtering import BORDERS, separable_filter
+from augment.kernels.reference.policy_step import policy_step
+from augment.kernels.reference.warping import resample
 
 WARPS = {
     "crop": lambda: (A.RandomResizedCrop(24), A.RandomHorizontalFlip()),
@@ -61,19 +64,32 @@ def images() -> dict[str, object]:
     }
 
 
+INTERPRETER = Backend("Triton's interpreter", ready=lambda device: True, takes=lambda tensors: True)
+
+
+@contextmanager
+def interpreted(operator: Operator) -> Iterator[list[object]]:
+    """Has the operator's kernel in Triton run, and lists its calls."""
+    (kernel,), kernels = [k for k in operator.kernels if k.backend is TRITON], operator.kernels
+    calls: list[object] = []
+    serves = lambda *arguments: kernel.serves(*arguments) and (calls.append(arguments) or True)  # noqa: E731
+    operator.kernels = (replace(kernel, backend=INTERPRETER, serves=serves),)
+    try:
+        yield calls
+    finally:
+        operator.kernels = kernels
+
+
 def difference_of_warps() -> None:
     library.AVAILABLE = False
-    allowed = warping.gpu.serves
     for name, (kind, image) in product(WARPS, images().items()):
         if kind == "packed" and name not in ("crop", "turned", "small"):
             continue  # these do not bring images to one size
         pipeline = A.Pipeline(*WARPS[name](), dtype=torch.float32)
         noise = pipeline.noise(torch.arange(4), 2)
         wanted = pipeline(image, noise)
-        used = []
-        warping.gpu.serves = lambda image, steps, way, used=used: used.append(way) or way != "bicubic"
-        found = pipeline(image, noise)
-        warping.gpu.serves = allowed
+        with interpreted(resample) as used:
+            found = pipeline(image, noise)
         # nearest pixels may be the neighbours where a position lies between them
         apart = 1 - ((found - wanted).abs() <= 1e-4).float().mean().item()  # NaN is apart
         print(json.dumps({"name": f"{name} of {kind}", "used": len(used), "apart": apart}))
@@ -84,11 +100,11 @@ def difference_of_types() -> None:
     image = images()["bytes"]
     for name in ("crop", "turned", "filled"):
         pipeline = A.Pipeline(*WARPS[name]())
-        given = A.Batch(image)
-        steps = steps_of(pipeline.leaves(), pipeline.leaf_params(pipeline.noise(torch.arange(4))), given, given.size)
-        wanted = stacked(warping.warp(given, steps).image)
+        steps = steps_of(pipeline.leaves(), pipeline.leaf_params(pipeline.noise(torch.arange(4))), image)
+        wanted = stacked(apply_steps(A.Batch(image), steps).image)
         for dtype, least in ((torch.float16, 2**-11), (torch.uint8, 1 / 255)):
-            found = warping.gpu.warped(image, steps, warping._window(steps), "bilinear", dtype)
+            with interpreted(resample):
+                found = resample(image, steps, "bilinear", dtype)
             assert found.dtype == dtype
             error = (to_float(found) - (to_float(to_bytes(wanted)) if dtype == torch.uint8 else wanted)).abs()
             # a byte is the next one where the value lies between two
@@ -101,33 +117,31 @@ def difference_of_policies() -> None:
         image = torch.randint(0, 256, (10, channels, 21, 30), dtype=torch.uint8)
         image[3] //= 3
         op, value = torch.arange(10), torch.tensor([0.6, 3.0, 100.0, 0.0, 0.0, 1.7, 0.2, 0.0, 0.0, 0.0])
-        wanted = policies.on_bytes(image, OPERATORS, op, value)
-        policy.serves, allowed = (lambda *given: True), policy.serves
-        found = policies.on_bytes(image, OPERATORS, op, value)
-        policy.serves = allowed
+        wanted = policy_step(image, None, OPERATORS, op, value)
+        with interpreted(policy_step):
+            found = policy_step(image, None, OPERATORS, op, value)
         apart = (found.int() - wanted.int()).abs().float().mean().item()
         print(json.dumps({"name": f"policy on {channels} channels", "used": 1, "apart": apart}))
 
 
 def difference_of_filters() -> None:
     library.AVAILABLE = False
-    allowed = blur.gpu.serves
     for (kind, image), border in product(images().items(), BORDERS):
         if kind == "packed":
             continue
         size = (13, 3) if border == "reflect" else (5, 9)
         pipeline = A.Pipeline(A.RandomGaussianBlur(size, (0.3, 4.0), border, p=0.6), dtype=torch.float32)
-        noise, used = pipeline.noise(torch.arange(4), 2), []
+        noise = pipeline.noise(torch.arange(4), 2)
         wanted = pipeline(image, noise)
-        blur.gpu.serves = lambda *given, used=used: used.append(given) or True
-        found = pipeline(image, noise)
-        blur.gpu.serves = allowed
+        with interpreted(separable_filter) as used:
+            found = pipeline(image, noise)
         apart = 1 - ((found - wanted).abs() <= 1e-6).float().mean().item()  # NaN is apart
         print(json.dumps({"name": f"blur of {kind}, {border}", "used": len(used), "apart": apart}))
     image = torch.rand(2, 1, 3, 140)  # fewer rows than margin, more columns than a program has
     weights = torch.rand(2, 13)
-    wanted = windows.separably_filtered(image, weights, weights, "reflect")
-    found = blur.gpu.filtered(image, None, weights, weights, "reflect", torch.float16)
+    wanted = separable_filter(image, None, weights, weights, "reflect", torch.float32)
+    with interpreted(separable_filter):
+        found = separable_filter(image, None, weights, weights, "reflect", torch.float16)
     apart = (found - wanted).abs().max().item() / wanted.max().item()
     print(json.dumps({"name": "wide filter", "used": 1, "apart": max(apart - 2**-11, 0.0)}))
 

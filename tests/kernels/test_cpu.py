@@ -13,10 +13,11 @@ import augment as A
 from augment.data.memory import in_large_pages
 from augment.geometry.interpolation import Footprint, Window
 from augment.kernels.cpu import filtering, library, sampling
-from augment.kernels.reference import policy_step as on_bytes
-from augment.kernels.reference.filtering import BORDERS, border_index, separably_filtered
+from augment.kernels.reference.filtering import BORDERS, border_index, separable_filter
+from augment.kernels.reference.policy_step import policy_step
 from augment.kernels.reference.sampling import sample
-from augment.layers.policies import slot
+from augment.kernels.reference.warping import warp
+from augment.kernels.source import extent
 from augment.layers.policies.operators import SPACES
 
 BATCH, SIZE, OUT = 5, (23, 31), (17, 75)  # more columns than are done at once
@@ -52,7 +53,7 @@ RADII = (torch.tensor([1.0, 1.3, 2.7, 1.0, 1.5]), torch.tensor([1.0, 1.2, 1.0, 3
 def test_sampling(turned, channels, dtype, order, in_torch):
     footprint = Footprint(RADII, (4.0, 4.0), separable=not turned)
     arguments = (images(channels, dtype, order), *positions(turned), WINDOW, "bilinear", footprint)
-    assert sampling.serves(*arguments[:3], footprint)
+    assert sample.kernel_for(*arguments)
     torch.testing.assert_close(sample(*arguments), in_torch(sample, *arguments), rtol=0, atol=1e-5)
 
 
@@ -62,7 +63,7 @@ def test_sampling(turned, channels, dtype, order, in_torch):
 @pytest.mark.parametrize("turned", [False, True], ids=["straight", "turned"])
 def test_nearest_pixels(turned, dtype, order, in_torch):
     arguments = (images(3, dtype, order), *positions(turned), WINDOW, "nearest")
-    assert sampling.serves_nearest(*arguments[:3])
+    assert sample.kernel_for(*arguments)
     assert torch.equal(sample(*arguments), in_torch(sample, *arguments))
 
 
@@ -82,7 +83,7 @@ def test_sampling_views_of_other_memory(turned, view, in_torch):
     image, (x, y) = VIEWS[view](), positions(turned)
     for interpolation in ("bilinear", "nearest"):
         arguments = (image, x, y, WINDOW, interpolation, Footprint(RADII, (4.0, 4.0), separable=not turned))
-        assert sampling.serves(image, x, y, Footprint())
+        assert sample.kernel_for(*arguments)
         torch.testing.assert_close(sample(*arguments), in_torch(sample, *arguments), rtol=0, atol=1e-5)
 
 
@@ -148,15 +149,19 @@ def test_sampling_reads_nothing_beyond_the_image(channels):
 def test_they_step_aside():
     """For gradients, other types, and tensors without values."""
     x, y = positions(True)
-    assert not sampling.serves(images(), x.requires_grad_(), y, Footprint())
+    assert not sample.kernel_for(images(), x.requires_grad_(), y, WINDOW, "bilinear", Footprint(), None)
     with torch.no_grad():
-        assert sampling.serves(images(), x, y, Footprint())
+        assert sample.kernel_for(images(), x, y, WINDOW, "bilinear", Footprint(), None)
     x = x.detach()
-    assert not sampling.serves(images(dtype=torch.float64), x.double(), y.double(), Footprint())
-    assert not filtering.serves(torch.rand(1, 3, 4, 4, requires_grad=True))
-    assert sampling.extent(torch.empty(1, 1, 2**16, 2**15, device="meta")) >= 2**31  # more than they count to
+    doubles = (images(dtype=torch.float64), x.double(), y.double())
+    assert not sample.kernel_for(*doubles, WINDOW, "bilinear", Footprint(), None)
+    weights = torch.rand(1, 3)
+    learned = torch.rand(1, 3, 4, 4, requires_grad=True)
+    assert not separable_filter.kernel_for(learned, None, weights, weights, "reflect", torch.float32)
+    assert extent(torch.empty(1, 1, 2**16, 2**15, device="meta")) >= 2**31  # more than they count to
     with FakeTensorMode():
-        assert not sampling.serves(torch.empty(1, 3, 4, 4), torch.empty(1, 1, 4), torch.empty(1, 4, 1), Footprint())
+        where = torch.empty(1, 1, 4), torch.empty(1, 4, 1)
+        assert not sample.kernel_for(torch.empty(1, 3, 4, 4), *where, WINDOW, "bilinear", Footprint(), None)
 
 
 NAMES = sorted(set().union(*SPACES.values()))
@@ -173,8 +178,8 @@ def test_every_operator_of_policies(size, channels, in_torch):
     image[::4] = image[::4] // 3 + 80
     image[1::7] = 200
     image[2::7] = (image[2::7] > 128) * 90 + 10
-    names = " ".join(NAMES)
-    out, expected = on_bytes.changed(image, names, op, value), in_torch(on_bytes.changed, image, names, op, value)
+    arguments = (image, None, NAMES, op, value)
+    out, expected = policy_step(*arguments), in_torch(policy_step, *arguments)
     assert torch.equal(out, expected)
     assert torch.equal(out[op == len(NAMES)], image[op == len(NAMES)])
 
@@ -182,13 +187,16 @@ def test_every_operator_of_policies(size, channels, in_torch):
 @needs_kernels
 def test_a_policy_moves_images(in_torch):
     slot_warp = A.TrivialAugmentWide().halves[0]
-    params = slot_warp.resolve(
-        {"op": torch.arange(14.0), "level": torch.linspace(0, 1, 14), "sign": torch.tensor([1.0, -1.0] * 7)}, SIZE
-    )
+    slot_warp.fill = 0.5
+    params = {"op": torch.arange(14.0), "level": torch.linspace(0, 1, 14), "sign": torch.tensor([1.0, -1.0] * 7)}
     image = torch.randint(0, 256, (14, 3, *SIZE), dtype=torch.uint8)
-    matrix = slot_warp.matrix(SIZE, params, torch.empty(14, 0))
-    arguments = (image, matrix, slot_warp.acts_on(params), 0.5)
-    assert torch.equal(slot._moved(*arguments), in_torch(slot._moved, *arguments))
+
+    def geometry(drawn, image):
+        return [slot_warp.step(SIZE, SIZE, drawn[0], torch.empty(len(image), 0))]
+
+    arguments = (image, slot_warp.acts_on(params), [params], geometry, "nearest", True, torch.uint8)
+    assert warp.kernel_for(*arguments)
+    assert torch.equal(warp(*arguments), in_torch(warp, *arguments))
 
 
 @needs_kernels
@@ -198,9 +206,10 @@ def test_a_policy_moves_images(in_torch):
 def test_separable_filters(border, size, taps, in_torch):
     image, (down, across) = torch.rand(4, 2, *size), (torch.rand(4, n) for n in taps)
     chosen = torch.tensor([True, False, True, False])
-    expected = in_torch(separably_filtered, image, down, across, border)
-    torch.testing.assert_close(separably_filtered(image, down, across, border), expected, rtol=1e-5, atol=1e-5)
-    some = separably_filtered(image, down, across, border, chosen)
+    expected = in_torch(separable_filter, image, None, down, across, border, torch.float32)
+    out = separable_filter(image, None, down, across, border, torch.float32)
+    torch.testing.assert_close(out, expected, rtol=1e-5, atol=1e-5)
+    some = separable_filter(image, chosen, down, across, border, torch.float32)
     torch.testing.assert_close(some[chosen], expected[chosen], rtol=1e-5, atol=1e-5)
     assert torch.equal(some[~chosen], image[~chosen])
 

@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-import augment as A
-from augment.kernels.cpu import jpeg, library
+from augment.kernels.cpu import jpeg as native
+from augment.kernels.cpu import library
+from augment.kernels.reference.jpeg import jpeg
 from augment.layers.filtering.jpeg import quantization
 from tests.unchecked import import_unchecked
 
@@ -19,7 +20,7 @@ ORDERS = pytest.mark.parametrize("order", [torch.channels_last, torch.contiguous
 
 
 def coded(image: Tensor, quality: Tensor = QUALITY) -> Tensor:
-    return A.RandomJPEG().image(image, {"jpeg_quality": quality})
+    return jpeg(image, None, quantization(quality.to(image.dtype)))
 
 
 def images(*shape: int, low: float = 0, high: float = 1) -> Tensor:
@@ -44,7 +45,7 @@ def assert_alike(out: Tensor, expected: Tensor) -> None:
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_every_quality(size, channels, order, in_torch):
     image = images(channels, *size).contiguous(memory_format=order)
-    assert jpeg.serves(image, quantization(QUALITY))
+    assert jpeg.kernel_for(image, None, quantization(QUALITY))
     out = coded(image)
     assert_alike(out, in_torch(coded, image))
     assert torch.equal(out[:, 3:], image[:, 3:])
@@ -99,7 +100,7 @@ def test_nothing_to_code(shape):
 def test_one_quality_for_all():
     image = images(3, 17, 33)[:5]
     table = quantization(QUALITY[49:50])
-    assert torch.equal(jpeg.coded(image, None, table), coded(image, QUALITY[49:50].expand(5)))
+    assert torch.equal(jpeg(image, None, table.expand(5, 2, 8, 8)), coded(image, QUALITY[49:50].expand(5)))
 
 
 @ORDERS
@@ -115,24 +116,24 @@ def test_compiled_code_calls_it_and_leaves_alone_what_is_not_chosen(order):
 def test_only_chosen_images_change():
     image, chosen = images(3, 17, 33), torch.arange(100) % 3 == 0
     for some in (image, image.contiguous(memory_format=torch.channels_last)):
-        out = jpeg.coded(some, chosen, quantization(QUALITY))
+        out = jpeg(some, chosen, quantization(QUALITY))
         assert torch.equal(out, torch.where(chosen[:, None, None, None], coded(image), image))
 
 
 def test_its_operator_is_sound():
     image, chosen, tables = images(3, 7, 9)[:2], torch.tensor([True, False]), quantization(QUALITY[:2])
     for interleaved in (False, True):
-        torch.library.opcheck(jpeg._coded.operator, (image, chosen, tables, interleaved))
+        torch.library.opcheck(native._coded.operator, (image, chosen, tables, interleaved))
 
 
 def test_it_steps_aside():
     """For other types, and where somebody asks for a gradient."""
     image, tables = torch.rand(1, 3, 8, 8), quantization(QUALITY[:1])
-    assert not jpeg.serves(image.double(), tables.double())
-    assert not jpeg.serves(image, tables.clone().requires_grad_())
+    assert not jpeg.kernel_for(image.double(), None, tables.double())
+    assert not jpeg.kernel_for(image, None, tables.clone().requires_grad_())
     image.requires_grad_()
-    assert not jpeg.serves(image, tables)
+    assert not jpeg.kernel_for(image, None, tables)
     with torch.no_grad():
-        assert jpeg.serves(image, tables)
+        assert jpeg.kernel_for(image, None, tables)
     coded(image, QUALITY[-1:]).sum().backward()
     assert image.grad.abs().sum() > 0

@@ -5,9 +5,10 @@ import torch
 from torch import Tensor
 
 import augment as A
-from augment.core.level_op import LevelOp
 from augment.kernels.cpu import levels as native
 from augment.kernels.cpu import library
+from augment.kernels.reference.filtering import sharpen
+from augment.kernels.reference.levels import count_levels
 from tests.unchecked import import_unchecked
 
 plain = import_unchecked("augment")
@@ -52,7 +53,6 @@ def assert_same(name: str, out: Tensor, expected: Tensor) -> None:
 def test_the_results_are_those_of_torch(size, channels, order, name, in_torch):
     layer, image = LAYERS[name](A, 0.7), images(channels, size, order)
     noise = layer.noise(torch.arange(BATCH))
-    assert native.serves(image)
     out, expected = layer(image, noise), in_torch(layer, image, noise)
     assert_same(name, out, expected)
     assert out.is_contiguous(memory_format=torch.channels_last)
@@ -117,7 +117,7 @@ def test_behind_a_layer_that_keeps_bytes_and_where_bytes_are_asked_for(in_torch)
 def test_a_rectangle_beyond_the_image_is_cut():
     image = images(size=(5, 6))[:6]
     boxes = torch.tensor([[4.0, 5, 9, 9], [-2, -2, 3, 3], [7, 8, 2, 2], [0, 0, 0, 6], [torch.nan] * 4, [-9, -9, 3, 3]])
-    out, as_floats = native.erased(image, boxes, -1.0), image.float() * (1 / 255)
+    out, as_floats = native._erased(image, boxes, -1.0, True), image.float() * (1 / 255)
     erased = (out == -1).all(1)
     assert erased[0, 4, 5]
     assert erased[1, 0, 0]
@@ -134,9 +134,10 @@ def test_their_operators_are_sound():
         torch.library.opcheck(native._erased.operator, (image, torch.rand(2, 4), 0.5, together))
 
 
-class Doubled(LevelOp):
+class Doubled(A.PixelOp):
     """A layer of a user, with a quantity that learns."""
 
+    by_level = True
     differentiable = frozenset({"factor"})
 
     def __init__(self) -> None:
@@ -149,8 +150,9 @@ class Doubled(LevelOp):
 
 def test_they_step_aside(in_torch):
     """For floats, and where somebody asks for a gradient."""
-    assert not native.serves(images().float())
-    assert not native.serves(A.PackedImages.from_images([images()[0]]))
+    assert count_levels.kernel_for(images())
+    assert not sharpen.kernel_for(images().float(), None, torch.rand(BATCH))
+    assert not sharpen.kernel_for(images(), None, torch.rand(BATCH, requires_grad=True))
     layer, image = Doubled(), images()
     noise = layer.noise(torch.arange(BATCH))
     layer(image, noise).sum().backward()

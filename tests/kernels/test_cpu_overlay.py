@@ -5,7 +5,7 @@ import torch
 
 import augment as A
 from augment.kernels.cpu import library
-from augment.kernels.reference.overlay import Overlay, in_one_pass, overlaid
+from augment.kernels.reference.overlay import Overlay, lay_over
 
 pytestmark = pytest.mark.skipif(not library.AVAILABLE, reason="nothing compiled the kernels when this was installed")
 
@@ -45,7 +45,7 @@ def test_what_an_overlay_means():
     """A quarter of the second image in a corner of the first; all of the first over the second, past its border."""
     images = torch.stack([torch.zeros(1, 4, 4), torch.ones(1, 4, 4)])
     numbers = [[0.25, 1.0], [0.0, -1.0], [2.0, 1.0], [2.0, 9.0], [2.0, 9.0]]
-    out = overlaid(images, images, Overlay(torch.tensor([1, 0]), *map(torch.tensor, numbers)))
+    out = lay_over(images, images, Overlay(torch.tensor([1, 0]), *map(torch.tensor, numbers)))
     first, second = torch.zeros(4, 4), torch.zeros(4, 4)
     first[:2, 2:] = 0.25
     second[:, 0] = 1
@@ -57,17 +57,17 @@ def test_what_is_not_laid_over_stays_whatever_the_other_holds():
     zero = torch.zeros(2)
     over = Overlay(torch.tensor([1, 0]), zero, zero, zero, zero + 2, zero + 2)
     for given in (images, images.double()):
-        assert torch.equal(overlaid(given, given, over)[0], given[0])
+        assert torch.equal(lay_over(given, given, over)[0], given[0])
 
 
 def test_gradients_and_other_types_are_torchs():
     image = torch.rand(2, 3, 4, 4)
     zero = torch.zeros(2)
     over = Overlay(torch.tensor([1, 0]), zero + 0.5, zero, zero, zero + 4, zero + 4)
-    assert in_one_pass(image, image, over)
-    assert not in_one_pass(image.double(), image.double(), over)
-    assert not in_one_pass(image.clone().requires_grad_(), image, over)
+    assert lay_over.kernel_for(image, image, over)
+    assert not lay_over.kernel_for(image.double(), image.double(), over)
+    assert not lay_over.kernel_for(image.clone().requires_grad_(), image, over)
     share = (zero + 0.5).requires_grad_()
-    assert not in_one_pass(image, image, over._replace(share=share))
-    overlaid(image, image, over._replace(share=share))[0].sum().backward()
+    assert not lay_over.kernel_for(image, image, over._replace(share=share))
+    lay_over(image, image, over._replace(share=share))[0].sum().backward()
     torch.testing.assert_close(share.grad, torch.stack([(image[1] - image[0]).sum(), zero[0]]))

@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 
 import augment as A
-from augment.data.batch import Batch, PackedImages
+from augment.data.batch import Batch
+from augment.data.packed import PackedImages
 from tests.unchecked import import_unchecked
 
 unchecked = import_unchecked("augment")  # the compiler cannot look through run-time type checks

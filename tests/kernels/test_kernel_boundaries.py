@@ -55,7 +55,7 @@ def test_crops_at_no_number_lie_in_the_image(dtype, name, value):
         broken: Params = params | {quantity: torch.full_like(params[quantity], value)}
         resolved = layer.resolve(broken, (20, 24))
         assert all(resolved[side].isfinite().all() for side in ("top", "left"))
-        out = layer.apply(A.Batch(images), [broken], [layer]).image
+        out = layer.apply(A.Batch(images), [broken], [layer], torch.float32).image
         out = out if isinstance(out, torch.Tensor) else torch.stack(out, 1)
         assert out.isfinite().all()
         assert out.min() >= (0 if name == "padded" else 1 / 255)
@@ -91,10 +91,10 @@ def test_positions_windows_and_radii_that_are_no_numbers(dtype, nearest, straigh
 @pytest.mark.parametrize("value", BROKEN)
 def test_rectangles_that_are_no_numbers(value):
     images, boxes = torch.full((2, 3, 5, 6), 7, dtype=torch.uint8), torch.full((2, 4), value)
-    out = bytes.erased(images, boxes, 1.0)
+    out = bytes._erased(images, boxes, 1.0, False)
     assert out.isfinite().all()
     floats = images / 255
-    laid = overlay.overlaid(floats, floats.flip(0), torch.tensor([1, 0]), torch.full((2,), 0.5), boxes)
+    laid = overlay._overlaid(floats, floats.flip(0), torch.tensor([1, 0]), torch.full((2,), 0.5), boxes, False)
     torch.testing.assert_close(laid, floats, rtol=0, atol=1e-6)
 
 
@@ -102,7 +102,7 @@ def test_rectangles_that_are_no_numbers(value):
 def test_a_rectangle_in_an_image_longer_than_float32_counts():
     rows = 2**24 + 3  # rounded up to 2**24 + 4
     box = torch.tensor([[2.0**24 - 2, 0, 100, 100]])
-    out = bytes.erased(torch.zeros(1, 1, rows, 1, dtype=torch.uint8), box, 1.0)
+    out = bytes._erased(torch.zeros(1, 1, rows, 1, dtype=torch.uint8), box, 1.0, False)
     assert int(out.sum()) == 5
 
 

@@ -1,4 +1,4 @@
-"""What a conversion must not change in silence: units of fills, shapes, tensors among the arguments."""
+"""Details that a conversion must preserve: units of fills, shapes, and tensors among the arguments."""
 
 import inspect
 from collections.abc import Callable
@@ -25,7 +25,7 @@ DARK = torch.full((4, 3, 32, 32), 0.1)
 
 
 def filled(fill: object) -> dict[str, Callable[[], object]]:
-    """Transforms that show the fill somewhere in the image, whatever they draw."""
+    """Return transforms that show the fill somewhere in the image for every draw."""
     turn = {"degrees": (45, 45), "fill": fill}
     return {
         "RandomAffine": lambda: v2.RandomAffine(**turn),
@@ -52,14 +52,14 @@ def test_fills_are_fractions_after_a_conversion(name, fill):
     assert out.min() >= 0
     assert out.max() <= 1
     if "Augment" in name or name == "AugMix":
-        return  # what else they draw changes the colours
+        return  # their other operators change the colours
     largest = fill if isinstance(fill, (int, float)) else max(fill)
     assert out.max() == pytest.approx(largest / 255 if largest > 1 else largest, abs=2e-3)
 
 
 @pytest.mark.parametrize("fill", [(0.4, 0.3, 0.2), 0.5, 0], ids=str)
 def test_a_perspective_of_torchvision_is_filled_on_its_horizon(fill):
-    """torchvision gives NaN there, in about one image of 250 that are drawn like this."""
+    """torchvision returns NaN there, in about one of 250 images with these settings."""
     theirs = v2.RandomPerspective(0.9, 1.0, fill=fill)
     nested = v2.Compose([v2.RandomApply([theirs], p=1.0), v2.RandomHorizontalFlip()])
     for converted in (A.from_torchvision(theirs), A.from_torchvision(nested)):
@@ -70,7 +70,7 @@ def test_a_perspective_of_torchvision_is_filled_on_its_horizon(fill):
 
 @pytest.mark.parametrize("fill", [COLOUR, (0.4, 0.3, 0.2)], ids=str)
 def test_every_channel_shows_its_own_fill(fill):
-    """Of an image of zeros in the first version's convention: the corner that a turn of 45 degrees uncovers."""
+    """Check the corner that a rotation by 45 degrees uncovers in a black image, with torchvision v1's convention."""
     expected = torch.tensor(fill) / (255 if max(fill) > 1 else 1)
     for name in ("RandomAffine", "RandomRotation", "RandomCrop", "first version"):
         converted = A.from_torchvision(filled(fill)[name]())
@@ -81,7 +81,7 @@ def test_every_channel_shows_its_own_fill(fill):
 
 def test_a_crop_with_a_fill_per_channel_is_torchvisions():
     images = torch.rand(4, 3, 8, 8)
-    theirs = v2.RandomCrop((12, 14), [2, 2, 4, 2], fill=COLOUR)  # all of it: nothing is left to chance
+    theirs = v2.RandomCrop((12, 14), [2, 2, 4, 2], fill=COLOUR)  # the full size, so nothing is random
     converted = A.from_torchvision(theirs, strict=True)
     expected = v2.RandomCrop((12, 14), [2, 2, 4, 2], fill=[f / 255 for f in COLOUR])(images)
     torch.testing.assert_close(converted(images), expected, rtol=0, atol=1e-6)
@@ -105,7 +105,7 @@ def test_of_fills_by_type_images_get_theirs(name, fill):
 @pytest.mark.parametrize("fill", [None, 0, {tv_tensors.Mask: 255}], ids=str)
 @pytest.mark.parametrize("name", filled(0))
 def test_no_fill_is_black(name, fill):
-    if "Aug" in name or (isinstance(fill, dict) and name == "first version"):  # which takes no dict
+    if "Aug" in name or (isinstance(fill, dict) and name == "first version"):  # v1 does not accept a dict
         return
     assert A.from_torchvision(filled(fill)[name]())(torch.zeros(4, 3, 32, 32)).abs().max() == 0
 
@@ -120,7 +120,7 @@ def test_a_conversion_leaves_the_transform_as_it_was():
 @pytest.mark.parametrize("version", [v1, v2])
 @pytest.mark.parametrize("value", [COLOUR, list(COLOUR), 124, 0.4])
 def test_what_erases_is_a_fraction(version, value):
-    """In units of the image, as fills are."""
+    """The value has the unit of the image, like fills."""
     out = A.from_torchvision(version.RandomErasing(1.0, value=value))(torch.zeros(8, 3, 32, 32))
     largest = max(value) if isinstance(value, (tuple, list)) else value
     assert out.max() == pytest.approx(largest / 255 if largest > 1 else largest, abs=1e-6)
@@ -225,7 +225,7 @@ def test_to_look_at_a_shape_leaves_the_module_and_the_generator_alone():
 
 
 def declared(name: str) -> list[str]:
-    """The arguments for which Kornia's signature allows a tensor, of those that our layer has."""
+    """Return the arguments of our layer for which Kornia's signature allows a tensor."""
     known = {**KORNIA, **MIXING}[name]
     parameters = inspect.signature(getattr(K, name)).parameters
     return [argument for argument in known if "Tensor" in str(parameters[argument].annotation)]
@@ -252,7 +252,7 @@ def test_kornia_declares_tensors():
 
 @pytest.mark.parametrize(("name", "argument"), WITH_TENSORS)
 def test_a_recipe_with_tensors_stays_as_it_is(name, argument, photos):
-    """In our layer's own constructor, whose configuration is plain data."""
+    """The constructor of our layer accepts tensors, and its configuration is plain data."""
     arguments, images = {**KORNIA, **MIXING}[name], photos / 255
     cls = getattr(A, OURS.get(name, name))
     classes = {"num_classes": 8} if name in MIXING else {}
@@ -264,7 +264,7 @@ def test_a_recipe_with_tensors_stays_as_it_is(name, argument, photos):
 
 
 def random_quantities() -> list[tuple[str, str]]:
-    """Of all layers, Kornia's or not: the arguments of their examples that may be random."""
+    """Return the arguments of all layers' examples that may be random, whether Kornia has the layer or not."""
     return [
         (name, argument)
         for name, cls in LAYERS.items()

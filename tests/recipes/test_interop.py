@@ -1,4 +1,4 @@
-"""Conversion from Kornia and torchvision: the layer that one would write by hand, and the picture that one had."""
+"""Conversion from Kornia and torchvision gives the layer that a user would write, and the same images."""
 
 import inspect
 import re
@@ -81,9 +81,9 @@ KORNIA = {
     "Resize": {"size": 20, "side": "long", "antialias": True, "resample": "bicubic"},
     "SmallestMaxSize": {"max_size": 20},
 }
-"""Arguments that our layer and Kornia's share, none at its default."""
+"""Arguments that our layer and Kornia's share, all different from their defaults."""
 TENSORS = {"RandomFisheye": ("center_x", "center_y", "gamma"), "RandomGrayscale": ("rgb_weights",)}
-"""Those that Kornia wants as tensors."""
+"""Arguments that Kornia expects as tensors."""
 MIXING = {
     "RandomMosaic": {"mosaic_grid": (2, 3), "start_ratio_range": (0.2, 0.5), "min_bbox_size": 2.0},
     "RandomMixUpV2": {"lambda_val": (0.2, 0.6)},
@@ -106,7 +106,7 @@ def outcome(layer: A.Layer, images: torch.Tensor, noise: torch.Tensor) -> torch.
 
 
 def assert_same_layer(converted: A.Layer, written: A.Layer, images: torch.Tensor) -> None:
-    """The same class, the same draws, and from the same noise the same result."""
+    """Check that two layers have the same class and draws, and give the same result for the same noise."""
     assert type(converted) is type(written)
     assert converted.draws == written.draws
     assert converted.deterministic == written.deterministic
@@ -164,7 +164,7 @@ DRAWN = [
 
 @pytest.mark.parametrize(("module", "theirs", "ours"), DRAWN, ids=lambda v: v if isinstance(v, str) else "")
 def test_distributions_are_kornias(module, theirs, ours):
-    """Moments and extremes of what Kornia draws, from shorthands whose meaning is Kornia's alone to say."""
+    """Compare moments and extremes of the draws for shorthands whose meaning Kornia defines."""
     count = 4000
     torch.manual_seed(0)
     expected = module.forward_parameters(torch.Size((count, 3, 8, 8)))[theirs].double()
@@ -214,7 +214,7 @@ FIXED = {
     "PadTo": {"size": (40, 41)},
     "Resize": {"size": (40, 60), "align_corners": False},
 }
-"""With nothing left to chance, a converted module gives Kornia's picture."""
+"""Modules without randomness, for which the conversion must give the same image as Kornia."""
 
 
 @pytest.mark.parametrize("name", FIXED)
@@ -264,7 +264,7 @@ def test_random_apply(photos):
     for arguments, written in cases:
         converted = A.from_kornia(K.ImageSequential(*flip_and_gamma(), **arguments), strict=True)
         assert_same_layer(converted, A.Pipeline(written), photos / 255)
-    # more than the weights add up to: Kornia draws with repetition
+    # more draws than layers, because Kornia draws with replacement
     repeated = A.from_kornia(K.ImageSequential(*flip_and_gamma(), random_apply=5), strict=True)
     assert [type(layer) for layer in repeated.layers] == [A.OneOf] * 5
 
@@ -431,7 +431,7 @@ def test_same_picture_as_torchvision(transform, photos):
     images = photos / 255
     converted = A.from_torchvision(transform, strict=True)
     expected, got = transform(images), converted(images)
-    if isinstance(transform, (v2.RandomRotation, v2.RandomAffine)):  # torchvision's frame is faded twice
+    if isinstance(transform, (v2.RandomRotation, v2.RandomAffine)):  # torchvision blends its border twice
         inside = converted(torch.ones_like(images)) == 1
         assert inside.double().mean() > 0.6
         expected, got = expected[inside], got[inside]
@@ -465,11 +465,11 @@ def test_a_training_recipe_of_torchvision(photos):
 
 
 def test_photometric_distort_draws_as_torchvision():
-    """Each of the four and the permutation by itself; contrast first or last."""
+    """Compare each of the four operators and the permutation separately, with contrast first or last."""
     pipeline = A.from_torchvision(v2.RandomPhotometricDistort(contrast=(0.6, 0.7), p=0.4), strict=True)
     noise = pipeline.noise(torch.arange(4000))
     gates = [params["gate"].double().mean() for params in pipeline.leaf_params(noise)]
-    # brightness; contrast, saturation, hue in the one order and in the other; permutation
+    # brightness; contrast, saturation, hue in either order; permutation
     expected = torch.tensor([0.4, *[0.2] * 6, 0.4]).double()
     torch.testing.assert_close(torch.stack(gates), expected, rtol=0, atol=0.03)
 
@@ -479,7 +479,7 @@ def test_evaluation_keeps_what_is_not_random(photos):
         v2.Compose([v2.RandomInvert(1.0), v2.Grayscale(3), v2.LinearTransformation(*whitening())])
     )
     expected = v2.LinearTransformation(*whitening())(v2.Grayscale(3)(photos / 255))
-    torch.testing.assert_close(converted.eval()(photos), expected, rtol=0, atol=1e-3)  # of a sum of 3219 products
+    torch.testing.assert_close(converted.eval()(photos), expected, rtol=0, atol=1e-3)  # a sum of 3219 products
 
 
 def whitening() -> tuple[torch.Tensor, torch.Tensor]:
@@ -534,7 +534,7 @@ def flip(images: torch.Tensor) -> torch.Tensor:
 
 
 def in_other_containers(layer: nn.Module) -> list[tuple[nn.Module, Callable, Callable]]:
-    """Containers, and what else they do before and after the layer."""
+    """Return containers, and functions that they apply before and after the layer."""
     return [
         (nn.Sequential(layer), same, same),
         (K.ImageSequential(K.RandomHorizontalFlip(p=1.0), layer), flip, same),
@@ -550,14 +550,14 @@ def in_other_containers(layer: nn.Module) -> list[tuple[nn.Module, Callable, Cal
 )
 def test_our_layers_stand_in_other_containers(layer, photos, monkeypatch):
     images = photos / 255
-    # containers draw from the same generator
+    # containers use the same generator
     monkeypatch.setattr("augment.core.layer.fresh_index", lambda count, device: torch.arange(count, device=device))
     for container, before, after in in_other_containers(layer):
         torch.testing.assert_close(container(images), after(layer(before(images))), rtol=0, atol=1e-6)
 
 
 def test_a_photometric_layer_beside_annotations(photos):
-    """Kornia passes masks by what it does not know, which is right for layers that move nothing."""
+    """Kornia does not apply unknown layers to masks, which is correct for photometric layers."""
     container = K.AugmentationSequential(
         A.RandomInvert(p=1.0), K.RandomHorizontalFlip(p=1.0), data_keys=["input", "mask", "bbox_xyxy"]
     )
@@ -572,7 +572,7 @@ def test_a_photometric_layer_beside_annotations(photos):
 
 
 def documented(heading: str) -> dict[str, list[str]]:
-    """Names of a table in the documentation, with what stands for them."""
+    """Return the names in a table of the documentation with their equivalents."""
     section = DOCUMENT.read_text().split(f"## {heading}")[1].split("\n## ")[0]
     rows = {}
     for line in section.splitlines():
@@ -609,13 +609,13 @@ SPOT = (60.0, 50.0)
 
 
 def spot() -> torch.Tensor:
-    """A bright spot on 128 by 128 pixels."""
+    """Return an image with a bright spot, 128 by 128 pixels."""
     y, x = torch.meshgrid(torch.arange(128.0), torch.arange(128.0), indexing="ij")
     return torch.exp(-((x - SPOT[0]) ** 2 + (y - SPOT[1]) ** 2) / 32)[None, None]
 
 
 def off_the_content(image: torch.Tensor, point: torch.Tensor) -> float:
-    """Pixels between a point and the centre of what is bright."""
+    """Return the distance in pixels between a point and the centre of the bright spot."""
     y, x = torch.meshgrid(*(torch.arange(float(extent)) for extent in image.shape[-2:]), indexing="ij")
     weight = image[0, 0] / image.sum()
     return float(torch.hypot((x * weight).sum() - point[0], (y * weight).sum() - point[1]))
@@ -648,10 +648,10 @@ def test_how_far_keypoints_are_from_their_content(transform, theirs, ours):
 
 
 def test_a_perspective_from_the_same_corners_is_kornias_and_apart_from_torchvisions():
-    """Ramps show where a pixel x looks: at P(x) here and in Kornia, at P(x + 1/2) - 1/2 in torchvision."""
+    """Use ramps to find where pixel x samples: at P(x) here and in Kornia, at P(x + 1/2) - 1/2 in torchvision."""
     side, count, means, most = 224, 40, [], []
     y, x = torch.meshgrid(torch.arange(float(side)), torch.arange(float(side)), indexing="ij")
-    ramps = torch.stack([x, y, torch.ones_like(x)]).double().expand(count, -1, -1, -1)  # the ones tell what is outside
+    ramps = torch.stack([x, y, torch.ones_like(x)]).double().expand(count, -1, -1, -1)  # the ones mark the inside
     layer = A.RandomPerspective(0.5, p=1.0)
     noise = layer.noise(torch.arange(count)).double()
     corners = layer.resolve(layer.params(noise), (side, side))["corners"]

@@ -1,4 +1,4 @@
-"""Named recipes: what each promises by its name, on bytes of any size."""
+"""Presets: each does what its name promises, on uint8 images of any size."""
 
 import colorsys
 import inspect
@@ -27,7 +27,7 @@ def images(*shape: int) -> torch.Tensor:
 
 
 def moved(pipeline: A.Pipeline, points: list[list[float]]) -> torch.Tensor:
-    """(SAMPLES, K, 2): where points of images of 16 by 16 pixels end up."""
+    """Return the new positions of points in 16 by 16 images, (SAMPLES, K, 2)."""
     keypoints = torch.tensor(points).expand(SAMPLES, -1, 2)
     return pipeline(
         A.Batch(torch.zeros(SAMPLES, 3, 16, 16), keypoints=keypoints, index=torch.arange(SAMPLES))
@@ -35,7 +35,7 @@ def moved(pipeline: A.Pipeline, points: list[list[float]]) -> torch.Tensor:
 
 
 def mirrored(pipeline: A.Pipeline) -> float:
-    """Share of samples in which a triangle runs the other way round."""
+    """Return the share of samples in which the orientation of a triangle is reversed."""
     a, b, c = moved(pipeline, [[6.0, 6.0], [10.0, 6.0], [8.0, 10.0]]).unbind(1)
     area = (b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0]
     return (area < 0).float().mean().item()
@@ -146,7 +146,7 @@ def test_ocr_keeps_text_upright():
 
 
 def hues(pipeline: A.Pipeline, colour: tuple[float, float, float]) -> torch.Tensor:
-    """(256,) the hue, in degrees, of the mean colour of what becomes of a plain image."""
+    """Augment a plain image and return the hue of its mean colour in degrees, (256,)."""
     plain = torch.tensor(colour)[None, :, None, None].expand(256, 3, 48, 48)
     means = pipeline(plain, index=torch.arange(256)).mean((2, 3)).tolist()
     return torch.tensor([360 * colorsys.rgb_to_hsv(*mean)[0] for mean in means])
@@ -155,11 +155,9 @@ def hues(pipeline: A.Pipeline, colour: tuple[float, float, float]) -> torch.Tens
 @pytest.mark.parametrize("colour", [(0.6, 0.3, 0.4), (0.35, 0.6, 0.4), (0.45, 0.3, 0.6)])
 def test_medical_leaves_hue_alone(colour):
     own = 360 * colorsys.rgb_to_hsv(*colour)[0]
-    statistics = {"mean": 0.0, "std": 0.2}  # noise is relative to it
+    statistics = {"mean": 0.0, "std": 0.2}  # the noise is relative to the standard deviation
     assert ((hues(presets.medical(48, **statistics), colour) - own).abs() < 2).all()
-    assert ((hues(presets.imagenet(48, **PLAIN), colour) - own).abs() > 5).float().mean() > 0.5, (
-        "what a change looks like"
-    )
+    assert ((hues(presets.imagenet(48, **PLAIN), colour) - own).abs() > 5).float().mean() > 0.5, "shows a change"
 
 
 def test_medical_is_rigid_up_to_scale():
@@ -173,7 +171,7 @@ def test_medical_is_rigid_up_to_scale():
 
 
 def operators(pipeline: A.Pipeline, samples: int = 64) -> list[tuple[str, ...]]:
-    """What each sample got, by `explain`."""
+    """Return the operators that each sample got, from `explain`."""
     told = (pipeline.explain(noise, (16, 16))["layers"] for noise in pipeline.noise(torch.arange(samples)))
     return [tuple(entry["operator"] for entry in layers if "operator" in entry) for layers in told]
 

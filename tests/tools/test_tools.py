@@ -1,4 +1,4 @@
-"""python -m augment bench | step | doctor | preview"""
+"""Tests of python -m augment bench | step | doctor | preview."""
 
 import functools
 import json
@@ -22,7 +22,7 @@ from augment.tools.preview.captions import caption
 from augment.tools.step.training import backbone, steps, training
 from tests.unchecked import import_unchecked
 
-plain = import_unchecked("tests.speed_recipes")  # the type checks of the tests do not compile
+plain = import_unchecked("tests.speed_recipes")  # run-time type checks cannot be compiled
 
 
 def run(*arguments):
@@ -30,7 +30,7 @@ def run(*arguments):
 
 
 def failure(capsys, *arguments):
-    """What the user reads after a mistake."""
+    """Return the error message that the user sees."""
     with pytest.raises(SystemExit) as ended:
         run(*arguments)
     assert ended.value.code == 2
@@ -112,8 +112,8 @@ def test_bench_names_what_is_not_installed(monkeypatch):
 
 
 def test_everybody_does_the_same_work():
-    """uint8 in, floats of the asked size and type out, whoever it is."""
-    bench = import_unchecked("augment.tools.bench.measure")  # DALI cannot look through run-time type checks
+    """Every implementation maps uint8 to floats of the requested size and dtype."""
+    bench = import_unchecked("augment.tools.bench.measure")  # DALI does not support run-time type checks
     task = bench.task_of(2, 20, 16, torch.bfloat16, torch.device("cpu"), 1)
     names = ["augment eager", "kornia eager", "torchvision", "DALI"]
     for one in bench.implementations(names, torch.device("cpu"))[0]:
@@ -144,7 +144,7 @@ def test_step_measures_training_with_and_without_augmentation(tmp_path):
 
 
 def test_a_step_trains():
-    """Forward, backward and update, in the asked precision; the augmentation records no graph."""
+    """Forward, backward and update run in the requested precision; the augmentation records no graph."""
     task = task_of(4, 40, 32, torch.bfloat16, torch.device("cpu"), 1)
     network = backbone("test_resnet")
     seen = []
@@ -166,7 +166,7 @@ def test_a_step_trains():
 MISTAKES = {
     "bench --batch 0": "must be a positive whole number",
     "bench --recipes foo": "'foo' must be one of recipes, layers, operators, chain, all, crop_flip",
-    "bench --only nobody": "--only: 'nobody' begins none of augment eager",
+    "bench --only nobody": "--only: 'nobody' is a prefix of none of augment eager",
     "bench --dtype int8": "--dtype: 'int8' must be one of float32",
     "bench --device tpu": "--device: 'tpu' must be cpu, cuda",
     "step --backbone resnett50": "--backbone: timm has no 'resnett50'; did you mean resnet50",

@@ -24,7 +24,7 @@ def _one_thread() -> None:
 
 @pytest.fixture
 def configure(tmp_path: Path) -> Callable[..., DictConfig]:
-    """Composes conf/train.yaml with overrides; the outputs go to a temporary folder."""
+    """Compose conf/train.yaml with overrides; outputs go to a temporary folder."""
 
     def configured(*overrides: str) -> DictConfig:
         with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
@@ -36,7 +36,7 @@ def configure(tmp_path: Path) -> Callable[..., DictConfig]:
 
 @pytest.fixture
 def mixed_folder(tmp_path: Path) -> Path:
-    """Three classes of ten images each, of three sizes."""
+    """Create three classes with ten images each, in three sizes."""
     for i, name in enumerate(("ant", "bee", "cow")):
         write_images(tmp_path / "photos" / name, 10, [(40, 60), (50, 30), (33, 47)], seed=i)
     return tmp_path / "photos"

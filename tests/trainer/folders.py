@@ -1,4 +1,4 @@
-"""Folders of images, and what is read of them."""
+"""Helpers that create and read folders of images."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def cats_and_dogs(root: Path, count: int = 30) -> Path:
 
 
 def read(root: Path) -> tuple[dict[str, int], list[str]]:
-    """How many samples of each class all splits have together, and the warnings."""
+    """Return the number of samples of each class, summed over the splits, and the warnings."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         splits = FolderData(str(root)).splits

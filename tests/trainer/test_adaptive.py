@@ -1,4 +1,4 @@
-"""The strength of augmentation follows the gap between training and validation."""
+"""AdaptiveStrength: the strength of augmentation follows the gap between training and validation loss."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def fit(cfg: DictConfig, callback: AdaptiveStrength, resume: Path | None = None)
 def test_it_moves_towards_the_target(
     configure: Configure, monkeypatch: pytest.MonkeyPatch, target: float, strength: float
 ) -> None:
-    monkeypatch.setattr(AdaptiveStrength, "_training_loss", lambda *_: 0.01)  # memorised
+    monkeypatch.setattr(AdaptiveStrength, "_training_loss", lambda *_: 0.01)  # as if memorised
     callback = AdaptiveStrength(target=target, step=0.1, start=0.5)
     pipeline = fit(configure(*SHORT), callback)
     assert callback.strength == pytest.approx(strength)

@@ -1,4 +1,4 @@
-"""augment=PATH.yaml: an augmentation that is not in conf/."""
+"""augment=PATH.yaml: an augmentation from a file outside conf/."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LAYERS = (
 @pytest.mark.parametrize("folder", ["plain", "with spaces, (brackets) = signs"])
 def test_a_path_is_a_choice(configure: Callable[..., DictConfig], tmp_path: Path, folder: str) -> None:
     (tmp_path / folder).mkdir()
-    # the name of a file in conf/, which must not be taken for it
+    # has the name of a file in conf/, which must not be used instead
     path = write_pipeline(tmp_path / folder / "light.yaml", *LAYERS)
     choice = f"'{path}'" if "," in folder else path
     trainer, model, data = build(configure(f"augment={choice}", "experiment=smoke", "++augment.seed=5"))
@@ -49,7 +49,7 @@ def test_paths_may_be_relative_and_mixed_with_names(tmp_path: Path, monkeypatch:
     path = f"'{tmp_path / 'mine.yaml'}'"
     expected = ["seed=1", f"augment=light,{path},{path}", "data=digits"]
     assert with_augment_files(given) == expected
-    assert with_augment_files(expected) == expected  # as another process of a distributed run gets them
+    assert with_augment_files(expected) == expected  # as in another process of a distributed run
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""best.ckpt is the best of the whole run, however many are kept and wherever a resumed run goes on."""
+"""best.ckpt is the best of the whole run, for any number of kept checkpoints and any folder of a resumed run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SHORT = ["trainer.limit_train_batches=1", "trainer.limit_val_batches=1", "traine
 
 
 class Scores(pl.Callback):
-    """Logs a score that is known for every epoch."""
+    """Log a given score for every epoch."""
 
     def __init__(self, scores: list[float]) -> None:
         self.scores = scores
@@ -30,7 +30,7 @@ class Scores(pl.Callback):
 
 
 def scored(configure: Configure, scores: list[float], *overrides: str) -> DictConfig:
-    """A run of as many epochs as there are scores; the best checkpoint is that of the highest score."""
+    """Configure a run with one epoch per score; the highest score has the best checkpoint."""
     settings = ["callbacks.best.monitor=score", "+callbacks.scores._target_=tests.trainer.test_best_checkpoint.Scores"]
     return configure(
         *SHORT, *settings, f"+callbacks.scores.scores={scores}", f"trainer.max_epochs={len(scores)}", *overrides

@@ -22,7 +22,7 @@ from tests.trainer.tools import build
 
 
 class Seen(nn.Module):
-    """A linear classifier that keeps what it was shown."""
+    """A linear classifier that records its inputs."""
 
     def __init__(self, classes: int = 10, pixels: int = 64) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ def test_mixing_makes_soft_labels_and_the_loss_uses_them(batch: A.Batch) -> None
     mixed = model.augmented(batch)
     assert mixed.label.shape == (12, 10)
     torch.testing.assert_close(mixed.label.sum(1), torch.ones(12))
-    assert ((mixed.label > 0) & (mixed.label < 1)).any(1).sum() > 6  # not all: a partner may have the same label
+    assert ((mixed.label > 0) & (mixed.label < 1)).any(1).sum() > 6  # partners may share a label
     logits = model.backbone(mixed.image)
     by_hand = -(mixed.label * F.log_softmax(logits, 1)).sum(1).mean()
     torch.testing.assert_close(model.training_step(batch)["loss"], by_hand)
@@ -104,7 +104,7 @@ def test_label_smoothing(mix: list[A.Layer], batch: A.Batch) -> None:
 
 
 def test_metrics_count_each_row_once_and_leave_padding_out() -> None:
-    """Both ranks' batches one after the other; 359 rows in batches of 179 end with a batch of padding alone."""
+    """Run the batches of both ranks in turn; 359 rows in batches of 179 end with a batch of padding only."""
     model, images = classifier().eval(), DigitsData().splits.test
     padding = 0
     with torch.no_grad():
@@ -183,7 +183,9 @@ def test_hyperparameters_are_primitive(configure: Callable[..., DictConfig]) -> 
 def test_a_checkpoint_of_another_model_is_refused_in_one_sentence(configure: Callable[..., DictConfig]) -> None:
     _, model, _ = build(configure())
     _, other, _ = build(configure("model.name=test_vit"))
-    with pytest.raises(UserError, match=r"the checkpoint is of another model: .* weights differ, such as backbone"):
+    with pytest.raises(
+        UserError, match=r"the checkpoint belongs to another model: .* weights differ, such as backbone"
+    ):
         other.on_load_checkpoint({"state_dict": model.state_dict()})
     model.on_load_checkpoint({"state_dict": model.state_dict()})
 

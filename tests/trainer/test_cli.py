@@ -1,4 +1,4 @@
-"""Lightning's command line on conf/cli."""
+"""The Lightning command line with conf/cli."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The summary of a multirun: runs that differ only in their seed are one choice."""
+"""The summary of a multirun, which groups runs that differ only in their seed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def multirun(tmp_path: Path) -> Path:
 
 
 def test_runs_are_grouped_by_what_was_chosen(multirun: Path) -> None:
-    """What all runs share is not told, and a run that has not been tested is left out."""
+    """Overrides shared by all runs are omitted, and untested runs are skipped."""
     assert compare.accuracies(multirun) == {"augment=none": [0.5, 0.7], "augment=light": [0.8]}
 
 
@@ -42,5 +42,5 @@ def test_table(multirun: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
 
 
 def test_a_folder_without_runs(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="holds no finished runs with test/acc; give that of a multirun"):
+    with pytest.raises(UserError, match="holds no finished runs with test/acc; give the folder of a multirun"):
         compare.accuracies(tmp_path)

@@ -1,4 +1,4 @@
-"""Every file below conf/ is composed and its objects are built: a new file is covered by being there."""
+"""Composes every file below conf/ and builds its objects; new files are covered automatically."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ OPTIONS = sorted(
     (path.parent.name, path.stem) for path in CONF.glob("*/*.yaml") if path.parent.name not in ("cli", "sweep")
 )
 ANYWHERE = ["trainer.accelerator=cpu", "trainer.devices=1"]
-"""Without a GPU."""
+"""Overrides for a machine without a GPU."""
 FINETUNE = ["model.pretrained=false", "model.name=test_resnet", "data.size=64", "data.num_workers=0"]
-"""Without the network, and small."""
+"""Overrides for small data without the network."""
 OFFLINE = ("digits", "folder")
 
 
@@ -85,7 +85,7 @@ def test_one_step_of_every_augmentation_on_every_data(
 def test_one_step_of_every_experiment(
     experiment: str, configure: Callable[..., DictConfig], mixed_folder: Path
 ) -> None:
-    """cifar10 needs the network, smoke is in the test above."""
+    """Leave out cifar10, which needs the network, and smoke, which the test above covers."""
     small = [*FINETUNE, f"data.root={mixed_folder}"] if experiment == "finetune" else []
     cfg = configure(f"experiment={experiment}", "trainer.fast_dev_run=1", "data.batch_size=4", *ANYWHERE, *small)
     trainer, model, module = build(cfg)
@@ -101,7 +101,7 @@ def test_settings_reach_the_objects(configure: Callable[..., DictConfig]) -> Non
     assert model.input_size == (24, 24)
     assert model.preprocess.out_size((8, 8)) == (24, 24)
     assert type(model.backbone).__name__ == "VisionTransformer"
-    assert model.backbone.patch_embed.img_size == (24, 24)  # a network for one size is built for this one
+    assert model.backbone.patch_embed.img_size == (24, 24)  # built for the size of the data
 
 
 @pytest.mark.parametrize("augment", options("augment"))

@@ -1,4 +1,4 @@
-"""A run that goes on in its folder keeps its logs and logs nothing twice."""
+"""A run that is resumed in its folder keeps its logs and logs nothing twice."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ EVERY = ["trainer.log_every_n_steps=1", "trainer.max_epochs=3"]
 
 
 def rows(folder: Path) -> list[Row]:
-    """Rows of metrics.csv, without their empty columns."""
+    """Return the rows of metrics.csv without empty columns."""
     with open(folder / "csv" / "metrics.csv", newline="") as file:
         return [{name: value for name, value in row.items() if value} for row in csv.DictReader(file)]
 
@@ -74,7 +74,7 @@ def test_an_interrupted_run_ends_with_the_file_of_an_uninterrupted_one(
 
 
 def test_what_was_logged_after_the_checkpoint_is_not_doubled(configure: Configure, tmp_path: Path) -> None:
-    """As after SIGKILL: the log has come further than the checkpoint."""
+    """Simulate SIGKILL: the log is ahead of the checkpoint."""
     cfg = configure(*SHORT, *EVERY)
     interrupted(cfg, 1, 1)
     checkpoint = (tmp_path / "run" / "checkpoints" / "last.ckpt").rename(tmp_path / "earlier.ckpt")
@@ -115,7 +115,7 @@ def test_a_test_alone_is_appended(configure: Configure, tmp_path: Path) -> None:
 def test_a_run_that_begins_anew_replaces_the_rows(configure: Configure, tmp_path: Path) -> None:
     train(configure(*SHORT, *EVERY))
     train(configure(*SHORT, "trainer.log_every_n_steps=1", "trainer.max_epochs=1"))
-    assert max(int(row["step"]) for row in rows(tmp_path / "run")) == 4  # its test's
+    assert max(int(row["step"]) for row in rows(tmp_path / "run")) == 4  # the row of the test
 
 
 def test_columns_are_merged(tmp_path: Path) -> None:

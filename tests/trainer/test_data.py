@@ -1,4 +1,4 @@
-"""Data modules: what reaches the model."""
+"""Data modules: the batches that reach the model."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_classes_keep_their_numbers_where_a_split_lacks_one(tmp_path: Path) -> N
 def test_a_class_without_training_images_is_refused(tmp_path: Path) -> None:
     write_images(tmp_path / "train" / "a", 4, [(8, 8)])
     write_images(tmp_path / "test" / "b", 4, [(8, 8)])
-    with pytest.raises(UserError, match="b is a class that the training images do not have"):
+    with pytest.raises(UserError, match="b is a class without training images"):
         _ = FolderData(str(tmp_path)).splits
 
 
@@ -137,7 +137,7 @@ def test_a_corrupt_image_in_a_worker_is_one_sentence(mixed_folder: Path) -> None
 
 
 def test_torchvision_data_is_read(tmp_path: Path) -> None:
-    """Files in Fashion-MNIST's own format, fewer of them."""
+    """Read a small set of files in Fashion-MNIST's own format."""
     raw = tmp_path / "FashionMNIST" / "raw"
     raw.mkdir(parents=True)
     rng, written = np.random.default_rng(0), {}

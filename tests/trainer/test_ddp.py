@@ -1,4 +1,4 @@
-"""Two gloo processes: the same augmentation of every sample, exact counts, an end for all."""
+"""Two gloo processes: identical augmentation of every sample, exact counts, and a common end after an error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.trainer.tools import ROOT, build, run_train, write_images
 
 
 class Record(pl.Callback):
-    """Saves what the backbone sees of every training sample, and the metrics of the test."""
+    """Save the backbone's input for every training sample, and the metrics of the test."""
 
     def __init__(self, folder: str) -> None:
         self.folder = Path(folder)
@@ -37,7 +37,7 @@ class Record(pl.Callback):
 
 
 def recorded(folder: Path, epoch: int) -> dict[int, torch.Tensor]:
-    """Images of an epoch by the number of their sample."""
+    """Return the images of an epoch by sample number."""
     seen: dict[int, torch.Tensor] = {}
     for path in folder.glob(f"{epoch}-*.pt"):
         saved = torch.load(path)
@@ -53,7 +53,7 @@ def test_two_processes_see_and_count_what_one_does(configure: Callable[..., Dict
         tmp_path,
         *settings,
         "trainer=ddp_cpu",
-        "trainer.use_distributed_sampler=true",  # ours stays even then
+        "trainer.use_distributed_sampler=true",  # must not replace our sampler
         f"output_dir={tmp_path / 'both'}",
         "+callbacks.record._target_=tests.trainer.test_ddp.Record",
         f"+callbacks.record.folder={tmp_path / 'two'}",
@@ -83,7 +83,7 @@ def test_two_processes_see_and_count_what_one_does(configure: Callable[..., Dict
 
 
 def test_an_error_of_one_process_ends_both(tmp_path: Path) -> None:
-    """None of the images that are tried before training is broken; later either rank may meet the first one."""
+    """The images checked before training are intact; in training, either rank may hit a broken one first."""
     for name in ("a", "b"):
         write_images(tmp_path / "photos" / name, 40, [(8, 8)])
     for i in range(3, 40, 5):

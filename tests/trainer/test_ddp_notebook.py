@@ -1,4 +1,4 @@
-"""Training in processes that the main one forks: it knows afterwards what a single process would."""
+"""ddp_notebook: after training in forked processes, the main process has the same results as a single process."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from train import train
 with one_sentence():
     print("score:", train(OmegaConf.load(sys.argv[1])))
 """
-"""What stands in a cell of a notebook."""
+"""The code of a notebook cell."""
 
 
 def run_cell(cfg: DictConfig, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -1,4 +1,4 @@
-"""What the pixels of an image file are."""
+"""Decoding of image files to pixels."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ DEEP = {
     "jpeg 2000": lambda: saved(Image.fromarray(GREY.astype(np.uint16) * 257), "JPEG2000", irreversible=False),
     "pgm": lambda: saved(Image.fromarray(GREY.astype(np.uint16) * 257), "PPM"),
     "pgm of 10 bits": lambda: (
-        b"P5 64 48 1023\n" + (np.round(GREY / 255 * 1023 + 0.25).astype(">u2")).tobytes()  # up to the level's middle
+        b"P5 64 48 1023\n" + (np.round(GREY / 255 * 1023 + 0.25).astype(">u2")).tobytes()  # the middle of the level
     ),
     "floats": lambda: saved(Image.fromarray(GREY.astype(np.float32) / 255), "TIFF"),
     "floats, pfm": lambda: saved(Image.fromarray(GREY.astype(np.float32) / 255), "PPM"),
@@ -170,7 +170,7 @@ def test_channels_are_what_is_asked() -> None:
 
 
 def ycck() -> bytes:
-    """A CMYK JPEG as Adobe writes it, coded as YCCK: a green of CMYK (200, 30, 120, 0)."""
+    """Return a CMYK JPEG as Adobe writes it, coded as YCCK: the green CMYK (200, 30, 120, 0)."""
     luma = Image.new("RGB", (16, 16), (200, 30, 120)).convert("YCbCr").getpixel((0, 0))
     data = saved(Image.new("CMYK", (16, 16), (*(255 - level for level in luma), 0)), "JPEG", quality=100)
     place = data.index(b"Adobe") + 11
@@ -193,7 +193,7 @@ COLOURS = {
 def test_colour_spaces_become_red_green_blue(name: str) -> None:
     shade = (55, 225, 135)
     data = COLOURS[name](Image.new("RGB", (16, 16), shade))
-    tolerance = 6 if name == "lab" else 3  # its 8 bits are coarse here
+    tolerance = 6 if name == "lab" else 3  # 8 bits are coarse in LAB
     assert np.abs(pixels(data) - np.array(shade)).max() <= tolerance
     assert np.abs(pixels(data, channels=1) - shade @ np.array([0.299, 0.587, 0.114])).max() <= 3
 
@@ -229,7 +229,7 @@ def test_a_cut_file_is_one_sentence_that_names_it(format: str, share: float, tmp
 
 def test_what_is_no_image_is_one_sentence_that_names_it(tmp_path: Path) -> None:
     (tmp_path / "page.jpg").write_text("<html>")
-    with pytest.raises(ToolError, match=r"page\.jpg \(its content is of no format that Pillow reads\)"):
+    with pytest.raises(ToolError, match=r"page\.jpg \(its content is not in a format that Pillow reads\)"):
         decode(tmp_path / "page.jpg")
     with pytest.raises(ToolError, match=r"none\.jpg \(No such file or directory\)"):
         decode(tmp_path / "none.jpg")
@@ -259,7 +259,7 @@ def test_path_bytes_and_file_give_the_same(tmp_path: Path) -> None:
 
 
 def test_the_trainer_and_the_preview_decode_alike(tmp_path: Path) -> None:
-    """Turned, deep, transparent: the picture on the sheet is what the trainer gets."""
+    """A rotated, 16-bit, transparent image looks on the sheet as the trainer reads it."""
     exif = Image.Exif()
     exif[0x0112] = 6
     clear = Image.fromarray(np.dstack([drawing(), drawing()[..., 0]]))

@@ -1,4 +1,4 @@
-"""Transparent images are laid on a ground, whatever a format's way to be transparent."""
+"""Transparent images are blended with a background, for every way in which a format stores transparency."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def rgba(*values: tuple[int, int, int, int]) -> Image.Image:
     return Image.fromarray(np.array([values], dtype=np.uint8))
 
 
-INK = [(0, 0, 0), (90, 200, 10)]  # what is drawn, and what lies hidden where nothing is
+INK = [(0, 0, 0), (90, 200, 10)]  # the visible colour, and the colour of transparent pixels
 HIDDEN = rgba((*INK[0], 255), (*INK[1], 0))
 CLEAR = {
     "png": lambda: saved(HIDDEN, "PNG"),

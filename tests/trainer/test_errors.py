@@ -1,4 +1,4 @@
-"""What a user can mend ends in one sentence and exit code 2."""
+"""Errors that a user can fix end in one sentence and exit code 2."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ Ending = Callable[..., str]
 def ending(
     configure: Callable[..., DictConfig], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Ending:
-    """Runs train.py's `train` with overrides that must end in an error; returns the sentence."""
-    for name in ("HYDRA_FULL_ERROR", "TRAIN_SHOW_TRACEBACK"):  # put back afterwards
+    """Run train.py's `train` with overrides that must raise an error, and return the sentence."""
+    for name in ("HYDRA_FULL_ERROR", "TRAIN_SHOW_TRACEBACK"):  # restored after the test
         monkeypatch.setenv(name, "0")
 
     def sentence_of(*overrides: str) -> str:
@@ -46,7 +46,7 @@ def test_missing_setting(ending: Ending) -> None:
 
 def test_missing_folder(ending: Ending) -> None:
     assert ending("data=folder", "data.root=/nowhere") == (
-        "data.module: FolderData: root='/nowhere' is not a folder; give one that holds a folder per class."
+        "data.module: FolderData: root='/nowhere' is not a folder; give one with one folder per class."
     )
 
 
@@ -60,7 +60,7 @@ def test_folder_without_class_folders(ending: Ending, tmp_path: Path) -> None:
 def test_empty_class_folder(ending: Ending, mixed_folder: Path) -> None:
     (mixed_folder / "dog").mkdir()
     assert ending("data=folder", f"data.root={mixed_folder}") == (
-        f"FolderData: {mixed_folder / 'dog'} holds no images; remove the folder or add some."
+        f"FolderData: {mixed_folder / 'dog'} holds no images; remove it or add images."
     )
 
 
@@ -74,7 +74,7 @@ def test_corrupt_image(ending: Ending, mixed_folder: Path, workers: int) -> None
 
 
 def test_corrupt_image_that_only_a_worker_meets(ending: Ending, mixed_folder: Path) -> None:
-    """The first images are tried in the main process, this one is not among them."""
+    """The main process checks the first images, which do not include this one."""
     for i in range(20):
         write_images(mixed_folder / f"x{i}", 3, [(9, 9)])
     for folder in ("x3", "x4"):
@@ -124,11 +124,11 @@ def test_wrong_number_of_channels(ending: Ending) -> None:
 
 def test_unknown_network(ending: Ending) -> None:
     said = ending("model.name=resnet19")
-    assert said.startswith("classifier.backbone: name='resnet19' is no model of timm; near names are resnet18, ")
+    assert said.startswith("classifier.backbone: name='resnet19' is not a timm model; similar names are resnet18, ")
 
 
 def test_bad_optimizer_argument(ending: Ending) -> None:
-    assert ending("optimizer.lr=-1") == "the optimizer or its scheduler cannot be made: Invalid learning rate: -1"
+    assert ending("optimizer.lr=-1") == "the optimizer or its scheduler cannot be created: Invalid learning rate: -1"
 
 
 def test_unknown_target(ending: Ending) -> None:
@@ -147,7 +147,7 @@ def test_missing_checkpoint(ending: Ending) -> None:
 
 def test_no_gpu(ending: Ending) -> None:
     if torch.cuda.is_available():
-        pytest.skip("there is one")
+        pytest.skip("a GPU is available")
     assert ending("trainer=gpu") == "trainer: No supported gpu backend found!"
 
 
@@ -156,12 +156,15 @@ def test_bad_batch_size(ending: Ending) -> None:
 
 
 def test_endless_schedule(ending: Ending) -> None:
-    assert ending("trainer.max_epochs=-1") == "the schedule needs an end: give the trainer max_epochs or max_steps."
+    assert (
+        ending("trainer.max_epochs=-1")
+        == "the schedule needs the length of training: give the trainer max_epochs or max_steps."
+    )
 
 
 def test_data_that_cannot_be_downloaded(ending: Ending, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody listens on the discard port
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # no server listens on the discard port
     said = ending("data=cifar10", f"data.root={tmp_path}")
     assert said.startswith(f"CIFAR10 is not in root='{tmp_path}' and cannot be downloaded (")
     assert said.endswith("connect to the network or copy its files there.")
@@ -224,7 +227,7 @@ def test_message_of_a_worker_is_its_last_line() -> None:
 
 
 def test_train_py_itself(tmp_path: Path) -> None:
-    """The process: exit code and one line."""
+    """Run train.py as a process and check its exit code and single line."""
     ended = run_train(tmp_path, "trainer.max_epoch=3")
     assert ended.returncode == 2
     assert ended.stderr.strip().count("\n") == 0
@@ -232,5 +235,6 @@ def test_train_py_itself(tmp_path: Path) -> None:
     ended = run_train(tmp_path, "--multirun", "trainer=ddp_cpu", "seed=0,1")
     assert ended.returncode == 2
     assert ended.stderr.splitlines()[-1] == (
-        "error: --multirun works with one device but trainer has 2; pass trainer.devices=1 or start each run by itself."
+        "error: --multirun works with one device but trainer has 2; "
+        "pass trainer.devices=1 or start each run separately."
     )

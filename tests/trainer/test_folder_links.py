@@ -1,4 +1,4 @@
-"""Links in a folder of images are followed, and add no image twice."""
+"""Links in a folder of images are followed without adding an image twice."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_a_link_to_a_folder_above_it_adds_nothing(tmp_path: Path, place: str, ta
     (root / place / "again").symlink_to(target)
     counts, (told,) = read(root)
     assert counts == {"cat": 35, "dog": 30}
-    assert "not used are links to what is read already (1)" in told
+    assert "ignored links to files already read (1)" in told
 
 
 def test_links_in_a_circle_end(tmp_path: Path) -> None:
@@ -31,7 +31,7 @@ def test_links_in_a_circle_end(tmp_path: Path) -> None:
     (root / "cat" / "self").symlink_to("self")
     counts, (told,) = read(root)
     assert counts == {"cat": 30 + 10, "dog": 30}
-    assert "links to what is read already (1)" in told
+    assert "links to files already read (1)" in told
     assert "broken links (1)" in told
 
 
@@ -46,7 +46,7 @@ def test_links_elsewhere_work(tmp_path: Path) -> None:
     (root / "mouse" / "one.png").symlink_to(tmp_path / "rat.png")  # a file
     counts, (told,) = read(root)
     assert counts == {"cat": 30, "mouse": 31}
-    assert "not used are broken links (1)" in told
+    assert "ignored broken links (1)" in told
     assert read(_linked(tmp_path / "linked", root))[0] == counts
 
 
@@ -62,14 +62,14 @@ def test_a_file_that_a_class_links_twice_is_one_sample(tmp_path: Path) -> None:
     (root / "cat" / "folder" / "second.png").symlink_to("../1.png")
     counts, (told,) = read(root)
     assert counts == {"cat": 30, "dog": 30}
-    assert "links to what is read already (2)" in told
+    assert "links to files already read (2)" in told
 
 
 def test_a_file_of_two_classes_is_refused(tmp_path: Path) -> None:
     root = cats_and_dogs(tmp_path)
     (root / "dog" / "cats").symlink_to("../cat")
     told = refused(root)
-    assert f"{root / 'dog' / 'cats' / '0.png'} is the file that {root / 'cat' / '0.png'} is" in told
+    assert f"{root / 'dog' / 'cats' / '0.png'} and {root / 'cat' / '0.png'} are the same file" in told
     (root / "dog" / "cats").unlink()
     (root / "katze").symlink_to("cat")
     assert "so it would have two labels; remove one of the links." in refused(root)
@@ -79,4 +79,4 @@ def test_training_images_in_another_split_are_told(tmp_path: Path) -> None:
     divided(tmp_path, train="train", test="test")
     (tmp_path / "val").symlink_to("train")
     _, (told,) = read(tmp_path)
-    assert "8 files of val are training images too, by links" in told
+    assert "8 files of val are also training images, through links" in told

@@ -1,4 +1,4 @@
-"""Which files of a folder are samples, and of which class and split."""
+"""Finding the samples of a folder, with their class and split."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_root_below_a_hidden_folder_is_read(tmp_path: Path) -> None:
 def test_an_empty_class_folder_is_one_sentence(tmp_path: Path) -> None:
     root = cats_and_dogs(tmp_path)
     (root / "cow").mkdir()
-    assert refused(root) == f"FolderData: {root / 'cow'} holds no images; remove the folder or add some."
+    assert refused(root) == f"FolderData: {root / 'cow'} holds no images; remove it or add images."
     (root / "cow" / "1.heic").touch()
     assert "holds no images that can be read, only .heic (1); remove" in refused(root)
 
@@ -93,7 +93,7 @@ def test_what_is_left_out_is_told_once_with_counts(tmp_path: Path) -> None:
     counts, (told,) = read(root)
     assert counts == {"cat": 30, "dog": 30}
     assert told == (
-        f"FolderData: {root}: not used are .heic (3), files without an ending (1), .txt (1), "
+        f"FolderData: {root}: ignored .heic (3), files without an ending (1), .txt (1), "
         "files beside the class folders (1)."
     )
 
@@ -129,7 +129,7 @@ def test_two_folders_for_one_split_are_refused(tmp_path: Path, split: str) -> No
     one, other = NAMES[split][:2]
     divided(tmp_path, train="train", val="val", test="test", one=other)
     told = refused(tmp_path)
-    assert f"are both called like the {split} split; rename or remove one of them." in told
+    assert f"are both names of the {split} split; rename or remove one of them." in told
     assert one in told
     assert other in told
 
@@ -154,12 +154,12 @@ def test_folders_beside_the_splits_are_told(tmp_path: Path) -> None:
     (tmp_path / "sheet.png").touch()
     counts, (told,) = read(tmp_path)
     assert counts == {"cat": 4, "cow": 4, "dog": 4}
-    assert "not used are images beside the folders of the splits (1)" in told
-    assert "no split is called so, are the folders unlabeled, validaton" in told
+    assert "ignored images beside the folders of the splits (1)" in told
+    assert "ignored the folders unlabeled, validaton, which are not names of splits" in told
 
 
 def test_a_class_may_be_called_like_a_split(tmp_path: Path) -> None:
-    """A train among cars and buses."""
+    """The class train, next to cars and buses."""
     for name in ("bus", "car", "train"):
         write_images(tmp_path / name, 20, [(8, 8)])
     assert read(tmp_path) == ({"bus": 20, "car": 20, "train": 20}, [])
@@ -236,8 +236,8 @@ def test_a_folder_that_cannot_be_opened_is_one_sentence(tmp_path: Path, monkeypa
 
     def denied(folder: str | os.PathLike) -> object:
         if Path(folder).name == "dog":
-            raise PermissionError(13, "Permission denied")  # as root may open everything, the tests cannot forbid it
+            raise PermissionError(13, "Permission denied")  # simulated, because root may open everything
         return listing(folder)
 
     monkeypatch.setattr(os, "scandir", denied)
-    assert refused(root) == f"cannot look into the folder {root / 'dog'} (Permission denied): make it readable."
+    assert refused(root) == f"cannot read the folder {root / 'dog'} (Permission denied): make it readable."

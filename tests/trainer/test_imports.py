@@ -1,4 +1,4 @@
-"""augment stands alone."""
+"""The library does not import the packages of the trainer."""
 
 from __future__ import annotations
 

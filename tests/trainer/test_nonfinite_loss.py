@@ -1,4 +1,4 @@
-"""A loss that is NaN or infinite ends the run in one sentence, and no checkpoint holds what it leaves behind."""
+"""A NaN or infinite loss ends the run in one sentence, and no checkpoint holds the damaged weights."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ SMALL += ["trainer.limit_test_batches=2", "trainer.max_epochs=3", "data.batch_si
 
 
 class Broken(pl.Callback):
-    """Puts a value into some of the network's inputs, from a step of training on.
+    """Replace some of the network's inputs by a value, starting at a training step.
 
     Args:
         stage: "train", "val" or "test".
-        epoch, step: from when on.
-        rows: of the batch.
-        value: what it becomes.
-        rank: the process; None for all.
+        epoch, step: first epoch and step to affect.
+        rows: rows of the batch to replace.
+        value: the new value.
+        rank: the affected process; None for all.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ def saved(tmp_path: Path) -> dict[str, dict]:
 def test_training_stops_and_names_epoch_step_and_samples(
     configure: Configure, tmp_path: Path, value: float, every: str
 ) -> None:
-    """Also where it looks later than at once: step 5 is the second of its epoch."""
+    """The same holds for a later check; step 5 is the second step of its epoch."""
     broken = Broken("train", epoch=1, step=5, value=value)
     first: list[int] = []
 
@@ -100,8 +100,8 @@ def test_training_stops_and_names_epoch_step_and_samples(
 
     said = failed(configure(*SMALL, f"callbacks.finite.every={every}"), broken, Remember())
     numbers = ", ".join(map(str, sorted(first)))
-    # in a batch norm's output, or after the step, others are NaN as well; this network has group norm
-    assert said.startswith(f"the loss is NaN or infinite in training, epoch 1, step 5, of samples {numbers}: the run")
+    # with batch norm, or after the step, other samples would be NaN too; this network has group norm
+    assert said.startswith(f"the loss is NaN or infinite in training, epoch 1, step 5, for samples {numbers}: the run")
     checkpoints = saved(tmp_path)
     assert {name: state["global_step"] for name, state in checkpoints.items()} == {"best.ckpt": 4, "last.ckpt": 4}
     for state in checkpoints.values():
@@ -111,11 +111,11 @@ def test_training_stops_and_names_epoch_step_and_samples(
 def test_many_samples_are_shortened(configure: Configure) -> None:
     said = failed(configure(*SMALL), Broken("train", rows=range(20)))
     assert said.count(",") >= 8
-    assert "and 12 more: the run ends" in said
+    assert "and 12 more: the run stops" in said
 
 
 def test_weights_that_became_infinite_in_the_last_batch_are_not_saved(configure: Configure, tmp_path: Path) -> None:
-    """The loss was finite, and nothing is validated that could show it."""
+    """The loss is finite, and no validation would reveal the weights."""
 
     class Explode(pl.Callback):
         def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: object) -> None:
@@ -123,7 +123,7 @@ def test_weights_that_became_infinite_in_the_last_batch_are_not_saved(configure:
                 next(pl_module.backbone.parameters()).data[0] = float("inf")
 
     said = failed(configure(*SMALL, "trainer.check_val_every_n_epoch=10", "trainer.num_sanity_val_steps=0"), Explode())
-    assert said.startswith("weights are NaN or infinite in epoch 1, after 8 steps: the run ends here")
+    assert said.startswith("weights are NaN or infinite in epoch 1, after 8 steps: the run stops")
     assert saved(tmp_path)["last.ckpt"]["global_step"] == 4
 
 
@@ -143,15 +143,17 @@ def test_an_interruption_does_not_save_them(configure: Configure, tmp_path: Path
 
 def test_validation_stops(configure: Configure, tmp_path: Path) -> None:
     said = failed(configure(*SMALL), Broken("val", epoch=1))
-    # sample 1 and 4 of the first batch, 31 and 34 of the second; the same order every time
-    assert said.startswith("the loss is NaN or infinite in validation, epoch 1, step 8, of samples 1, 4: the run ends")
+    # samples 1 and 4 of the first batch, 31 and 34 of the second; validation has a fixed order
+    assert said.startswith(
+        "the loss is NaN or infinite in validation, epoch 1, step 8, for samples 1, 4: the run stops"
+    )
     assert {name: state["global_step"] for name, state in saved(tmp_path).items()} == {"best.ckpt": 4, "last.ckpt": 4}
     assert "nan" in (tmp_path / "run" / "csv" / "metrics.csv").read_text()  # and the log shows it
 
 
 def test_the_test_stops(configure: Configure) -> None:
     spoil = ["+callbacks.broken._target_=tests.trainer.test_nonfinite_loss.Broken", "+callbacks.broken.stage=test"]
-    with pytest.raises(NonFiniteError, match="the loss is NaN or infinite in the test, of samples 1, 4: "):
+    with pytest.raises(NonFiniteError, match="the loss is NaN or infinite in the test, for samples 1, 4: "):
         train(configure(*SMALL, "trainer.max_epochs=1", *spoil))
 
 
@@ -163,7 +165,7 @@ def test_metrics_do_not_leave_rows_out(configure: Configure) -> None:
 
 
 def test_nothing_waits_for_the_device_in_a_step() -> None:
-    """A fake tensor has no value, and raises where one is asked for."""
+    """A fake tensor has no value and raises if code reads it."""
     look, mean = StopAtNonFinite(), MeanLoss()
     with FakeTensorMode(allow_non_fake_inputs=True):
         losses = torch.rand(4)
@@ -191,8 +193,8 @@ def test_all_processes_stop_where_one_meets_it(tmp_path: Path, every: str) -> No
     assert ended.returncode == 2
     errors = [line for line in ended.stderr.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1, ended.stderr
-    assert errors[0].startswith("error: the loss is NaN or infinite in training, epoch 1, step 5, of samples ")
-    assert errors[0].partition(": the run ends")[0].count(",") == 4  # the two samples of rank 1
+    assert errors[0].startswith("error: the loss is NaN or infinite in training, epoch 1, step 5, for samples ")
+    assert errors[0].partition(": the run stops")[0].count(",") == 4  # the two samples of rank 1
     assert {state["global_step"] for state in saved(tmp_path).values()} == {4}
 
 

@@ -1,4 +1,4 @@
-"""The policy is learned beside the classifier: each step touches its own parameters, everywhere the same."""
+"""LearnPolicy: classifier and policy each update only their own parameters, identically on all processes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LEARN = [
 
 
 class Watch(pl.Callback):
-    """What each step changes."""
+    """Record what each step changes."""
 
     def __init__(self) -> None:
         self.start = torch.empty(0)
@@ -87,7 +87,7 @@ def test_a_policy_is_learned_beside_the_classifier(configure: Configure, tmp_pat
 )
 @pytest.mark.parametrize("method", ["budget", "alignment", "joint"])
 def test_it_learns_under(configure: Configure, method: str, setting: str) -> None:
-    """Half precision rounds, accumulation makes every second batch a step; the policy moves alike."""
+    """The policy moves similarly under half precision, and under accumulation with a step every second batch."""
     short = [*LEARN, f"callbacks.learn.method={method}", "trainer.max_steps=8", "callbacks.learn.report=null"]
     plain, other = Watch(), Watch()
     learn(configure(*short), plain)
@@ -101,7 +101,7 @@ def test_it_learns_under(configure: Configure, method: str, setting: str) -> Non
 
 
 def test_held_out_images_come_back_in_the_first_epoch_after_the_policy_is_frozen(configure: Configure) -> None:
-    """An epoch is 20 batches and, three at a time, 7 steps; frozen after step 20, the first epoch after is number 3."""
+    """An epoch has 20 batches and 7 steps of three batches; after freezing at step 20, epoch 3 is the next one."""
     watch = Watch()
     trainer, _ = learn(configure(*LEARN, "trainer.accumulate_grad_batches=3", "callbacks.learn.report=null"), watch)
     held_out = set(trainer.datamodule.held_out)
@@ -129,7 +129,7 @@ def test_a_step_of_the_policy_leaves_classifier_and_teacher_alone(configure: Con
     step = Step()
     trainer, model, data = build(configure(*LEARN, f"callbacks.learn.method={method}", "trainer.max_steps=6"))
     trainer.callbacks.append(step)
-    LearnPolicy._log, log = lambda *_: None, LearnPolicy._log  # nothing may be logged at this moment
+    LearnPolicy._log, log = lambda *_: None, LearnPolicy._log  # logging is not allowed at this point
     try:
         trainer.fit(model, data)
     finally:
@@ -173,7 +173,7 @@ def test_resuming_continues_the_policy_to_the_bit(
 
 @pytest.mark.parametrize("method", ["budget", "alignment", "joint"])
 def test_two_processes_learn_the_policy_that_one_learns(configure: Configure, tmp_path: Path, method: str) -> None:
-    """After 20 steps of the policy: identical on both ranks, and equal to the single process within rounding."""
+    """After 20 policy steps, both ranks are identical, and equal to a single process up to rounding."""
     settings = [*LEARN, f"callbacks.learn.method={method}"]
     both = run_train(
         tmp_path,
@@ -195,12 +195,12 @@ def test_two_processes_learn_the_policy_that_one_learns(configure: Configure, tm
     assert torch.equal(first["policy"], second["policy"])
     assert first["log_beta"] == second["log_beta"] == pytest.approx(one["log_beta"], abs=1e-4)
     torch.testing.assert_close(first["early"], one["early"], atol=1e-3, rtol=0)
-    if method != "alignment":  # a finite difference divides rounding by its small distance, and training adds to it
+    if method != "alignment":  # a finite difference amplifies rounding errors
         torch.testing.assert_close(first["policy"], one["policy"], atol=1e-3, rtol=0)
 
 
 class Save(pl.Callback):
-    """Writes the policy of this process to a folder: what it is after 5 steps, and at the end."""
+    """Write the policy of this process to a folder, after 5 steps and at the end."""
 
     def __init__(self, folder: str, name: str | None = None) -> None:
         self.folder, self.name = Path(folder), name

@@ -23,7 +23,7 @@ JOINT = [*LEARN, "callbacks.learn.method=joint", "trainer.max_steps=10", "callba
 
 
 class Expect(pl.Callback):
-    """The gradients that the policy's optimizer should get, worked out apart, and those that it got."""
+    """Record the gradients that the policy's optimizer receives, and compute the expected ones independently."""
 
     def __init__(self) -> None:
         self.parts: list[torch.Tensor] = []
@@ -56,7 +56,7 @@ class Expect(pl.Callback):
 
 
 def fit(cfg: DictConfig, callback: pl.Callback, **options: object) -> pl.LightningModule:
-    """Trains with a callback that comes before all others."""
+    """Train with a callback that runs before all others."""
     trainer, model, data = build(cfg, **options)
     trainer.callbacks.insert(0, callback)
     trainer.fit(model, data)
@@ -65,7 +65,7 @@ def fit(cfg: DictConfig, callback: pl.Callback, **options: object) -> pl.Lightni
 
 @pytest.mark.parametrize("batches", [1, 2])
 def test_it_is_the_gradient_of_the_training_loss_from_one_pass(configure: Configure, batches: int) -> None:
-    """Over all batches of an accumulation; 80 % of 10 steps are the policy's."""
+    """The gradient covers all accumulated batches; the policy learns in 80 % of 10 steps."""
     expect = Expect()
     fit(configure(*JOINT, f"trainer.accumulate_grad_batches={batches}"), expect)
     assert len(expect.given) == 8
@@ -91,7 +91,7 @@ def test_the_policy_is_recorded_only_where_it_takes_a_step(configure: Configure)
 
 
 class Scaled(MixedPrecision):
-    """The loss is multiplied as for float16, which a processor cannot train in; all else stays in float32."""
+    """Scale the loss as for float16, which a CPU cannot train in; everything else stays float32."""
 
     def __init__(self, scale: float) -> None:
         super().__init__("16-mixed", "cpu", torch.amp.GradScaler("cpu", init_scale=scale))
@@ -109,7 +109,7 @@ def test_a_scaled_loss_changes_nothing(configure: Configure) -> None:
 
 
 def test_a_step_that_overflows_is_left_out(configure: Configure) -> None:
-    """A loss of more than 2 overflows at first; the scale is then halved until it does not."""
+    """A loss above 2 overflows at first; the scale is then halved until it fits."""
     watch = Watch()
     fit(configure(*JOINT, "trainer.precision=null"), watch, plugins=[Scaled(2.0**127)])
     assert torch.equal(watch.policy[0], watch.start)

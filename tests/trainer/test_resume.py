@@ -1,4 +1,4 @@
-"""An interrupted run that is resumed ends where an uninterrupted one does, to the bit."""
+"""A resumed run ends bit for bit in the same state as an uninterrupted run."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from tests.trainer.tools import ROOT, build, run_train
 
-# dropout draws from torch's generator, so its state matters too; 4 batches an epoch
+# dropout uses torch's generator, so its state matters too; an epoch has 4 batches
 SHORT = ["+model.drop_rate=0.5", "trainer.limit_train_batches=4", "trainer.limit_val_batches=2", "trainer.max_epochs=4"]
 
 
 class Sigterm(pl.Callback):
-    """Sends this process SIGTERM in the middle of a batch, as a scheduler would."""
+    """Send SIGTERM to this process in the middle of a batch, as a job scheduler would."""
 
     def __init__(self, epoch: int, batch: int) -> None:
         self.moment = (epoch, batch)
@@ -49,7 +49,7 @@ def test_after_an_epoch(configure: Callable[..., DictConfig], tmp_path: Path, wo
     reference = train(cfg)
     assert (reference["backbone.conv1.0.weight"] != build(cfg)[1].state_dict()["backbone.conv1.0.weight"]).any()
 
-    # the schedule is that of four epochs: the run is stopped after two, not planned for two
+    # the schedule covers four epochs, because the run is stopped after two, not planned for two
     class Stop(pl.Callback):
         def on_train_epoch_start(self, trainer: pl.Trainer, *_: object) -> None:
             if trainer.current_epoch == 2:

@@ -1,4 +1,4 @@
-"""An epoch that goes on with other batches goes on at its next sample."""
+"""An epoch that is resumed with another batch size continues at its next sample."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from tests.trainer.tools import ROOT, build, run_train
 Configure = Callable[..., DictConfig]
 SMALL = ["model=small_cnn", "model.width=8", "trainer.limit_val_batches=1", "trainer.max_epochs=3", "test=false"]
 SIZE = 1169
-"""Training samples of the digits."""
+"""Number of training samples of the digits."""
 
 
 class Seen(pl.Callback):
-    """Writes down the samples of every training batch, and in which epochs there was validation."""
+    """Record the samples of every training batch, and the epochs with a validation."""
 
     def __init__(self, folder: str) -> None:
         self.folder = Path(folder)
@@ -38,7 +38,7 @@ class Seen(pl.Callback):
 
 
 def seen(folder: Path, epoch: int, world: int = 1) -> list[int]:
-    """Samples of an epoch in their order, over all processes."""
+    """Return the samples of an epoch in order, over all processes."""
     ranks = [
         [n for path in sorted(folder.glob(f"{epoch}-*-{rank}.pt")) for n in torch.load(path).tolist()]
         for rank in range(world)
@@ -53,7 +53,7 @@ def order(data: pl.LightningDataModule, epoch: int) -> list[int]:
 def part(
     configure: Configure, tmp_path: Path, batch: int, stop: tuple[int, int] | None, resume: bool, *more: str
 ) -> tuple[Path, pl.LightningDataModule]:
-    """One part of a run, and where it wrote down what it saw."""
+    """Run one part of a training, and return the folder of its records and the data."""
     folder = tmp_path / f"seen-{batch}"
     trainer, model, data = build(configure(*SMALL, f"data.batch_size={batch}", *more))
     trainer.callbacks.insert(0, Seen(str(folder)))
@@ -80,7 +80,7 @@ def test_no_sample_is_skipped_or_repeated(configure: Configure, tmp_path: Path, 
     assert len(done) == 5 * 65
     rest = seen(second, 1)
     assert done + rest == order(data, 1)[: len(done + rest)]
-    assert size - len(done + rest) < batch  # what is left out does not fill a batch
+    assert size - len(done + rest) < batch  # less than one batch is dropped
     assert seen(second, 2) == order(data, 2)[: size // batch * batch]
     assert not seen(second, 0)
     assert {path.name for path in second.glob("validated-*")} == {"validated-1", "validated-2"}
@@ -107,7 +107,7 @@ def test_less_than_one_new_batch_is_one_batch(configure: Configure, tmp_path: Pa
 
 
 def test_limited_batches(configure: Configure, tmp_path: Path) -> None:
-    """Eight batches of 32 are as many samples as four of 64."""
+    """Eight batches of 32 have as many samples as four batches of 64."""
     first, data = part(configure, tmp_path, 64, (0, 1), False, "trainer.limit_train_batches=4")
     second, _ = part(configure, tmp_path, 32, None, True, "trainer.limit_train_batches=8")
     assert seen(first, 0) + seen(second, 0) == order(data, 0)[:256]
@@ -134,7 +134,7 @@ def test_after_a_whole_epoch_the_next_begins(configure: Configure, tmp_path: Pat
 
 @pytest.mark.parametrize(("before", "after", "batch"), [(1, 2, 24), (2, 1, 50)])
 def test_another_number_of_processes(tmp_path: Path, before: int, after: int, batch: int) -> None:
-    """Goes on from a checkpoint that was saved after the third batch of epoch 1."""
+    """Resume from a checkpoint saved after the third batch of epoch 1."""
 
     def run(world: int, batch: int, name: str, *more: str) -> None:
         ended = run_train(

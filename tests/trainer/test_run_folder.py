@@ -1,4 +1,4 @@
-"""No two runs share a folder, and all processes of one run do."""
+"""Different runs never share a folder; all processes of one run do."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 from lightning_modules.run_folder import new_folder
 from tests.trainer.tools import ROOT, run_train
 
-# names that stay the same long enough: by the year instead of the second
+# folder names with the year instead of the second, so that both runs get the same name
 NAMES = ["hydra.run.dir=outputs/${now:%Y}", "hydra.sweep.dir='multirun/a=b, ${now:%Y}'"]
-ENDS_EARLY = "ckpt_path=lost.ckpt"  # an error, after the folder has been made
+ENDS_EARLY = "ckpt_path=lost.ckpt"  # raises after the folder is created
 
 
 def made(folder: Path) -> list[str]:

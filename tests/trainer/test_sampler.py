@@ -1,4 +1,4 @@
-"""ShardSampler: who sees which sample."""
+"""ShardSampler: which process sees which sample."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_skip_leaves_out_what_was_done() -> None:
 
 
 def test_every_order_is_equally_likely() -> None:
-    """Position of sample 0 among 5 over 2,000 epochs: chi-squared with 4 degrees of freedom, 99.9 % is 18.5."""
+    """Test the position of sample 0 of 5 over 2,000 epochs: chi-squared, 4 degrees of freedom, 99.9 % is 18.5."""
     sampler = ShardSampler(5, True)
     counts = np.zeros(5)
     for epoch in range(2000):

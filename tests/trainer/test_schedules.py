@@ -1,4 +1,4 @@
-"""Learning rates: every schedule of torch and timm by its name, and schedules that know the length of the training."""
+"""Learning rate schedules: every torch and timm schedule by name, and schedules that get the length of training."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TIMM = "scheduler._target_=timm.scheduler."
 
 
 class Rates(pl.Callback):
-    """The learning rate of every step."""
+    """Record the learning rate of every step."""
 
     def __init__(self) -> None:
         self.seen: list[float] = []
@@ -37,7 +37,7 @@ class Rates(pl.Callback):
 
 
 def fitted(cfg: DictConfig, ckpt_path: Path | None = None) -> tuple[list[float], pl.Trainer]:
-    """The learning rate of every step, then the one after the last."""
+    """Return the learning rate of every step and the rate after the last step."""
     trainer, model, data = build(cfg)
     rates = Rates()
     trainer.callbacks.append(rates)
@@ -85,7 +85,7 @@ def test_a_schedule_of_torch_by_name(
     ("named", "rates"),
     [
         ("StepLR step_size=1", [1, 1, 0.1, 0.1, 0.01]),
-        ("CosineAnnealingLR", [1, 1, 0.5, 0.5, 0]),  # of two epochs
+        ("CosineAnnealingLR", [1, 1, 0.5, 0.5, 0]),  # over two epochs
         ("PolynomialLR total_iters=2", [1, 1, 0.5, 0.5, 0]),
     ],
 )
@@ -118,7 +118,7 @@ def test_a_schedule_of_timm_and_its_continuation(
 
 
 def test_a_schedule_on_a_plateau_follows_every_validation(configure: Callable[..., DictConfig]) -> None:
-    """No validation is an improvement by the factor of a thousand million."""
+    """No validation improves by a factor of a thousand million."""
     plateau = [f"{TORCH}ReduceLROnPlateau", "+scheduler.patience=0", "+scheduler.threshold=1e9"]
     seen, trainer = fitted(configure(*SHORT, *plateau, "+scheduler.factor=0.5", "trainer.max_epochs=3"))
     assert seen == pytest.approx([1, 1, 0.5, 0.5, 0.25, 0.25, 0.125])
@@ -141,18 +141,18 @@ def test_schedules_one_after_the_other(configure: Callable[..., DictConfig]) -> 
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ([f"{TORCH}PolynomialLR"], "PolynomialLR: give total_iters in optimizer steps, of which the training has 4"),
+        ([f"{TORCH}PolynomialLR"], "PolynomialLR: give total_iters in optimizer steps (the training has 4)"),
         ([f"{TORCH}OneCycleLR"], "missing 1 required positional argument: 'max_lr'"),
         (
             [f"{TORCH}OneCycleLR", "+scheduler.max_lr=1", "+scheduler.total_steps=3"],
-            "OneCycleLR: total_steps=3 end before the training, which has 4; leave total_steps out.",
+            "OneCycleLR: total_steps=3 is shorter than the training, which has 4; omit total_steps.",
         ),
-        ([f"{TORCH}StepLR", "+scheduler.step_size=3", "scheduler.warmup=0.2"], "; leave it out by ~scheduler.warmup"),
-        ([f"{TORCH}ReduceLROnPlateau", "trainer.limit_val_batches=0"], "ReduceLROnPlateau follows the validation"),
+        ([f"{TORCH}StepLR", "+scheduler.step_size=3", "scheduler.warmup=0.2"], "; remove it with ~scheduler.warmup"),
+        ([f"{TORCH}ReduceLROnPlateau", "trainer.limit_val_batches=0"], "ReduceLROnPlateau needs the validation"),
         ([f"{TIMM}PlateauLRScheduler"], "use torch.optim.lr_scheduler.ReduceLROnPlateau"),
         ([f"{TIMM}CosineLRScheduler"], "missing 1 required positional argument: 't_initial'"),
-        (["scheduler._target_=torch.nn.ReLU"], "scheduler makes a ReLU, which is no schedule of torch or timm."),
-        (["optimizer._target_=torch.optim.Adagrad"], "; leave it out by ~optimizer.momentum"),
+        (["scheduler._target_=torch.nn.ReLU"], "scheduler creates a ReLU, which is not a torch or timm schedule."),
+        (["optimizer._target_=torch.optim.Adagrad"], "; remove it with ~optimizer.momentum"),
     ],
 )
 @pytest.mark.filterwarnings("ignore::FutureWarning")  # timm's plateau
@@ -163,7 +163,7 @@ def test_a_schedule_that_cannot_be(configure: Callable[..., DictConfig], given: 
 
 
 def test_another_optimizer_by_name(configure: Callable[..., DictConfig]) -> None:
-    """Of the arguments of conf/optimizer/adamw.yaml it keeps those that it takes."""
+    """Another optimizer keeps the arguments of conf/optimizer/adamw.yaml that it accepts."""
     _, model, _ = build(configure("scheduler=none", "optimizer._target_=torch.optim.RMSprop", "optimizer.lr=0.5"))
     optimizer = model.configure_optimizers()["optimizer"]
     assert isinstance(optimizer, torch.optim.RMSprop)
@@ -175,7 +175,7 @@ def test_onecycle_that_is_continued_beyond_its_end(configure: Callable[..., Dict
     cfg = configure(*SHORT, f"{TORCH}OneCycleLR", "+scheduler.max_lr=1")
     fitted(cfg)
     cfg.trainer.max_epochs = 3
-    with pytest.raises(UserError, match="the schedule of the learning rate cannot go on: Tried to step 5 times"):
+    with pytest.raises(UserError, match="the learning rate schedule cannot continue: Tried to step 5 times"):
         fitted(cfg, tmp_path / "run" / "checkpoints" / "last.ckpt")
 
 
@@ -187,7 +187,7 @@ def test_the_schedule_knows_accumulation_by_epochs(configure: Callable[..., Dict
     assert seen[-1] == pytest.approx(0.0, abs=1e-9)
 
 
-@pytest.mark.filterwarnings("ignore:.*lr_scheduler.step.*")  # of the trials
+@pytest.mark.filterwarnings("ignore:.*lr_scheduler.step.*")  # raised by the trial steps
 def test_the_schedule_knows_the_batch_size_that_was_found(configure: Callable[..., DictConfig]) -> None:
     finder = ["+callbacks.find._target_=pytorch_lightning.callbacks.BatchSizeFinder", "+callbacks.find.max_trials=2"]
     init = ["+callbacks.find.init_val=128", "+callbacks.find.steps_per_trial=1"]
@@ -200,7 +200,7 @@ def test_the_schedule_knows_the_batch_size_that_was_found(configure: Callable[..
 
 
 def recipes() -> list[str]:
-    """The commands in the comments of conf/."""
+    """Return the commands in the comments of conf/."""
     found = []
     for path in sorted((ROOT / "conf").rglob("*.yaml")):
         comments = "\n".join(line.lstrip("# ") for line in path.read_text().splitlines() if "#" in line)
@@ -210,7 +210,7 @@ def recipes() -> list[str]:
 
 
 RUNNABLE = [recipe for recipe in recipes() if "sweep=" not in recipe and not recipe.endswith("augment=imagenet")]
-"""Sweeps are composed in test_conf; the last one only names two groups."""
+"""Commands to skip: test_conf composes the sweeps, and the last one only names two groups."""
 
 
 @pytest.mark.parametrize("recipe", RUNNABLE)

@@ -1,4 +1,4 @@
-"""Settings do what they say, or are refused in one sentence before anything starts."""
+"""Settings take effect, or are refused in one sentence before a run starts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NAMED = "+callbacks.named._target_=pytorch_lightning.callbacks."
 
 
 def refusal(cfg: DictConfig) -> str:
-    """The sentence in which a run ends before anything is built."""
+    """Return the sentence with which a configuration is refused."""
     with pytest.raises(UserError) as caught:
         check_settings(cfg)
     return str(caught.value)
@@ -106,7 +106,7 @@ def test_a_run_without_a_purpose(configure: Callable[..., DictConfig], overrides
 
 
 def test_random_weights_are_not_tested(configure: Callable[..., DictConfig], tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"train=false tests weights that exist: give ckpt_path=.../best.ckpt"):
+    with pytest.raises(UserError, match=r"train=false needs trained weights: pass ckpt_path=.../best.ckpt"):
         train(configure(*SMALL, "train=false"))
     _, model, _ = build(configure())
     with pytest.raises(UserError, match="test_resnet is published with 1000 classes, and its last layer is new"):
@@ -118,7 +118,7 @@ def test_random_weights_are_not_tested(configure: Callable[..., DictConfig], tmp
 
 @pytest.mark.parametrize("command", ["test", "validate"])
 def test_random_weights_are_not_tested_by_the_command_line_of_lightning(command: str) -> None:
-    with pytest.raises(UserError, match=f"{command} needs weights: give --ckpt_path=.../best.ckpt"):
+    with pytest.raises(UserError, match=f"{command} needs weights: pass --ckpt_path=.../best.ckpt"):
         cli.main([command, f"--config={ROOT / 'conf/cli/digits.yaml'}", "--trainer.accelerator=cpu"])
 
 
@@ -130,19 +130,19 @@ def checkpoint(configure: Callable[..., DictConfig], tmp_path: Path) -> Path:
 
 def test_a_file_that_is_no_checkpoint(checkpoint: Path, tmp_path: Path) -> None:
     whole = checkpoint.read_bytes()
-    broken = {"text": b"hello", "empty": b"", "cut short": whole[: len(whole) // 2]}
+    broken = {"text": b"hello", "empty": b"", "truncated": whole[: len(whole) // 2]}
     for name, content in broken.items():
         path = tmp_path / name
         path.write_bytes(content)
-        with pytest.raises(UserError, match=f"ckpt_path='{path}' is no checkpoint of a run, or is cut short"):
+        with pytest.raises(UserError, match=f"ckpt_path='{path}' is not a checkpoint of a run, or is truncated"):
             run.existing_checkpoint(str(path))
     other = tmp_path / "other"
     for content in ([1, 2], {"weight": torch.zeros(2)}, {"state_dict": {}}):
         torch.save(content, other)
-        with pytest.raises(UserError, match=r"something else that torch has saved; .* \+model.checkpoint_path="):
+        with pytest.raises(UserError, match=r"another file saved by torch; .* \+model.checkpoint_path="):
             run.existing_checkpoint(str(other))
     torch.save(torch.nn.Linear(2, 2), other)
-    with pytest.raises(UserError, match="no checkpoint of a run"):
+    with pytest.raises(UserError, match="not a checkpoint of a run"):
         run.existing_checkpoint(str(other))
     with pytest.raises(UserError, match=f"ckpt_path='{tmp_path}' is not a file"):
         run.existing_checkpoint(str(tmp_path))
@@ -150,14 +150,14 @@ def test_a_file_that_is_no_checkpoint(checkpoint: Path, tmp_path: Path) -> None:
     weights = {key: value for key, value in torch.load(checkpoint).items() if key != "optimizer_states"}
     torch.save(weights, other)
     assert run.existing_checkpoint(str(other)) == str(other.resolve())
-    with pytest.raises(UserError, match="holds weights alone, so training cannot continue; set train=false"):
+    with pytest.raises(UserError, match="holds only weights, so training cannot continue; set train=false"):
         run.existing_checkpoint(str(other), to_continue=True)
 
 
 def test_a_full_disk_names_the_path_and_the_checkpoint_that_is_kept(
     configure: Callable[..., DictConfig], checkpoint: Path
 ) -> None:
-    """The kernel refuses files beyond a size, as it would on a full disk."""
+    """Limit the file size, so that the operating system refuses to write, as on a full disk."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     kept = checkpoint.with_name("best.ckpt")
     resource.setrlimit(resource.RLIMIT_FSIZE, (checkpoint.stat().st_size // 2, limits[1]))
@@ -217,9 +217,9 @@ def test_the_batch_size_finder_is_refused_where_it_would_forget_the_checkpoint(
 
 def test_callbacks_and_loggers_that_are_none(configure: Callable[..., DictConfig]) -> None:
     for override in ("+callbacks.mine=5", "+callbacks.mine._target_=torch.nn.ReLU"):
-        with pytest.raises(UserError, match=r"callbacks\.mine is no Callback of Lightning"):
+        with pytest.raises(UserError, match=r"callbacks\.mine is not a Lightning Callback"):
             start.build_trainer(configure(override), continuing=False)
-    with pytest.raises(UserError, match=r"logger\.csv is no Logger of Lightning"):
+    with pytest.raises(UserError, match=r"logger\.csv is not a Lightning Logger"):
         start.build_trainer(configure("logger.csv=5"), continuing=False)
 
 
@@ -313,7 +313,7 @@ def test_what_hydra_blocks_is_one_sentence() -> None:
 
 def test_an_error_of_the_system_names_the_file_and_memory_a_remedy() -> None:
     assert sentence(FileNotFoundError(2, "No such file or directory", "/x/y")).startswith("/x/y: No such file")
-    assert sentence(OSError(28, "No space left on device")).endswith("make room on the disk.")
+    assert sentence(OSError(28, "No space left on device")).endswith("free some disk space.")
     assert "data.batch_size" in sentence(torch.OutOfMemoryError("CUDA out of memory"))
     assert sentence(OSError("of a library")) is None
 

@@ -1,4 +1,4 @@
-"""Tools of the trainer's tests."""
+"""Helpers of the trainer's tests."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from PIL import Image
 
 ROOT = Path(__file__).parents[2]
 QUIET = ["trainer=cpu", "trainer.enable_progress_bar=false", "trainer.enable_model_summary=false", "logger=csv"]
-"""Overrides of a run in the process of the tests."""
+"""Overrides for a run inside the test process."""
 
 
 def build(cfg: DictConfig, **options: Any) -> tuple[pl.Trainer, pl.LightningModule, pl.LightningDataModule]:
-    """What train.py builds of a configuration, with further options of the trainer."""
+    """Build trainer, model and data from a configuration, with further options of the trainer."""
     pl.seed_everything(cfg.seed)
     data = instantiate(cfg.data.module)
     if cfg.data.num_classes is None:
@@ -34,7 +34,7 @@ def build(cfg: DictConfig, **options: Any) -> tuple[pl.Trainer, pl.LightningModu
 
 
 def write_images(folder: Path, count: int, sizes: list[tuple[int, int]], seed: int = 0) -> None:
-    """Random colour PNGs, (height, width) taken from `sizes` in turn."""
+    """Write random colour PNGs whose (height, width) cycles through `sizes`."""
     folder.mkdir(parents=True)
     rng = np.random.default_rng(seed)
     for i in range(count):
@@ -43,14 +43,14 @@ def write_images(folder: Path, count: int, sizes: list[tuple[int, int]], seed: i
 
 
 def write_pipeline(path: Path, *layers: dict[str, Any]) -> Path:
-    """A YAML file of augmentation; a layer is {"name": of the class, argument: value, ...}."""
+    """Write an augmentation to a YAML file; a layer is {"name": class name, argument: value, ...}."""
     args = [{"_target_": f"augment.{layer.pop('name')}"} | layer for layer in map(dict, layers)]
     path.write_text(yaml.safe_dump({"_target_": "augment.Pipeline", "_args_": args}))
     return path
 
 
 def run_train(cwd: Path, *overrides: str, seconds: float = 120, **environment: str) -> subprocess.CompletedProcess[str]:
-    """`python train.py` with overrides, in a folder of its own."""
+    """Run `python train.py` with overrides in the folder `cwd`."""
     return subprocess.run(
         [sys.executable, str(ROOT / "train.py"), *overrides],
         cwd=cwd,

@@ -1,9 +1,8 @@
 """Distributions: small modules that map a column of uniforms to a random quantity by the inverse CDF.
 
 The inverse CDF is the reparameterisation trick: a sample is a differentiable function of the bounds. With
-`learnable=True` the bounds become parameters that no optimizer step can push out of their legal range.
-Fixed bounds are plain numbers, not buffers: nothing casts them to half precision, overwrites them from rank 0 or
-keeps an old value in a checkpoint.
+`learnable=True` the bounds become parameters that cannot leave their legal range. Fixed bounds are plain numbers
+instead of buffers, so they are not cast to half precision, broadcast from rank 0 or restored from a checkpoint.
 """
 
 from augment.draws.distributions.base import Distribution

@@ -1,4 +1,4 @@
-"""What every distribution can do."""
+"""Base class of the distributions."""
 
 from typing import TYPE_CHECKING
 
@@ -12,33 +12,34 @@ Uniforms = Shaped[Tensor, "*draws"]
 
 
 class Distribution(Configured, nn.Module):
-    """Base of all distributions. `draws` says how many columns of uniforms one sample takes."""
+    """Base class of all distributions. `draws` is the number of uniforms per draw."""
 
     draws: int = 1
 
     def support(self) -> Range:
-        """The smallest and the largest value that can come out, as numbers (in the initial state if learnable)."""
+        """Returns the smallest and the largest possible value as numbers, in the initial state if learnable."""
         raise NotImplementedError
 
     def within(self, legal: Range) -> None:
-        """Called by the layer that owns this quantity with the range that it allows; learnable bounds stay in it."""
+        """Restricts learnable bounds to the legal range. The layer that owns the quantity calls it."""
 
     def forward(self, u: Uniforms) -> Uniforms:
         """Maps uniforms in [0, 1) of any shape to values of the same shape and dtype."""
         raise NotImplementedError
 
-    if TYPE_CHECKING:  # to torch, a call of a module gives anything
+    if TYPE_CHECKING:  # torch declares no type for calls of modules
 
         def __call__(self, u: Uniforms) -> Uniforms: ...
 
     def log_prob_at(self, u: Uniforms) -> Uniforms | None:
-        """log P of the discrete outcome at a uniform, where that is learnable; None where nothing is."""
+        """Returns log P of the discrete outcome at a uniform, or None unless its probabilities are learnable."""
         return None
 
     def entropy(self) -> Tensor | None:
-        """How spread out it is, differentiable, at most 0 up to log 2 (log n for n choices); None if fixed.
+        """Returns the differentiable entropy, or None if the distribution is fixed.
 
-        Of a range it is the logarithm of its share of the legal one: log(width / cap).
+        For a range it is log(width / cap), at most 0: the logarithm of the range as a fraction of the legal one. For a
+        Bernoulli it is at most log 2, and for n choices at most log n.
         """
         return None
 

@@ -1,4 +1,4 @@
-"""The distribution of a mixing weight."""
+"""The Beta distribution, for mixing weights."""
 
 import math
 
@@ -11,14 +11,14 @@ from augment.draws.distributions.base import Distribution, Uniforms
 
 
 class Beta(Distribution):
-    """Beta(a, b) on [0, 1], the mixing weight of MixUp and CutMix. Fixed: its quantiles are tabulated once.
+    """Beta(a, b) on [0, 1], the distribution of the mixing weight in MixUp and CutMix; not learnable.
 
-    Each half of [0, 1] has a table of its own. At the place s in [0, 1] of the left one is what has the share
-    s**2 * (3 - 2 * s) of its mass below, so that both tails are fine; the table holds x**min(a, 1), which is smooth
-    there. The right one holds (1 - x)**min(b, 1).
+    Quantiles are tabulated once, in a separate table for each half of [0, 1]. Position s in [0, 1] of the left table
+    holds the quantile of the fraction s**2 * (3 - 2 * s) of that half's mass, which resolves both tails. It is stored
+    as x**min(a, 1), which is smooth at 0. The right table holds (1 - x)**min(b, 1).
 
     Args:
-        a, b: from 0.001 to 10000.
+        a, b: shape parameters, from 0.001 to 10000.
     """
 
     LEGAL: Range = (1e-3, 1e4)
@@ -38,14 +38,14 @@ class Beta(Distribution):
         self.register_buffer("right", self._quantiles(y, right, self.b), persistent=False)
 
     def _log_density(self, a: float, b: float) -> tuple[Tensor, Tensor]:
-        """Nodes x in [0, 1/2] at equal steps of t = (2 * x)**(min(a, 1) / 3), and the log of the density over t."""
+        """Returns nodes x in [0, 1/2] at equal steps of t = (2 * x)**(min(a, 1) / 3) and the log density over t."""
         power = 3 / min(a, 1.0)
         t = torch.linspace(0, 1, 8 * self._NODES, dtype=torch.float64)
         x = t**power / 2
         return x, (power * a - 1) * t.log() + (b - 1) * (-x).log1p() + math.log(power) - a * math.log(2)
 
     def _quantiles(self, x: Tensor, mass: Tensor, a: float) -> Tensor:
-        """In whole 2**-31 parts of the largest, so that no cast to half precision rounds them."""
+        """Tabulates quantiles as integers in units of 2**-31 of the largest; half-precision casts skip integers."""
         place = torch.linspace(0, 1, self._NODES + 1, dtype=torch.float64)
         target = place**2 * (3 - 2 * place) * mass[-1]
         i = torch.searchsorted(mass, target).clamp(1, len(x) - 1)
@@ -73,6 +73,6 @@ class Beta(Distribution):
 
 
 def _mass(log_density: Tensor) -> Tensor:
-    """What lies below each of the nodes, which are at equal steps."""
+    """Integrates the density up to each of the equally spaced nodes."""
     density = log_density.exp()
     return torch.cat([density.new_zeros(1), torch.cumulative_trapezoid(density)])

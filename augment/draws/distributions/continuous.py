@@ -1,4 +1,4 @@
-"""Distributions of a magnitude."""
+"""Continuous distributions."""
 
 import math
 from typing import Any
@@ -12,11 +12,11 @@ from augment.draws.bounds import Bounds, Range, rounded
 from augment.draws.distributions.base import Distribution, Uniforms
 
 _LARGEST_EXPONENT = 40.0
-"""Of a factor in log scale, and of its centre: their sum's exponential is still a finite float32."""
+"""Largest width and centre in log scale; the exponential of their sum is a finite float32."""
 
 
 class Constant(Distribution):
-    """Always `value`; takes no draw."""
+    """Always `value`. Uses no draw."""
 
     draws = 0
 
@@ -73,17 +73,16 @@ class Uniform(Distribution):
 
 
 class Spread(Distribution):
-    """Uniform about a centre, within a width of it: centre + width * (2u - 1), or centre + width * u one-sided.
+    """Uniform around a centre with a learnable width: centre + width * (2u - 1), or centre + width * u if one-sided.
 
-    The width is cap * sigmoid(rho) with rho learned: it can reach neither 0 nor `cap`, and keeps its gradient.
-    `log_scale` takes the exponential of that, so that a factor and its inverse are equally likely.
+    The width is cap * sigmoid(rho), where rho is learned. It cannot reach 0 or `cap` and keeps its gradient.
 
     Args:
-        width: to start with, in (0, cap).
-        cap: the largest width.
-        centre: the value that changes nothing (of a factor in log scale: its logarithm, 0).
-        one_sided: only from the centre up.
-        log_scale: see above.
+        width: initial width, in (0, cap).
+        cap: largest width.
+        centre: the value that changes nothing; 0 for a factor in log scale.
+        one_sided: draw only values above the centre.
+        log_scale: return the exponential of the value, so that a factor and its inverse are equally likely.
     """
 
     def __init__(
@@ -102,7 +101,7 @@ class Spread(Distribution):
         return self.cap * torch.sigmoid(rho)
 
     def support(self) -> Range:
-        """With the width at its cap: whatever is learned stays legal."""
+        """Returns the support at the largest width, so learning cannot leave it."""
         low, high = self.centre - (0 if self.one_sided else self.cap), self.centre + self.cap
         return (math.exp(low), math.exp(high)) if self.log_scale else (low, high)
 
@@ -114,7 +113,7 @@ class Spread(Distribution):
         return F.logsigmoid(self.rho)
 
     def config(self) -> dict[str, Any]:
-        """The fixed distribution that it has become."""
+        """Returns the fixed distribution with the present width."""
         low, high = map(rounded, self(torch.tensor([0.0, 1.0], device=self.rho.device)))
         return {"_target_": f"augment.{'LogUniform' if self.log_scale else 'Uniform'}", "low": low, "high": high}
 
@@ -151,7 +150,7 @@ class LogUniform(Distribution):
 
 
 class Normal(Distribution):
-    """Normal with `mean` and `std`, cut to [low, high] by renormalising where these are given."""
+    """Normal with `mean` and `std`, optionally truncated to [low, high] with renormalisation."""
 
     def __init__(
         self, mean: float, std: float, low: float = -math.inf, high: float = math.inf, learnable: bool = False
@@ -159,7 +158,7 @@ class Normal(Distribution):
         super().__init__()
         mean, std = number(self, "mean", mean), number(self, "std", std, high=LARGEST / 10)
         if std <= 0:
-            raise ValueError(f"Normal: std={std} must be positive (a Constant has none).")
+            raise ValueError(f"Normal: std={std} must be positive; use Constant for a standard deviation of 0.")
         self.low, self.high = number(self, "low", low, low=-math.inf), number(self, "high", high, high=math.inf)
         _check_order(self, low, high)
         self.mean, self.std = Bounds((mean,), learnable), Bounds((std,), learnable)
@@ -175,7 +174,7 @@ class Normal(Distribution):
     def forward(self, u: Uniforms) -> Uniforms:
         (mean,), (std,) = self.mean(), self.std()
         below, above = _normal_cdf((self.low - mean) / std), _normal_cdf((self.high - mean) / std)
-        # erfinv is infinite at the ends: keep half a step (2**-25) away from them
+        # erfinv is infinite at 0 and 1, so stay half a step (2**-25) away from them
         q = (below + (above - below) * u).clamp(2.0**-25, 1 - 2.0**-24)
         return (mean + std * math.sqrt(2) * torch.erfinv(2 * q - 1)).clamp(self.low, self.high)
 

@@ -1,4 +1,4 @@
-"""Distributions of a decision."""
+"""Discrete distributions."""
 
 import math
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from augment.draws.distributions.base import Distribution, Uniforms
 
 
 class Bernoulli(Distribution):
-    """True with probability p. A fixed p of 0 or 1 takes no draw."""
+    """True with probability p. A fixed p of 0 or 1 uses no draw."""
 
     def __init__(self, p: float, learnable: bool = False) -> None:
         super().__init__()
@@ -28,14 +28,14 @@ class Bernoulli(Distribution):
         return (0.0, 1.0) if self.draws else (p, p)
 
     def probability(self) -> float | Tensor:
-        """p: a number, or a 0-dimensional tensor with a gradient if learnable."""
+        """Returns p as a number, or as a 0-dimensional tensor with a gradient if learnable."""
         return self.p()[0]
 
     def forward(self, u: Uniforms) -> Uniforms:
         return u < self.probability()
 
     def log_prob(self, value: Uniforms) -> Uniforms:
-        """log P(value) for what `forward` returned: the score function's ingredient, differentiable in p."""
+        """Returns log P(value) for values from `forward`, differentiable in p; the score function needs it."""
         p = torch.as_tensor(self.probability(), device=value.device)
         return torch.where(value, p.log(), torch.log1p(-p))
 
@@ -49,7 +49,7 @@ class Bernoulli(Distribution):
         return -(p * p.log() + (1 - p) * torch.log1p(-p))
 
     def config(self) -> Any:
-        """A number, which is what every `p` accepts."""
+        """Returns a number, which every `p` accepts."""
         return self.p.numbers()[0]
 
     def extra_repr(self) -> str:
@@ -57,7 +57,7 @@ class Bernoulli(Distribution):
 
 
 class Choice(Distribution):
-    """One of `values`, with `weights` (equal if not given; any non-negative numbers) as relative frequencies."""
+    """One of `values`, with non-negative `weights` as relative frequencies, equal by default."""
 
     logits: nn.Parameter | None
 
@@ -78,7 +78,7 @@ class Choice(Distribution):
         return min(self.values), max(self.values)
 
     def index(self, u: Uniforms) -> Uniforms:
-        """Which value a uniform selects, int64 of the same shape."""
+        """Returns the index of the value that a uniform selects, int64 of the same shape."""
         index = torch.zeros_like(u, dtype=torch.int64)
         if self.logits is None:
             total = 0.0
@@ -91,7 +91,7 @@ class Choice(Distribution):
         return index
 
     def log_prob(self, index: Uniforms) -> Uniforms:
-        """log P(index) for what `index` returned, differentiable in the weights."""
+        """Returns log P(index) for an index from `index`, differentiable in the weights."""
         if self.logits is None:
             return torch.log(_lookup(self.weights, index))
         return self.logits.log_softmax(0)[index]
@@ -109,11 +109,11 @@ class Choice(Distribution):
         return -(log_p.exp() * log_p).sum()
 
     def probabilities(self) -> list[float]:
-        """What the weights have become."""
+        """Returns the present weights, normalised."""
         return list(self.weights) if self.logits is None else self.logits.softmax(0).tolist()
 
     def learned(self) -> dict[str, Any]:
-        """What a layer that was given weights to learn is given instead, to have them fixed; nothing if they are."""
+        """Returns constructor arguments that fix the learned weights of a layer; empty if they are fixed."""
         return {} if self.logits is None else {"weights": self.probabilities(), "learnable": False}
 
     def config(self) -> dict[str, Any]:
@@ -124,7 +124,7 @@ class Choice(Distribution):
 
 
 def _lookup(values: Sequence[float], index: Tensor) -> Tensor:
-    """values[index] without a table on the device: a chain of selections that compiles into the kernel around it."""
+    """Returns values[index] without a table on the device; the selections fuse into the surrounding kernel."""
     out = torch.full_like(index, values[0], dtype=torch.float32)
     for i, value in enumerate(values[1:], start=1):
         out = torch.where(index == i, value, out)

@@ -3,3 +3,7 @@
 They are optional: where nothing could compile them when the package was installed, and on every other device, the
 same functions run in torch, which is also what tests hold the kernels to.
 """
+
+from augment.kernels.cpu import filtering, jpeg, levels, overlay, policy_step, sampling, warping
+
+__all__ = ["filtering", "jpeg", "levels", "overlay", "policy_step", "sampling", "warping"]

@@ -3,39 +3,36 @@
 import torch
 from torch import Tensor
 
-from augment.data.types import Bool, Float, Integer
-from augment.kernels.cpu import library
+from augment.data.pixels import compute_dtype, dtype_of, stacked, to_float
+from augment.data.types import Bool, Float, Images, Planes
 from augment.kernels.cpu.boundary import require, require_images, require_within
-from augment.kernels.cpu.library import address, kernels, operator
+from augment.kernels.cpu.library import CPU, address, all_chosen, compiled_call, kernels
+from augment.kernels.reference.filtering import border_index, separable_filter
 
 
-def serves(image: Tensor, *weights: Tensor) -> bool:
-    """Whether the kernel can do it: float32 on a CPU, and nobody asks for a gradient."""
-    return image.dtype == torch.float32 and library.serves(image, *weights)
-
-
-def filtered(
-    image: Float[Tensor, "b c h w"],
+@separable_filter.kernel(
+    CPU,
+    serves=lambda image, chosen, down, across, border, kept: compute_dtype(dtype_of(image)) == torch.float32,
+    tolerance=1e-5,
+    reason="torch convolves each image with its own filter one group at a time, and writes the rows in between.",
+)
+def _(
+    image: Images | Planes,
     chosen: Bool[Tensor, " b"] | None,
     down: Float[Tensor, "b kh"],
     across: Float[Tensor, "b kw"],
-    rows: Integer[Tensor, " i"],
-    columns: Integer[Tensor, " j"],
+    border: str,
+    kept: torch.dtype,
 ) -> Float[Tensor, "b c h w"]:
-    """The chosen images correlated along both axes, the others as they are.
-
-    Args:
-        image: (B, C, H, W), float32.
-        chosen: None for all.
-        down, across: weights along y and x, (B, taps).
-        rows, columns: which pixel stands at each position from the first of the first window to the last of the last,
-            -1 for a 0.
-    """
-    chosen = torch.ones(len(image), dtype=torch.bool) if chosen is None else chosen
-    return _filtered(image, chosen, down.to(torch.float32), across.to(torch.float32), rows, columns)
+    image = to_float(stacked(image))
+    rows, columns = (
+        border_index(extent, weights.shape[1] // 2, weights.shape[1] // 2, border, image.device)
+        for extent, weights in zip(image.shape[2:], (down, across), strict=True)
+    )
+    return _filtered(image, all_chosen(image, chosen), down.to(torch.float32), across.to(torch.float32), rows, columns)
 
 
-@operator("filter", lambda image, *_: torch.empty_like(image, memory_format=torch.contiguous_format))
+@compiled_call("filter", lambda image, *_: torch.empty_like(image, memory_format=torch.contiguous_format))
 def _filtered(image: Tensor, chosen: Tensor, down: Tensor, across: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     require_images("filter", image, torch.float32)
     require("filter", chosen=(chosen, torch.bool, image.shape[:1]))

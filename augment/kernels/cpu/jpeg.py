@@ -1,34 +1,38 @@
-"""What JPEG leaves of images on a CPU by the kernel of jpeg.cpp, as `filtering.jpeg` defines it."""
+"""What JPEG leaves of images on a CPU by the kernel of jpeg.cpp, as `reference.jpeg` defines it."""
 
 import torch
 from torch import Tensor
 
-from augment.data.types import Bool, Float
-from augment.kernels.cpu import library
+from augment.data.pixels import compute_dtype, dtype_of, stacked, to_float
+from augment.data.types import Bool, Float, Images, Planes
 from augment.kernels.cpu.boundary import require, require_images
-from augment.kernels.cpu.library import address, floats_like, in_order, interleaved, kernels, operator
+from augment.kernels.cpu.library import (
+    CPU,
+    address,
+    all_chosen,
+    compiled_call,
+    floats_like,
+    in_order,
+    interleaved,
+    kernels,
+)
+from augment.kernels.reference.jpeg import jpeg
 
 
-def serves(image: Tensor, tables: Tensor) -> bool:
-    """Whether the kernel can do it: float32 on a CPU, and nobody asks for a gradient."""
-    return image.dtype == torch.float32 and library.serves(image, tables)
-
-
-def coded(
-    image: Float[Tensor, "b c h w"], chosen: Bool[Tensor, " b"] | None, tables: Float[Tensor, "#b 2 8 8"]
+@jpeg.kernel(
+    CPU,
+    serves=lambda image, chosen, tables: compute_dtype(dtype_of(image)) == torch.float32,
+    tolerance=2e-2,
+    reason="Works block by block in registers; torch writes every intermediate of the whole batch.",
+)
+def _(
+    image: Images | Planes, chosen: Bool[Tensor, " b"] | None, tables: Float[Tensor, "b 2 8 8"]
 ) -> Float[Tensor, "b c h w"]:
-    """The chosen images encoded and decoded, the others as they are, in the memory order that they come in.
-
-    Args:
-        image: (B, C, H, W), float32.
-        chosen: None for all.
-        tables: the quantization of luma and chroma, rows of rising vertical frequency; one for all, or one a sample.
-    """
-    chosen = torch.ones(len(image), dtype=torch.bool) if chosen is None else chosen
-    return _coded(image, chosen, tables.to(torch.float32), interleaved(image))
+    image = to_float(stacked(image))
+    return _coded(image, all_chosen(image, chosen), tables.to(torch.float32), interleaved(image))
 
 
-@operator("jpeg", lambda image, chosen, tables, together: floats_like(image, together))
+@compiled_call("jpeg", lambda image, chosen, tables, together: floats_like(image, together))
 def _coded(image: Tensor, chosen: Tensor, tables: Tensor, together: bool) -> Tensor:
     require_images("jpeg", image, torch.float32)
     require("jpeg", chosen=(chosen, torch.bool, image.shape[:1]))

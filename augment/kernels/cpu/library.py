@@ -2,15 +2,16 @@
 
 import ctypes
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from augment.data.context import exporting, recorded
+from augment.data.context import compiling, exporting, on_cpu, recorded
 from augment.data.memory import has_memory
+from augment.data.operator import Backend
 
 _FILES = [file for suffix in EXTENSION_SUFFIXES if (file := Path(__file__).with_name(f"_kernels{suffix}")).exists()]
 
@@ -76,19 +77,42 @@ def kernels() -> ctypes.CDLL:
     return library
 
 
-def serves(*tensors: Tensor) -> bool:
-    """Whether the kernels can work on tensors, now or when compiled code runs: on a CPU, without a gradient.
-
-    An exported program stays torch's own.
-    """
-    compiling = torch.compiler.is_compiling()
-    if not AVAILABLE or exporting():
-        return False
-    here = all(tensor.device.type == "cpu" if compiling else has_memory(tensor) for tensor in tensors)
+def takes(tensors: Sequence[Tensor]) -> bool:
+    """Whether kernels can work on tensors, now or when compiled code runs: on a CPU, without a gradient."""
+    here = all(on_cpu(tensor.device) for tensor in tensors) if compiling() else all(map(has_memory, tensors))
     return here and not recorded(tensors)
 
 
-def operator(name: str, fake: Callable[..., Tensor]) -> Callable[[Callable[..., Tensor]], Callable[..., Tensor]]:
+CPU = Backend("C++ on a CPU", ready=lambda device: AVAILABLE and on_cpu(device) and not exporting(), takes=takes)
+
+UNCOMPILED = Backend(
+    "torch on a CPU, called by compiled code",
+    ready=lambda device: compiling() and on_cpu(device) and not exporting(),
+    takes=takes,
+)
+"""Runs a definition in eager mode inside of compiled code, as one operator. It works on the chosen samples only."""
+
+
+def missing() -> list[tuple[str, str]]:
+    """The problem and its remedy where the kernels were not compiled."""
+    if AVAILABLE:
+        return []
+    problem = "augment's CPU kernels were not compiled during installation, and torch's are several times slower"
+    remedy = "install g++, then reinstall this package: pip install --force-reinstall --no-deps --no-cache-dir ..."
+    return [(problem, remedy)]
+
+
+def is_bytes(image: object) -> bool:
+    """Whether an image is one tensor of bytes."""
+    return isinstance(image, Tensor) and image.dtype == torch.uint8
+
+
+def all_chosen(image: Tensor, chosen: Tensor | None) -> Tensor:
+    """(B,) which samples to work on."""
+    return torch.ones(image.shape[0], dtype=torch.bool) if chosen is None else chosen
+
+
+def compiled_call(name: str, fake: Callable[..., Tensor]) -> Callable[[Callable[..., Tensor]], Callable[..., Tensor]]:
     """Has compiled code call a function as an operator, which it leaves alone; in eager mode that loads the compiler.
 
     Args:

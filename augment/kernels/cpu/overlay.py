@@ -4,31 +4,26 @@ import torch
 from torch import Tensor
 
 from augment.data.memory import in_large_pages
-from augment.data.types import Float, Images, Integer, PerSample
-from augment.kernels.cpu import library
+from augment.data.types import Float, Images
+from augment.geometry.rectangle import SIDES
 from augment.kernels.cpu.boundary import require, require_images, require_within
-from augment.kernels.cpu.library import address, floats_like, in_order, interleaved, kernels, operator
+from augment.kernels.cpu.library import CPU, address, compiled_call, floats_like, in_order, interleaved, kernels
+from augment.kernels.reference.overlay import Overlay, lay_over
 
 
-def serves(images: Images, others: Float[Tensor, "n c h w"], *params: Tensor) -> bool:
-    """Whether the kernel can do it: float32 on a CPU, and nobody asks for a gradient."""
-    return images.dtype == others.dtype == torch.float32 and library.serves(images, others, *params)
+@lay_over.kernel(
+    CPU,
+    serves=lambda images, others, over: not isinstance(images, tuple) and images.dtype == others.dtype == torch.float32,
+    tolerance=1e-6,
+    reason="One pass without memory for anything but the result; torch gathers the partners first.",
+)
+def _(images: Images, others: Float[Tensor, "n c h w"], over: Overlay) -> Float[Tensor, "b c h w"]:
+    rectangles = torch.stack([getattr(over, side) for side in SIDES], 1)
+    share = over.share.to(torch.float32)
+    return _overlaid(images, others, over.partner, share, rectangles.to(torch.float32), interleaved(images))
 
 
-def overlaid(
-    images: Images,
-    others: Float[Tensor, "n c h w"],
-    partner: Integer[Tensor, " b"],
-    share: PerSample,
-    rectangles: Float[Tensor, "b 4"],
-) -> Float[Tensor, "b c h w"]:
-    """A share (B,) of another image inside a rectangle (top, left, height, width) of each."""
-    return _overlaid(
-        images, others, partner, share.to(torch.float32), rectangles.to(torch.float32), interleaved(images)
-    )
-
-
-@operator("overlay", lambda images, others, partner, share, rectangles, together: floats_like(images, together))
+@compiled_call("overlay", lambda images, others, partner, share, rectangles, together: floats_like(images, together))
 def _overlaid(
     images: Tensor, others: Tensor, partner: Tensor, share: Tensor, rectangles: Tensor, together: bool
 ) -> Tensor:

@@ -1,14 +1,20 @@
-"""Steps of a policy on a CPU by the kernels of policy.cpp, as `policies.slot` and `policies.on_bytes` define them."""
+"""Steps of a policy on a CPU by the kernels of policy.cpp, as `reference.policy_step` defines them."""
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
+from augment.data.packed import PackedImages
+from augment.data.pixels import dtype_of, on_colours, stacked
+from augment.data.subset import Drawn
 from augment.data.types import Bool, Matrices, PerSample, UInt8
+from augment.geometry.motion import Step
 from augment.kernels.cpu.boundary import require, require_images
-from augment.kernels.cpu.library import address, kernels
-from augment.kernels.cpu.sampling import can_be_counted
+from augment.kernels.cpu.library import CPU, UNCOMPILED, address, compiled_call, is_bytes, kernels
+from augment.kernels.reference.policy_step import on_bytes, policy_step, wanted
+from augment.kernels.reference.warping import Geometry, warp
+from augment.kernels.source import Source, can_be_counted
 
 _NUMBERS = {
     "Brightness": 1,
@@ -27,8 +33,117 @@ _NUMBERS = {
 Bytes = UInt8[Tensor, "b c h w"]
 
 
+def _is_one_map(
+    image: Source,
+    chosen: Bool[Tensor, " b"] | None,
+    drawn: Drawn,
+    geometry: Geometry,
+    interpolation: str,
+    plain: bool,
+    kept: torch.dtype,
+) -> bool:
+    """Bytes of one size, of which some move to the nearest pixels of one affine map."""
+    if chosen is None or interpolation != "nearest" or not plain or isinstance(image, PackedImages):
+        return False
+    return dtype_of(image) == torch.uint8 and can_be_counted(image)
+
+
+@policy_step.kernel(
+    CPU,
+    serves=lambda image, chosen, names, op, value: is_bytes(image),
+    tolerance=0.0,
+    reason="Each sample gets what it drew in one pass; torch computes all operators, and copies the chosen samples.",
+)
+def _(image: Bytes, chosen: Bool[Tensor, " b"] | None, names: Sequence[str], op: PerSample, value: PerSample) -> Bytes:
+    return _stepped(image, " ".join(names), wanted(chosen, names, op), value)
+
+
+@policy_step.kernel(
+    UNCOMPILED,
+    serves=lambda image, chosen, names, op, value: is_bytes(image),
+    tolerance=0.0,
+    reason="Compiled code computes every operator for every sample, and takes minutes to compile.",
+)
+def _(image: Bytes, chosen: Bool[Tensor, " b"] | None, names: Sequence[str], op: PerSample, value: PerSample) -> Bytes:
+    return _stepped_in_torch(image, " ".join(names), wanted(chosen, names, op), value)
+
+
+def _like(image: Tensor, *_: object) -> Tensor:
+    return torch.empty_like(image, memory_format=torch.contiguous_format)
+
+
+@compiled_call("on_bytes", _like)
+def _stepped(image: Tensor, names: str, op: Tensor, value: Tensor) -> Tensor:
+    """The names stand in one string."""
+    return on_colours(image, lambda coloured: carried_out(coloured, names.split(), op, value)).contiguous()
+
+
+@compiled_call("on_bytes_in_torch", _like)
+def _stepped_in_torch(image: Tensor, names: str, op: Tensor, value: Tensor) -> Tensor:
+    return _own(image, on_bytes(image, names.split(), op, value))
+
+
+@warp.kernel(
+    CPU,
+    serves=_is_one_map,
+    tolerance=0.0,
+    reason="Copies a row of pixels at a time; torch makes positions and an index of 64 bits for every pixel.",
+)
+def _(
+    image: Source,
+    chosen: Bool[Tensor, " b"],
+    drawn: Drawn,
+    geometry: Geometry,
+    interpolation: str,
+    plain: bool,
+    kept: torch.dtype,
+) -> Bytes:
+    (step,) = geometry(drawn, image)
+    return _moved(stacked(image), step.matrix, chosen, step.fill)
+
+
+@warp.kernel(
+    UNCOMPILED,
+    serves=_is_one_map,
+    tolerance=0.0,
+    reason="Compiled code computes every sample; this works on the chosen ones.",
+)
+def _(
+    image: Source,
+    chosen: Bool[Tensor, " b"],
+    drawn: Drawn,
+    geometry: Geometry,
+    interpolation: str,
+    plain: bool,
+    kept: torch.dtype,
+) -> Bytes:
+    (step,) = geometry(drawn, image)
+    return _moved_in_torch(stacked(image), step.matrix, chosen, step.fill)
+
+
+@compiled_call("nearest_by_rows", _like)
+def _moved(image: Tensor, matrix: Tensor, chosen: Tensor, fill: float) -> Tensor:
+    return moved(image, matrix, chosen, fill)
+
+
+@compiled_call("nearest_by_rows_in_torch", _like)
+def _moved_in_torch(image: Tensor, matrix: Tensor, chosen: Tensor, fill: float) -> Tensor:
+    size = tuple(image.shape[-2:])
+
+    def geometry(drawn: Drawn, some: Source) -> list[Step]:
+        return [Step(drawn[0]["matrix"], size, size, padding="zeros", fill=fill)]
+
+    out = warp.reference(image, chosen, [{"matrix": matrix}], geometry, "nearest", True, torch.uint8)
+    return _own(image, out)
+
+
+def _own(given: Tensor, out: Tensor) -> Tensor:
+    """The result in memory of its own, as an operator of torch must return it."""
+    return given.clone(memory_format=torch.contiguous_format) if out is given else out.contiguous()
+
+
 def carried_out(image: Bytes, names: Sequence[str], op: PerSample, value: PerSample) -> Bytes:
-    """The photometric operator that each sample drew, none beyond the last name; see `policies.on_bytes.on_bytes`."""
+    """The photometric operator that each sample drew, none beyond the last name."""
     require_images("carry_out", image, torch.uint8)
     image, out = image.contiguous(), torch.empty(image.shape, dtype=torch.uint8)
     numbers = [_NUMBERS.get(name, 0) for name in names]

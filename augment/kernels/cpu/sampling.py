@@ -3,60 +3,25 @@
 import torch
 from torch import Tensor
 
-from augment.data.batch import PackedImages
+from augment.data.packed import PackedImages
 from augment.data.pixels import compute_dtype, dtype_of, stacked, to_float
-from augment.data.types import Float, Images, Planes, UInt8
+from augment.data.types import Float, UInt8
 from augment.geometry.interpolation import Footprint, Grid, Window
-from augment.kernels.cpu import library
 from augment.kernels.cpu.boundary import require, require_images, require_within
-from augment.kernels.cpu.library import address, kernels, longs, operator
-
-Source = Images | PackedImages | Planes
-
-
-def serves(image: Source, x: Grid, y: Grid, footprint: Footprint) -> bool:
-    """Whether the kernels can sample an image at positions x, y."""
-    return reads(image, x, y, *(radius for radius in footprint.radius if isinstance(radius, Tensor)))
+from augment.kernels.cpu.library import CPU, address, compiled_call, kernels, longs
+from augment.kernels.reference.sampling import sample
+from augment.kernels.source import COUNTED, LARGEST_SIDE, Source, can_be_counted, source_dtype, unchanged
 
 
-def reads(image: Source, *where: Tensor) -> bool:
-    """Whether the kernels can do it: on a CPU, in float32, and nobody asks for a gradient.
+def readable(image: Source, *where: Tensor) -> bool:
+    """Whether the kernels read such images at such places: in float32, and no image is too large to count in.
 
     Args:
         image: what they read.
         where: tensors that say where they read it.
     """
-    parts = (image.data,) if isinstance(image, PackedImages) else image if isinstance(image, tuple) else (image,)
-    if {compute_dtype(parts[0].dtype), *(tensor.dtype for tensor in where)} != {torch.float32}:
-        return False
-    return can_be_counted(image) and library.serves(*parts, *where)
-
-
-LARGEST_SIDE = 2**24
-"""Pixels of an image along an axis: float32 counts no further in steps of one."""
-
-_COUNTED = 2**31
-"""Numbers in memory: the kernels count in 32 bits within an image."""
-
-
-def can_be_counted(image: Source) -> bool:
-    """Whether kernels count right within an image: along its sides as float32, in memory with 32 bits."""
-    plane = image[0] if isinstance(image, tuple) else image
-    size = image.max_size if isinstance(image, PackedImages) else plane.shape[-2:]
-    return max(size) <= LARGEST_SIDE and extent(image) < _COUNTED
-
-
-def extent(image: Images | PackedImages | Planes) -> int:
-    """How far apart values of one image lie in memory, in elements; at least that."""
-    if isinstance(image, PackedImages):
-        return image.max_size[0] * image.max_size[1] * image.channels
-    plane = image[0] if isinstance(image, tuple) else image
-    return sum(extent * stride for extent, stride in zip(plane.shape[-2:], plane.stride()[-2:], strict=True))
-
-
-def bilinear(image: Source, x: Grid, y: Grid, window: Window, footprint: Footprint) -> Float[Tensor, "b c oh ow"]:
-    """Values in [0, 1] at positions x, y, antialiased with the footprint's radii; see `resample.sample`."""
-    return _sampled(False, pixels(image), x, y, window, footprint)
+    kinds = {tensor.dtype for tensor in where}
+    return kinds == {torch.float32} and compute_dtype(source_dtype(image)) == torch.float32 and can_be_counted(image)
 
 
 def pixels(image: Source) -> tuple[Tensor, Tensor | None, Tensor | None, int]:
@@ -66,21 +31,47 @@ def pixels(image: Source) -> tuple[Tensor, Tensor | None, Tensor | None, int]:
     return unchanged(image)
 
 
-def unchanged(image: Source) -> tuple[Tensor, Tensor | None, Tensor | None, int]:
-    if isinstance(image, PackedImages):
-        return image.data, image.offsets, image.sizes, image.channels
-    dense = stacked(image)
-    return dense, None, None, dense.shape[1]
+def _serves_bilinear(
+    image: Source,
+    x: Grid,
+    y: Grid,
+    window: Window,
+    interpolation: str = "bilinear",
+    footprint: Footprint = Footprint(),
+    moved: object = None,
+) -> bool:
+    return interpolation == "bilinear" and readable(image, x, y, *footprint.tensors())
 
 
-def serves_nearest(image: Source, x: Grid, y: Grid) -> bool:
-    """The same for the nearest pixels, which keep their type."""
+@sample.kernel(
+    CPU,
+    serves=_serves_bilinear,
+    tolerance=1e-5,
+    reason="Reads bytes of any memory order and only the taps that a pixel needs; torch converts the image first.",
+)
+def _(
+    image: Source,
+    x: Grid,
+    y: Grid,
+    window: Window,
+    interpolation: str = "bilinear",
+    footprint: Footprint = Footprint(),
+    moved: object = None,
+) -> Float[Tensor, "b c oh ow"]:
+    return _sampled(False, pixels(image), x, y, window, footprint)
+
+
+def _serves_nearest(image: Source, x: Grid, y: Grid, window: Window, interpolation: str, *rest: object) -> bool:
     known = isinstance(image, PackedImages) or dtype_of(image) in (torch.uint8, torch.float32)
-    return known and serves(image, x, y, Footprint())
+    return interpolation == "nearest" and known and readable(image, x, y)
 
 
-def nearest(image: Source, x: Grid, y: Grid, window: Window) -> UInt8[Tensor, "b c oh ow"] | Float[Tensor, "b c oh ow"]:
-    """The nearest pixels to positions x, y, as they are."""
+@sample.kernel(
+    CPU, serves=_serves_nearest, tolerance=0.0, reason="Copies pixels; torch makes an index of 64 bits for each."
+)
+def _(
+    image: Source, x: Grid, y: Grid, window: Window, interpolation: str, *rest: object
+) -> UInt8[Tensor, "b c oh ow"] | Float[Tensor, "b c oh ow"]:
     return _sampled(True, unchanged(image), x, y, window, Footprint())
 
 
@@ -102,7 +93,7 @@ def _output(nearest: bool, image: Tensor, channels: int, x: Tensor, y: Tensor) -
     return x.new_empty(batch, channels, height, width, dtype=image.dtype if nearest else torch.float32)
 
 
-@operator(
+@compiled_call(
     "sample",
     lambda nearest, image, offsets, sizes, channels, x, y, spans, radii: _output(nearest, image, channels, x, y),
 )
@@ -154,11 +145,11 @@ def source(
         require_within(kernel, "offsets", offsets, 0, image.numel())
         lengths = sizes.prod(1) * channels
         require_within(kernel, "the ends of images", offsets + lengths, 0, image.numel() + 1)
-        sides, counted = sizes.flatten().tolist(), max(lengths.tolist(), default=0) < _COUNTED
+        sides, counted = sizes.flatten().tolist(), max(lengths.tolist(), default=0) < COUNTED
         channel_stride, column_stride = 1, channels
         starts, rows = offsets.tolist(), [width * channels for width in sides[1::2]]
     if not counted:
-        raise ValueError(f"kernel {kernel}: an image is too large, it must have less than {_COUNTED} numbers.")
+        raise ValueError(f"kernel {kernel}: an image is too large, it must have less than {COUNTED} numbers.")
     elements = image.untyped_storage().nbytes() // image.element_size() - image.storage_offset()
     return (
         *(address(image), image.dtype == torch.float32, longs(*starts), longs(*rows), longs(*sides)),

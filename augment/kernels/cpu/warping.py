@@ -6,16 +6,17 @@ import torch
 from torch import Tensor
 
 from augment.data.types import Float
-from augment.geometry.interpolation import Footprint, Window
 from augment.geometry.motion import Step
-from augment.kernels.cpu import sampling
+from augment.geometry.reach import footprint_of, window_of
 from augment.kernels.cpu.boundary import require
-from augment.kernels.cpu.library import address, floats, kernels, operator
-from augment.kernels.cpu.sampling import Source
+from augment.kernels.cpu.library import CPU, address, compiled_call, floats, kernels
+from augment.kernels.cpu.sampling import columns, pixels, readable, source
+from augment.kernels.reference.warping import resample
+from augment.kernels.source import Source
 
 
-def serves(image: Source, steps: Sequence[Step], interpolation: str) -> bool:
-    """Whether the kernel can do it: see `sampling.reads`; and all steps are matrices that at most show their outside.
+def _serves(image: Source, steps: Sequence[Step], interpolation: str, kept: torch.dtype) -> bool:
+    """All steps are matrices that at most show their outside.
 
     Where rows stay rows, sampling along one axis after the other is faster.
     """
@@ -23,25 +24,28 @@ def serves(image: Source, steps: Sequence[Step], interpolation: str) -> bool:
         return False
     if any(step.displace is not None or step.padding not in ("zeros", "none") for step in steps):
         return False
-    return sampling.reads(image, *(step.matrix for step in steps))
+    return readable(image, *(step.matrix for step in steps))
 
 
-def warped(image: Source, steps: Sequence[Step], window: Window, footprint: Footprint) -> Float[Tensor, "b c oh ow"]:
-    """Values in [0, 1] where a run of steps looks, blended to the fill values of the frames that it leaves."""
+@resample.kernel(
+    CPU, serves=_serves, tolerance=1e-5, reason="Writes no positions, and reads only the taps that a pixel needs."
+)
+def _(image: Source, steps: Sequence[Step], interpolation: str, kept: torch.dtype) -> Float[Tensor, "b c oh ow"]:
+    window, footprint = window_of(steps), footprint_of(steps)
     matrices = torch.stack([step.matrix for step in steps], dim=1)
     batch = len(matrices)
-    sizes = sampling.columns(batch, matrices, *(extent for step in steps for extent in step.in_size))
-    spans = sampling.columns(batch, matrices, *window.rows, *window.columns)
-    radii = sampling.columns(batch, matrices, *footprint.radius)
+    sizes = columns(batch, matrices, *(extent for step in steps for extent in step.in_size))
+    spans = columns(batch, matrices, *window.rows, *window.columns)
+    radii = columns(batch, matrices, *footprint.radius)
     fills = [step.fill if step.padding == "zeros" else -1.0 for step in steps]
-    return _warp(*sampling.pixels(image), matrices, sizes, fills, spans, radii, *steps[-1].out_size)
+    return _warp(*pixels(image), matrices, sizes, fills, spans, radii, *steps[-1].out_size)
 
 
 def _output(channels: int, matrices: Tensor, height: int, width: int) -> Tensor:
     return matrices.new_empty(matrices.shape[0], channels, height, width)  # len() would make it a constant
 
 
-@operator(
+@compiled_call(
     "warp",
     lambda image, offsets, sizes, channels, matrices, frames, fills, spans, radii, height, width: _output(
         channels, matrices, height, width
@@ -69,7 +73,7 @@ def _warp(
     matrices, frames = matrices.contiguous(), frames.contiguous()
     spans, radii = spans.contiguous(), radii.contiguous()
     kernels().augment_warp(
-        *sampling.source("warp", batch, image, offsets, sizes, channels),
+        *source("warp", batch, image, offsets, sizes, channels),
         *(address(spans), address(radii)),
         *(steps, address(matrices), address(frames), floats(*fills)),
         *(batch, height, width, address(out), torch.get_num_threads()),

@@ -1,1 +1,5 @@
 """Kernels for a GPU, in Triton: where torch's compiler reads pixels many times slower than memory allows."""
+
+from augment.kernels.cuda import filtering, inductor, policy_step, warping
+
+__all__ = ["filtering", "inductor", "policy_step", "warping"]

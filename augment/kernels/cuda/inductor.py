@@ -1,4 +1,10 @@
-"""Operators that torch's compiler is taught for a GPU: planes in one tensor, what is written, a clamp, a choice."""
+"""Lowerings for torch's compiler: how `data.primitives` are written in code for a GPU.
+
+Inductor has no public interface for that, and this file uses its private one from end to end: its names stay here,
+inside of the functions that use them, instead of in `data/private_torch.py`. Tested with torch 2.15.0; 2.11.0 has the
+names. Where one is missing, compiling for a GPU ends in an ImportError or AttributeError that names it; eager mode and
+a CPU need none.
+"""
 
 import functools
 import zlib
@@ -9,8 +15,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from augment.data import primitives
 from augment.data.context import exporting, for_gpu, recorded
-from augment.data.types import Bool, Float, Num, Shaped
+from augment.data.operator import Backend
+from augment.data.private_torch import constant_when_traced
 
 if TYPE_CHECKING:
     from torch._inductor import ir
@@ -23,106 +31,119 @@ _SATURATE = "cvt.sat.f32.f32 $0, $1;"
 """Of NVIDIA's GPUs only. Any number below 0 becomes 0, any above 1 becomes 1."""
 
 
-_EDITION = zlib.crc32(Path(__file__).read_bytes())
-"""Every operator has it as an argument, because torch's cache on disk would return code made by other lessons."""
+_VERSION = zlib.crc32(Path(__file__).read_bytes())
+"""An argument of every operator, because torch's cache on disk would return code that other lowerings made."""
 
 
 @torch.library.custom_op("augment::stack", mutates_args=())
-def _stack(planes: Sequence[Tensor], dim: int, edition: int) -> Tensor:
+def _stack(planes: Sequence[Tensor], dim: int, version: int) -> Tensor:
     return torch.stack(planes, dim)
 
 
 @torch.library.custom_op("augment::written", mutates_args=())
-def _written(value: Tensor, edition: int) -> Tensor:
+def _materialized(value: Tensor, version: int) -> Tensor:
     return value.clone()
 
 
 @torch.library.custom_op("augment::saturated", mutates_args=())
-def _saturated(value: Tensor, edition: int) -> Tensor:
+def _saturated(value: Tensor, version: int) -> Tensor:
     return value.clamp(0, 1)
 
 
 @torch.library.custom_op("augment::where", mutates_args=())
-def _where(chosen: Tensor, new: Tensor, old: Tensor, edition: int) -> Tensor:
+def _where(chosen: Tensor, new: Tensor, old: Tensor, version: int) -> Tensor:
     return torch.where(chosen, new, old)
 
 
 @_where.register_fake
-def _(chosen: Tensor, new: Tensor, old: Tensor, edition: int) -> Tensor:
+def _(chosen: Tensor, new: Tensor, old: Tensor, version: int) -> Tensor:
     return torch.where(chosen, new, old)
 
 
 @_stack.register_fake
-def _(planes: Sequence[Tensor], dim: int, edition: int) -> Tensor:
+def _(planes: Sequence[Tensor], dim: int, version: int) -> Tensor:
     return torch.stack(planes, dim)
 
 
-@_written.register_fake
+@_materialized.register_fake
 @_saturated.register_fake
-def _(value: Tensor, edition: int) -> Tensor:
+def _(value: Tensor, version: int) -> Tensor:
     return torch.empty_like(value)
 
 
-def stack(planes: Sequence[Num[Tensor, "*shape"]], dim: int) -> Num[Tensor, "*joint"]:
-    """`torch.stack`; compiled for a GPU, every plane is written to its place at once.
-
-    Torch would compute them first and copy them in a pass of its own, or ask at every value which plane it is in.
-    """
-    return _stack(list(planes), dim, _EDITION) if _taught(planes) else torch.stack(tuple(planes), dim)
-
-
-def written(value: Shaped[Tensor, "*shape"]) -> Shaped[Tensor, "*shape"]:
-    """The value, which code compiled for a GPU writes to memory instead of computing it again for all that reads it."""
-    return _written(value, _EDITION) if _taught([value]) else value
-
-
-def saturated(value: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """`value.clamp(0, 1)`; compiled for a GPU one instruction, which makes 0 of NaN. Torch's lets NaN through, by three
-    comparisons and two choices, of which jitter has fifteen for every pixel.
-    """
-    if value.dtype != torch.float32 or torch.version.hip or not _taught([value]):
-        return value.clamp(0, 1)
-    return _saturated(value, _EDITION)
-
-
-def where(
-    chosen: Bool[Tensor, "*few"], new: Float[Tensor, "*shape"], old: Float[Tensor, "*shape"]
-) -> Float[Tensor, "*shape"]:
-    """`torch.where`; compiled for a GPU, what is new is read only where it is chosen, which torch reads everywhere."""
-    return _where(chosen, new, old, _EDITION) if _taught([new, old]) else torch.where(chosen, new, old)
-
-
-def _taught(values: Sequence[Tensor]) -> bool:
-    return for_gpu(values[0].device) and not recorded(values) and not exporting() and _lesson()
-
-
-def _lesson() -> bool:
-    """Called while code is traced, whoever has it compiled: without it each operator would be a pass of its own."""
-    _teach()
+@constant_when_traced
+def _registered() -> bool:
+    """Called while code is traced, by any compilation: without lowerings each operator would be a pass of its own."""
+    _register_lowerings()
     return True
 
 
-_lesson._dynamo_marked_constant = True  # as `torch.compiler.assume_constant_result` does, which loads the compiler
+COMPILED = Backend(
+    "compiled for a GPU",
+    ready=lambda device: for_gpu(device) and not exporting(),
+    takes=lambda tensors: not recorded(tensors) and _registered(),
+)
+
+
+@primitives.stack.kernel(
+    COMPILED,
+    serves=lambda planes, dim: True,
+    tolerance=0.0,
+    reason="Inductor computes the planes and copies them in another pass, or asks at every value which plane it is in.",
+)
+def _(planes: Sequence[Tensor], dim: int) -> Tensor:
+    return _stack(list(planes), dim, _VERSION)
+
+
+@primitives.materialized.kernel(
+    COMPILED,
+    serves=lambda value: True,
+    tolerance=0.0,
+    reason="Inductor computes a value again for everything that reads it.",
+)
+def _(value: Tensor) -> Tensor:
+    return _materialized(value, _VERSION)
+
+
+@primitives.saturated.kernel(
+    COMPILED,
+    serves=lambda value: value.dtype == torch.float32 and not torch.version.hip,
+    tolerance=0.0,
+    reason="One instruction, which makes 0 of NaN. Inductor's clamp lets NaN through, by three comparisons and two "
+    "choices; jitter has fifteen clamps for every pixel.",
+)
+def _(value: Tensor) -> Tensor:
+    return _saturated(value, _VERSION)
+
+
+@primitives.where.kernel(
+    COMPILED,
+    serves=lambda chosen, new, old: True,
+    tolerance=0.0,
+    reason="Reads the new value only where it is chosen; Inductor reads it everywhere.",
+)
+def _(chosen: Tensor, new: Tensor, old: Tensor) -> Tensor:
+    return _where(chosen, new, old, _VERSION)
 
 
 @functools.cache
-def _teach() -> None:
-    """How the operators are written in code for a GPU."""
+def _register_lowerings() -> None:
+    """Tells Inductor how to write the operators."""
     from torch._inductor import ir, lowering  # takes longer to import than all of augment
     from torch._inductor.virtualized import ops
 
-    @lowering.register_lowering(_written._opoverload, type_promotion_kind=None)
-    def _(value: ir.TensorBox, edition: int) -> ir.TensorBox:
+    @lowering.register_lowering(_materialized._opoverload, type_promotion_kind=None)
+    def _(value: ir.TensorBox, version: int) -> ir.TensorBox:
         value.realize()
         return value
 
     @lowering.register_lowering(_saturated._opoverload, type_promotion_kind=None)
-    def _(value: ir.TensorBox, edition: int) -> ir.TensorBox:
+    def _(value: ir.TensorBox, version: int) -> ir.TensorBox:
         clamp = functools.partial(ops.inline_asm_elementwise, asm=_SATURATE, constraints="=f,f")
         return lowering.make_pointwise(clamp)(value)
 
     @lowering.register_lowering(_where._opoverload, type_promotion_kind=None)
-    def _(chosen: ir.TensorBox, new: ir.TensorBox, old: ir.TensorBox, edition: int) -> ir.TensorBox:
+    def _(chosen: ir.TensorBox, new: ir.TensorBox, old: ir.TensorBox, version: int) -> ir.TensorBox:
         size = old.get_size()
         seen, fresh, kept = (lowering.expand(value, size).make_loader() for value in (chosen, new, old))
 
@@ -133,7 +154,7 @@ def _teach() -> None:
         return ir.Pointwise.create(device=old.get_device(), dtype=old.get_dtype(), inner_fn=value, ranges=size)
 
     @lowering.register_lowering(_stack._opoverload, type_promotion_kind=None)
-    def _(planes: list[ir.TensorBox], dim: int, edition: int) -> ir.TensorBox:
+    def _(planes: list[ir.TensorBox], dim: int, version: int) -> ir.TensorBox:
         dim = dim % (len(planes[0].get_size()) + 1)
         if all(map(_simple, planes)) and not _share(planes):  # each would have a kernel of its own
             return _chosen_by_place(planes, dim)

@@ -1,11 +1,13 @@
-"""Whether kernels in Triton can be used, as `augment.kernels.cpu.library` says it of those for a CPU."""
+"""What the kernels in Triton have in common."""
 
 import importlib.util
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from augment.data.context import exporting, recorded
+from augment.data.context import exporting, on_gpu, recorded
+from augment.data.operator import Backend
 
 AVAILABLE = importlib.util.find_spec("triton") is not None
 """Whether Triton is installed, as it is with torch for Linux."""
@@ -26,6 +28,9 @@ def require_rows(kernel: str, batch: int, **given: Tensor) -> None:
             raise ValueError(f"kernel {kernel}: {name} must have {batch} rows, got {tuple(tensor.shape)}.")
 
 
-def serves(*tensors: Tensor) -> bool:
-    """Whether they are on a GPU, and nobody asks for a gradient. An exported program stays torch's own."""
-    return tensors[0].device.type == "cuda" and AVAILABLE and not recorded(tensors) and not exporting()
+def takes(tensors: Sequence[Tensor]) -> bool:
+    """Whether kernels can work on tensors: without a gradient."""
+    return not recorded(tensors)
+
+
+TRITON = Backend("Triton on a GPU", ready=lambda device: on_gpu(device) and AVAILABLE and not exporting(), takes=takes)

@@ -1,16 +1,28 @@
-"""Steps of a policy on a GPU, as `policies.on_bytes` defines them: every sample gets what it drew, and only that.
+"""Steps of a policy on a GPU, as `reference.policy_step` defines them: every sample gets what it drew, and only that.
 
 Compiled torch computes all operators for every sample and keeps one; a histogram for all alone takes 333 µs for 256
 images on an H200.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
+from augment.data.pixels import materialized_image, on_colours
+from augment.data.subset import takes_rows
 from augment.data.types import Bool, Integer, PerSample, UInt8
 from augment.kernels.cuda import library
+from augment.kernels.cuda.library import TRITON
+from augment.kernels.reference.policy_step import (
+    COLOURED,
+    CURVED,
+    SHARPENED,
+    drew,
+    level_tables,
+    policy_step,
+    wanted,
+)
 
 Bytes = UInt8[Tensor, "b c h w"]
 
@@ -18,9 +30,24 @@ _COUNTED, _CHANGED = 4096, 512
 """Pixels of a program. Most of those that could count have nothing to do, so that there should be few of them."""
 
 
-def serves(image: object, *params: Tensor) -> bool:
-    """Whether the kernels can do it: bytes on a GPU, and nobody asks for a gradient."""
-    return isinstance(image, Tensor) and image.dtype == torch.uint8 and library.serves(image, *params)
+@policy_step.kernel(
+    TRITON,
+    serves=lambda image, chosen, names, op, value: image.dtype == torch.uint8,
+    tolerance=0.0,
+    reason="Compiled torch computes all operators for every sample; a histogram alone takes 333 µs for 256 images.",
+)
+def _(image: Bytes, chosen: Bool[Tensor, " b"] | None, names: Sequence[str], op: PerSample, value: PerSample) -> Bytes:
+    op = wanted(chosen, names, op)
+    return on_colours(materialized_image(image), lambda coloured: stepped(coloured, names, op, value))
+
+
+def stepped(image: Bytes, names: Sequence[str], op: PerSample, value: PerSample) -> Bytes:
+    """The operator that each sample drew, none beyond the last name."""
+    if takes_rows(op):  # in the interpreter of tests
+        drawn = set(op.tolist())
+        names = [name if i in drawn else "" for i, name in enumerate(names)]
+    which = (drew(names, op, group) for group in (CURVED, COLOURED, SHARPENED))
+    return carried_out(image, *which, value, lambda image: level_tables(image, names, op, value, counted))
 
 
 def counted(image: Bytes, wanted: Bool[Tensor, " b"]) -> Integer[Tensor, "b c 256"]:

@@ -1,4 +1,4 @@
-"""A run of warps on a GPU by one kernel, from its matrices to the values, as `warping` defines it.
+"""A run of warps on a GPU by one kernel, from its matrices to the values, as `reference.warping` defines it.
 
 Compiled torch writes every tap out with its index and its weight: 1,409 µs for a crop of 256 images on an H200, whose
 bytes take 32 µs.
@@ -9,13 +9,15 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from augment.data.batch import PackedImages
 from augment.data.types import Num
 from augment.geometry import matrix as mat
 from augment.geometry.interpolation import Window
 from augment.geometry.motion import Step, shrinks
-from augment.kernels.cpu.sampling import Source, can_be_counted, unchanged
+from augment.geometry.reach import window_of
 from augment.kernels.cuda import library
+from augment.kernels.cuda.library import TRITON
+from augment.kernels.reference.warping import resample
+from augment.kernels.source import Source, can_be_counted, source_dtype, unchanged
 
 _PIXELS = 512
 """Of a program: 113 µs for crops and turns of 256 images on an H100, against 118 to 153 for more and fewer. Reading the
@@ -23,19 +25,23 @@ bytes of neighbours by words of four took 109.
 """
 
 
-def serves(image: Source, steps: Sequence[Step], interpolation: str) -> bool:
-    """Whether the kernel can do it: on a GPU, without a gradient, and all steps are matrices that at most show their
-    outside.
-    """
-    matrices = [step.matrix for step in steps]
-    parts = (image.data,) if isinstance(image, PackedImages) else image if isinstance(image, tuple) else (image,)
-    if not library.serves(*matrices, *parts) or matrices[0].dtype != torch.float32:
-        return False
+def _serves(image: Source, steps: Sequence[Step], interpolation: str, kept: torch.dtype) -> bool:
+    """All steps are matrices that at most show their outside."""
     if interpolation == "bicubic" or any(step.displace is not None or step.copied is not None for step in steps):
         return False
-    if any(step.padding not in ("zeros", "none") for step in steps):
+    if any(step.padding not in ("zeros", "none") for step in steps) or steps[0].matrix.dtype != torch.float32:
         return False
-    return parts[0].dtype != torch.float64 and can_be_counted(image)
+    return source_dtype(image) != torch.float64 and can_be_counted(image)
+
+
+@resample.kernel(
+    TRITON,
+    serves=_serves,
+    tolerance=1e-4,
+    reason="Compiled torch writes every tap out: a crop of 256 images took 1,409 µs, whose bytes take 32 µs.",
+)
+def _(image: Source, steps: Sequence[Step], interpolation: str, kept: torch.dtype) -> Num[Tensor, "b c oh ow"]:
+    return warped(image, steps, window_of(steps), interpolation, kept)
 
 
 def warped(

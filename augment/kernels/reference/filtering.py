@@ -4,9 +4,10 @@ import torch
 from kornia.filters import filter2d
 from torch import Tensor
 
-from augment.data.pixels import written
-from augment.data.types import Bool, Float, Images, Integer, Num
-from augment.kernels.cpu import filtering as native
+from augment.data.operator import operator
+from augment.data.pixels import materialized_image
+from augment.data.subset import on_images
+from augment.data.types import Bool, Float, Images, Integer, Num, PerSample, Planes
 
 BORDERS = ("reflect", "replicate", "circular", "constant")
 
@@ -14,26 +15,54 @@ _WRITTEN_OUT = 16
 """Most taps that compiled code has one by one; more become a loop, or compiling takes long."""
 
 
-def separably_filtered(
-    image: Float[Tensor, "b c h w"],
+@operator
+def separable_filter(
+    image: Images | Planes,
+    chosen: Bool[Tensor, " b"] | None,
     down: Float[Tensor, "b kh"],
     across: Float[Tensor, "b kw"],
     border: str,
-    chosen: Bool[Tensor, " b"] | None = None,
+    kept: torch.dtype,
 ) -> Float[Tensor, "b c h w"]:
-    """Each image correlated with its own filters along y and x, at least those that are chosen; odd numbers of taps."""
-    tall, wide = down.shape[1] // 2, across.shape[1] // 2
-    if native.serves(image, down, across):
-        index = [
-            border_index(n, m, m, border, image.device) for n, m in zip(image.shape[2:], (tall, wide), strict=True)
-        ]
-        return native.filtered(image, chosen, down, across, *index)
-    rows = filtered(written(pad(image, tall, wide, border)), across[:, None, :])
-    return filtered(rows, down[:, :, None])
+    """The chosen images correlated with their own filters along y and x, the others as they are; as floats.
+
+    Args:
+        image: (B, C, H, W) or C planes (B, H, W), uint8 or float.
+        chosen: (B,) which samples; None for all.
+        down, across: (B, taps) weights along y and x, odd numbers of taps.
+        border: one of `BORDERS`.
+        kept: the type that a kernel of a GPU may return.
+    """
+
+    def both(some: Images, down: Tensor, across: Tensor) -> Images:
+        if not len(some):
+            return some
+        down, across = down.to(some.dtype), across.to(some.dtype)
+        padded = materialized_image(pad(some, down.shape[1] // 2, across.shape[1] // 2, border))
+        return filtered(filtered(padded, across[:, None, :]), down[:, :, None])
+
+    return on_images(image, chosen, both, down, across)
+
+
+@operator
+def sharpen(
+    image: Images | Planes, chosen: Bool[Tensor, " b"] | None, sharpness: PerSample
+) -> Float[Tensor, "b c h w"]:
+    """The chosen images blended with a smoothed copy, by weights (B,) of the image; the outermost pixels stay."""
+    return on_images(image, chosen, _sharpened, sharpness)
+
+
+def _sharpened(image: Images, sharpness: PerSample) -> Images:
+    if min(image.shape[-2:]) < 3:
+        return image
+    inner = image[:, :, 1:-1, 1:-1]
+    smooth = (window_sum(window_sum(image, 2, 3), 3, 3) + 4 * inner) / 13  # ones around a five
+    change = (1 - sharpness.to(image.dtype)[:, None, None, None]) * (smooth - inner)
+    return (image + torch.nn.functional.pad(change, (1, 1, 1, 1))).clamp(0, 1)
 
 
 def filtered(image: Float[Tensor, "b c h w"], kernel: Float[Tensor, "b kh kw"]) -> Float[Tensor, "b c h2 w2"]:
-    """Each image correlated with its own kernel, wherever that fits into it; compiled code wants it `written`."""
+    """Each image correlated with its own kernel, wherever that fits into it; compiled code wants it materialized."""
     tall, wide = kernel.shape[1:]
     if not torch.compiler.is_compiling():
         return filter2d(image, kernel, padding="valid")

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from augment.data.batch import PackedImages
+from augment.data.packed import PackedImages
 from augment.data.pixels import dtype_of, per_sample, stacked, to_float
 from augment.data.subset import rows_of
 from augment.data.types import Images, Num, PerSample, Planes

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from augment.data.types import Integer
+from augment.data.operator import operator
+from augment.data.types import Integer, UInt8
 
 LEVELS = 256
 
@@ -12,6 +13,12 @@ def histogram(level: Integer[Tensor, "*groups n"]) -> Integer[Tensor, "*groups 2
     """How many of the n pixels have each level."""
     counts = torch.zeros(*level.shape[:-1], LEVELS, dtype=torch.int32, device=level.device)
     return counts.scatter_add(-1, level, counts.new_ones(()).expand(level.shape))
+
+
+@operator
+def count_levels(image: UInt8[Tensor, "b c h w"]) -> Integer[Tensor, "b c 256"]:
+    """How many pixels of each channel have each level."""
+    return histogram(image.flatten(2).to(torch.int64))
 
 
 def equalizing_table(counts: Integer[Tensor, "*groups 256"]) -> Integer[Tensor, "*groups 256"]:

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from augment.data.context import for_gpu
+from augment.data.operator import operator
 from augment.data.pixels import per_sample
+from augment.data.primitives import where
 from augment.data.types import Bool, Float, Images, Integer, PerSample, Planes
-from augment.geometry.rectangle import SIDES, rectangle
-from augment.kernels.cpu import overlay as native
-from augment.kernels.cuda.inductor import where
+from augment.geometry.rectangle import rectangle
 
 
 class Overlay(NamedTuple):
@@ -41,25 +41,23 @@ class Overlay(NamedTuple):
         return self._replace(share=torch.where(which, self.share, 0))
 
 
-def overlaid(
+@operator
+def lay_over(
     images: Images | Planes,
     others: Float[Tensor, "n c h w"] | tuple[Float[Tensor, "n h w"], ...],
-    overlay: Overlay,
+    over: Overlay,
 ) -> Images | Planes:
     """The images with others laid over them: share * other + (1 - share) * image inside the rectangle.
 
     Args:
         images: (B, C, H, W) float, or C planes (B, H, W).
-        others: the same of N images, those that `overlay.partner` counts.
+        others: the same of N images, which `over.partner` counts.
     """
-    if isinstance(images, Tensor) and in_one_pass(images, others, overlay):
-        rectangles = torch.stack([getattr(overlay, side) for side in SIDES], 1)
-        return native.overlaid(images, others, overlay.partner, overlay.share, rectangles)
-    share, one = per_sample(overlay.share), images if isinstance(images, Tensor) else images[0]
-    shown = rectangle(overlay._asdict(), tuple(one.shape[-2:])) & (share > 0)
+    share, one = per_sample(over.share), images if isinstance(images, Tensor) else images[0]
+    shown = rectangle(over._asdict(), tuple(one.shape[-2:])) & (share > 0)
     if isinstance(images, Tensor):
-        return _laid(images, others, overlay.partner, share[:, None], shown[:, None])
-    laid = partial(_laid, partner=overlay.partner, share=share, shown=shown)
+        return _laid(images, others, over.partner, share[:, None], shown[:, None])
+    laid = partial(_laid, partner=over.partner, share=share, shown=shown)
     return tuple(map(laid, images, others))
 
 
@@ -69,8 +67,3 @@ def _laid(images: Tensor, others: Tensor, partner: Tensor, share: Tensor, shown:
     if for_gpu(images.device):  # partners are not read outside of the rectangles, where images are laid over themselves
         return torch.lerp(images, where(shown, partners, images), share)
     return torch.where(shown, torch.lerp(images, partners, share), images)
-
-
-def in_one_pass(images: Images, others: Float[Tensor, "n c h w"], overlay: Overlay) -> bool:
-    """Whether a kernel does it, without memory for anything but what comes out."""
-    return native.serves(images, others, *overlay)

@@ -11,23 +11,32 @@ import torch
 from torch import Tensor
 
 from augment.data.color import weighted, with_rgb
-from augment.data.pixels import colours, each, on_colours, planes, stacked, whole_bytes
+from augment.data.operator import operator
+from augment.data.pixels import (
+    colours,
+    each,
+    materialized_image,
+    on_colours,
+    planes,
+    stacked,
+    to_bytes,
+    to_float,
+    whole_bytes,
+)
 from augment.data.subset import Drawn, Parts, on_chosen, rows_of, takes_rows
-from augment.data.types import Bool, Float, Integer, PerSample, Plane, Planes, UInt8
-from augment.kernels.cpu import library
-from augment.kernels.cpu.policy_step import carried_out
-from augment.kernels.cuda import policy_step as gpu
-from augment.kernels.reference.levels import LEVELS, equalizing_table, histogram
+from augment.data.types import Bool, Float, Images, Integer, PerSample, Plane, Planes, UInt8
+from augment.kernels.reference.levels import LEVELS, count_levels, equalizing_table
 
 _LUMA = (0.2989, 0.587, 0.114)
 """torchvision's weights of red, green and blue, which it rounds."""
 
 _STRETCHED = frozenset({"AutoContrast", "Equalize"})
-_CURVED = _STRETCHED | {"Brightness", "Contrast", "Posterize", "Solarize", "SolarizeAdd", "Invert"}
-_COLOURED, _SHARPENED = frozenset({"Color"}), frozenset({"Sharpness"})
-PHOTOMETRIC = _CURVED | _COLOURED | _SHARPENED
+CURVED = _STRETCHED | {"Brightness", "Contrast", "Posterize", "Solarize", "SolarizeAdd", "Invert"}
+COLOURED, SHARPENED = frozenset({"Color"}), frozenset({"Sharpness"})
+PHOTOMETRIC = CURVED | COLOURED | SHARPENED
 
 Bytes = UInt8[Tensor, "b c h w"]
+Count = Callable[[Bytes, Bool[Tensor, " b"]], Integer[Tensor, "b c 256"]]
 
 
 def drew(names: Sequence[str], op: PerSample, which: Collection[str]) -> Bool[Tensor, " b"]:
@@ -36,28 +45,45 @@ def drew(names: Sequence[str], op: PerSample, which: Collection[str]) -> Bool[Te
     return functools.reduce(torch.logical_or, drawn) if drawn else torch.zeros_like(op, dtype=torch.bool)
 
 
-def on_bytes(image: Bytes, names: Sequence[str], op: PerSample, value: PerSample) -> Bytes:
-    """Carries out the photometric operator that each sample drew, none where it drew another; alpha stays.
+@operator
+def policy_step(
+    image: Images, chosen: Bool[Tensor, " b"] | None, names: Sequence[str], op: PerSample, value: PerSample
+) -> Images:
+    """Carries out the photometric operator that each chosen sample drew, none where it drew another; alpha stays.
 
     Args:
-        image: (B, C, H, W).
+        image: (B, C, H, W); floats are rounded to bytes, and become floats again.
+        chosen: (B,) which samples; None for all.
         names: of the operators to choose among.
-        op, value: which of them, and its value, see `operators`.
+        op, value: (B,) which of them, and its value, see `layers.policies.operators`.
     """
+
+    def carried_out(some: Parts, params: Drawn) -> Parts:
+        image = some[0] if some[0].dtype == torch.uint8 else materialized_image(to_bytes(some[0]))
+        image = on_bytes(image, names, **params[0])
+        return (image if some[0].dtype == torch.uint8 else to_float(image).to(some[0].dtype),)
+
+    return on_chosen(chosen, carried_out, (image,), [{"op": op, "value": value}])[0]
+
+
+def on_bytes(image: Bytes, names: Sequence[str], op: PerSample, value: PerSample) -> Bytes:
+    """The same for all samples of bytes."""
     if colours(image.shape[1]) < image.shape[1]:
         return on_colours(image, lambda coloured: on_bytes(coloured, names, op, value))
     if takes_rows(op):
         drawn = set(op.tolist())
-        names = [name if i in drawn else "" for i, name in enumerate(names)]  # what nobody drew need not be computed
-    if gpu.serves(image, op, value):
-        who = (drew(names, op, which) for which in (_CURVED, _COLOURED, _SHARPENED))
-        return gpu.carried_out(image, *who, value, lambda image: _tables(image, names, op, value))
-    functions = ((_CURVED, _through_tables), (_COLOURED, _coloured), (_SHARPENED, _sharpened))
+        names = [name if i in drawn else "" for i, name in enumerate(names)]  # skip what no sample drew
+    functions = ((CURVED, _through_tables), (COLOURED, _coloured), (SHARPENED, _sharpened))
     out: Bytes | Planes = image
     for which, function in functions:
         if not which.isdisjoint(names):
             out = _for_those(drew(names, op, which), function, image, out, names, op, value)
     return stacked(out)
+
+
+def wanted(chosen: Bool[Tensor, " b"] | None, names: Sequence[str], op: PerSample) -> PerSample:
+    """(B,) operators, beyond the last one for samples that are not chosen."""
+    return op if chosen is None else torch.where(chosen, op, len(names))
 
 
 def _for_those(
@@ -78,15 +104,6 @@ def _for_those(
         return (stacked(function(some[0], names, params[0]["op"], params[0]["value"])),)
 
     return on_chosen(chosen, applied, (stacked(out),), [{"op": op, "value": value}])[0]
-
-
-@library.operator("on_bytes", lambda image, *_: torch.empty_like(image, memory_format=torch.contiguous_format))
-def changed(image: Tensor, names: str, op: Tensor, value: Tensor) -> Tensor:
-    """`on_bytes` on a CPU, of the samples that drew something; the names stand in one string."""
-    if library.AVAILABLE:
-        return on_colours(image, lambda coloured: carried_out(coloured, names.split(), op, value)).contiguous()
-    out = on_bytes(image, names.split(), op, value)
-    return image.clone(memory_format=torch.contiguous_format) if out is image else out.contiguous()
 
 
 def _cut(levels: Tensor) -> Tensor:
@@ -126,13 +143,20 @@ def _sharpened(image: Bytes, names: Sequence[str], op: PerSample, value: PerSamp
 
 def _through_tables(image: Bytes, names: Sequence[str], op: PerSample, value: PerSample) -> Planes:
     """Everything that maps a level of a channel to a level, whatever it was that each sample drew."""
-    tables = _tables(image, names, op, value).expand(-1, image.shape[1], -1)  # (B, C, 256)
+    tables = level_tables(image, names, op, value, _counts).expand(-1, image.shape[1], -1)  # (B, C, 256)
     flat = zip(planes(image), tables.unbind(1), strict=True)
     return tuple(table.gather(1, plane.flatten(1).to(torch.int64)).view(plane.shape) for plane, table in flat)
 
 
-def _tables(image: Bytes, names: Sequence[str], op: PerSample, value: PerSample) -> UInt8[Tensor, "b c2 256"]:
-    """(B, C, 256), or (B, 1, 256) where the channels share it: what each level becomes."""
+def level_tables(
+    image: Bytes, names: Sequence[str], op: PerSample, value: PerSample, count: Count
+) -> UInt8[Tensor, "b c2 256"]:
+    """(B, C, 256), or (B, 1, 256) where the channels share it: what each level becomes.
+
+    Args:
+        image, names, op, value: see `on_bytes`.
+        count: histograms of the images, at least of the samples that want one.
+    """
     value = value[:, None, None]
     level = torch.arange(float(LEVELS), device=value.device)
     table = level.expand(len(value), 1, LEVELS)
@@ -152,9 +176,7 @@ def _tables(image: Bytes, names: Sequence[str], op: PerSample, value: PerSample)
     choose("SolarizeAdd", torch.where(level < 128, level + value, level))
     choose("Invert", LEVELS - 1 - level)
     if not _STRETCHED.isdisjoint(names):
-        stretched = drew(names, op, _STRETCHED)
-        on_gpu = gpu.serves(image, value)
-        counts = gpu.counted(image, stretched) if on_gpu else _statistic(image, stretched, _counts)
+        counts = count(image, drew(names, op, _STRETCHED))
         choose("AutoContrast", _stretching_table(counts, level))
         choose("Equalize", equalizing_table(counts).to(level.dtype))
     return _cut(table)
@@ -169,9 +191,9 @@ def _statistic(image: Bytes, wanted: Bool[Tensor, " b"], function: Callable[[Byt
     return some.new_zeros(len(wanted), *some.shape[1:]).index_copy(0, rows, some)
 
 
-def _counts(image: Bytes) -> Integer[Tensor, "b c 256"]:
-    """How many pixels of a channel have each level."""
-    return histogram(image.flatten(2).to(torch.int64))
+def _counts(image: Bytes, wanted: Bool[Tensor, " b"]) -> Integer[Tensor, "b c 256"]:
+    """How many pixels of a channel have each level, at least in the samples that want it."""
+    return _statistic(image, wanted, count_levels)
 
 
 def _stretching_table(counts: Integer[Tensor, "b c 256"], level: Float[Tensor, " 256"]) -> Float[Tensor, "b c 256"]:

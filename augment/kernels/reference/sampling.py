@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from augment.data.batch import PackedImages
+from augment.data.operator import operator
+from augment.data.packed import PackedImages
 from augment.data.pixels import BYTE, compute_dtype, dtype_of, stacked
+from augment.data.primitives import saturated
 from augment.data.types import Images, Num, PerSample, Planes
 from augment.geometry.interpolation import KERNELS, Footprint, Grid, Tap, Window, clamp, taps_of
-from augment.kernels.cpu import sampling as native
-from augment.kernels.cuda.inductor import saturated
 from augment.kernels.reference.grid_sampling import grid_samples, resized
 from augment.kernels.reference.two_pass_sampling import two_passes
 
@@ -25,6 +25,7 @@ SampledImages = Num[Tensor, "b c oh ow"]
 SampledPlanes = tuple[Num[Tensor, "b oh ow"], ...]
 
 
+@operator
 def sample(
     image: Images | PackedImages | Planes,
     x: Grid,
@@ -46,12 +47,8 @@ def sample(
         moved: (B,) bool, samples of which no pixel moves are False; they stay exact to the bit.
     """
     if interpolation == "nearest":
-        if native.serves_nearest(image, x, y):
-            return native.nearest(image, x, y, window)
         return _nearest(image, x, y, window)
     kernel = KERNELS[interpolation]
-    if interpolation == "bilinear" and native.serves(image, x, y, footprint):
-        return native.bilinear(image, x, y, window, footprint)
     taps = [math.ceil(2 * kernel.support * bound) for bound in footprint.bound]
     if not torch.compiler.is_compiling():
         on_cpu = (image.device if isinstance(image, PackedImages) else x.device).type == "cpu"

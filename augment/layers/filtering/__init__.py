@@ -1,1 +1,1 @@
-"""Layers that look at a neighbourhood of each pixel, or at the whole image."""
+"""Layers with output pixels that depend on a neighbourhood or on the whole image."""

@@ -7,15 +7,11 @@ from kornia.filters import get_gaussian_kernel1d
 from torch import Tensor
 
 from augment.core import checks
-from augment.core.kinds import ImageOp, check_dense
-from augment.core.layer import Layer
-from augment.data.batch import Batch
-from augment.data.pixels import dtype_of, each, stacked
-from augment.data.types import Float, Images, Params, PerSample
+from augment.core.kinds import ImageOp
+from augment.data.types import Float, Images, Params
 from augment.draws.distributions import Bernoulli
 from augment.draws.shorthand import Quantity
-from augment.kernels.cuda import filtering as gpu
-from augment.kernels.reference.filtering import BORDERS, at_most_one, pad, separably_filtered, window_sum
+from augment.kernels.reference.filtering import BORDERS, at_most_one, pad, separable_filter, window_sum
 
 
 class RandomGaussianBlur(ImageOp):
@@ -32,6 +28,8 @@ class RandomGaussianBlur(ImageOp):
     example = {"kernel_size": 5, "sigma": (0.3, 2.0)}
     identity = {"kernel_size": 5, "sigma": 1e-2}
     differentiable = frozenset({"sigma"})
+    operator = separable_filter
+    hands_on = True
 
     def __init__(
         self,
@@ -46,27 +44,11 @@ class RandomGaussianBlur(ImageOp):
         self.border_type = checks.one_of(self, "border_type", border_type, BORDERS)
         self.quantity("sigma", sigma, legal=(1e-3, 1e3))
 
-    def apply(self, batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
-        (drawn,) = params
-        check_dense(self, batch)
-        if len(batch) == 0 or not gpu.serves(batch.image, self.kernel_size, drawn["sigma"]):
-            return super().apply(batch, params, run)
-        image, dtype = batch.image, batch.between if batch.between.is_floating_point else torch.float32
-        if isinstance(image, tuple) and dtype_of(image).is_floating_point:
-            image = each(image, lambda plane: plane.to(dtype))  # before they are written
-        image = stacked(image)
-        blurred = gpu.filtered(image, self.acts_on(drawn), *self._filters(drawn["sigma"]), self.border_type, dtype)
-        return batch.replace(image=blurred)
-
-    def image(self, image: Images, params: Params) -> Images:
-        if image.shape[0] == 0:
-            return image
-        filters = self._filters(params["sigma"].to(image.dtype))
-        return separably_filtered(image, *filters, self.border_type, params.get("gate"))
-
-    def _filters(self, sigma: PerSample) -> list[Float[Tensor, "b taps"]]:
-        """Weights down and across."""
-        return [at_most_one(get_gaussian_kernel1d(extent, sigma[:, None]), extent) for extent in self.kernel_size]
+    def arguments(self, params: Params, dtype: torch.dtype) -> tuple[Float[Tensor, "b kh"], Float[Tensor, "b kw"], str]:
+        """Weights down and across, and the border."""
+        sigma = params["sigma"].to(dtype)[:, None]
+        down, across = (at_most_one(get_gaussian_kernel1d(extent, sigma), extent) for extent in self.kernel_size)
+        return down, across, self.border_type
 
 
 class RandomBoxBlur(ImageOp):

@@ -11,20 +11,18 @@ from torch import Tensor
 
 from augment.core import checks
 from augment.core.kinds import PixelOp
-from augment.core.level_op import LevelOp
 from augment.data.pixels import NOTHING
 from augment.data.types import Float, Images, Integer, Params, Plane, Planes
 from augment.draws.distributions import Bernoulli
 from augment.draws.shorthand import Quantity
-from augment.kernels.cpu.levels import counted
 from augment.kernels.reference.filtering import border_index
-from augment.kernels.reference.levels import LEVELS, equalizing_table, histogram
+from augment.kernels.reference.levels import LEVELS, count_levels, equalizing_table, histogram
 
 _ROUNDING = 1e-4
 """What a whole level may lack, in levels, after its way through a float."""
 
 
-class RandomEqualize(LevelOp):
+class RandomEqualize(PixelOp):
     """Equalizes the histogram of every colour with Pillow's table, as torchvision and Kornia do.
 
     Bytes come out as theirs; floats between two levels come out between what those become, where Kornia and torchvision
@@ -36,6 +34,8 @@ class RandomEqualize(LevelOp):
         same_on_batch: one draw for all samples of a batch.
     """
 
+    by_level = True
+
     def __init__(self, p: float | Bernoulli = 0.5, same_on_batch: bool = False) -> None:
         super().__init__(p, same_on_batch)
 
@@ -43,7 +43,7 @@ class RandomEqualize(LevelOp):
         return tuple(_equalized(plane) for plane in planes)
 
     def tables(self, image: Images, level: Float[Tensor, "b c 256"], params: Params) -> Float[Tensor, "b c 256"]:
-        return _equalizing(*located(level), counted(image))
+        return _equalizing(*located(level), count_levels(image))
 
 
 class RandomAutoContrast(PixelOp):

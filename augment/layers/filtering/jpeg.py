@@ -1,20 +1,14 @@
 """What JPEG compression leaves of an image."""
 
-import math
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, interpolate
 
 from augment.core.kinds import ImageOp
-from augment.data.color import LUMA
 from augment.data.constants import constant
-from augment.data.types import Float, Images, Params, Planes
+from augment.data.types import Float, Params
 from augment.draws.distributions import Bernoulli
 from augment.draws.shorthand import Quantity
-from augment.kernels.cpu import jpeg as native
-from augment.kernels.reference.filtering import border_index
+from augment.kernels.reference.jpeg import jpeg, straight_through
 
 _TABLES = (
     (
@@ -58,31 +52,14 @@ class RandomJPEG(ImageOp):
     estimated = frozenset({"jpeg_quality"})
     image_gradient = "straight-through"
     alpha_stays = True
+    operator = jpeg
 
     def __init__(self, jpeg_quality: Quantity = 50.0, p: float | Bernoulli = 1.0, same_on_batch: bool = False) -> None:
         super().__init__(p, same_on_batch)
         self.quantity("jpeg_quality", jpeg_quality, legal=(1.0, 100.0), around=50.0, clip=True)
 
-    def image(self, image: Images, params: Params) -> Images:
-        height, width = image.shape[-2:]
-        tables = quantization(params["jpeg_quality"].to(image.dtype))
-        if native.serves(image, tables):
-            return native.coded(image, params.get("gate"), tables)
-        luma, chroma = tables.unbind(1)
-        levels = image.clamp(0, 1) * 255 - 128
-        for dim, n in ((2, height), (3, width)):
-            levels = levels.index_select(dim, border_index(n, 0, -n % 16, "replicate", image.device))
-        if image.shape[1] < 3:
-            coded = transcoded(levels, luma)
-        else:
-            y, cb, cr = _ycc(levels[:, :3].unbind(1))
-            small = transcoded(avg_pool2d(torch.stack([cb, cr], 1), 2), chroma)
-            small = small[..., : math.ceil(height / 2), : math.ceil(width / 2)]  # the decoder knows no further
-            large = interpolate(small, scale_factor=2.0, mode="bilinear")[..., :height, :width]
-            y = transcoded(y[:, None], luma)[:, 0, :height, :width]
-            coded = torch.stack(_rgb((y, *large.unbind(1))), 1)
-        out = ((coded[..., :height, :width] + 128) / 255).clamp(0, 1)
-        return torch.cat([out, image[:, out.shape[1] :]], 1)
+    def arguments(self, params: Params, dtype: torch.dtype) -> tuple[Tensor]:
+        return (quantization(params["jpeg_quality"].to(dtype)),)
 
 
 def quantization(quality: Float[Tensor, " b"]) -> Float[Tensor, "b 2 8 8"]:
@@ -92,52 +69,5 @@ def quantization(quality: Float[Tensor, " b"]) -> Float[Tensor, "b 2 8 8"]:
     return _floor((base * scale[:, None, None, None] + 50) / 100).clamp(1, 255)
 
 
-def transcoded(levels: Float[Tensor, "b n h w"], table: Float[Tensor, "b 8 8"]) -> Float[Tensor, "b n h w"]:
-    """Transforms blocks of 8x8, rounds their coefficients to multiples of the table and transforms back."""
-    basis = _cosines(levels)
-    step = table[:, None, None, :, None, :]
-    coefficients = _blockwise(basis, levels)
-    blocks = coefficients.unflatten(3, (-1, 8)).unflatten(2, (-1, 8))
-    rounded = _straight_through(blocks / step, _round_away) * step
-    return _blockwise(basis.mT, rounded.flatten(4).flatten(2, 3))
-
-
-def _cosines(like: Tensor) -> Float[Tensor, "8 8"]:
-    """The orthonormal discrete cosine transform, one row a frequency."""
-    n = torch.arange(8, dtype=like.dtype, device=like.device)
-    rows = torch.cos((2 * n + 1) * n[:, None] * (math.pi / 16)) / 2
-    return torch.where(n[:, None] == 0, math.sqrt(1 / 8), rows)
-
-
-def _blockwise(matrix: Float[Tensor, "8 8"], levels: Float[Tensor, "b n h w"]) -> Float[Tensor, "b n h w"]:
-    """matrix @ block @ matrix.T for every block of 8x8; TF32 would move a level by about a tenth."""
-    across = (levels.unflatten(3, (-1, 8)) @ matrix.mT).flatten(3)
-    return (matrix @ across.unflatten(2, (-1, 8))).flatten(2, 3)
-
-
-def _ycc(rgb: Planes) -> Planes:
-    """Luma and the two colour differences (JFIF 1.02), of levels around 0."""
-    red, green, blue = rgb
-    luma = LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
-    return luma, (blue - luma) * (0.5 / (1 - LUMA[2])), (red - luma) * (0.5 / (1 - LUMA[0]))
-
-
-def _rgb(ycc: Planes) -> Planes:
-    """The inverse of `_ycc`."""
-    luma, cb, cr = ycc
-    red, blue = luma + cr * (2 * (1 - LUMA[0])), luma + cb * (2 * (1 - LUMA[2]))
-    return red, (luma - LUMA[0] * red - LUMA[2] * blue) / LUMA[1], blue
-
-
-def _straight_through(value: Tensor, step: Callable[[Tensor], Tensor]) -> Tensor:
-    """step(value), with the gradient of value."""
-    return value + (step(value) - value).detach()
-
-
-def _round_away(value: Tensor) -> Tensor:
-    """Ties, which are frequent among bytes, go away from 0 as in libjpeg, on whichever side a float puts them."""
-    return torch.trunc(value + 0.501 * value.sign())
-
-
 def _floor(value: Tensor) -> Tensor:
-    return _straight_through(value, torch.floor)
+    return straight_through(value, torch.floor)

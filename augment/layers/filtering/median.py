@@ -1,4 +1,4 @@
-"""The median of a window, by a fixed network of comparisons that a compiler turns into one kernel."""
+"""Median filter, computed with a fixed network of comparisons that the compiler turns into one kernel."""
 
 from collections.abc import Sequence
 
@@ -12,22 +12,23 @@ from augment.draws.distributions import Bernoulli
 from augment.kernels.reference.filtering import pad
 
 Comparison = tuple[int, int]
-"""Two places of a list: the smaller of their values is put in the first, the larger in the second."""
+"""Two positions of a list; the comparison puts the smaller value into the first and the larger into the second."""
 
 Step = tuple[int, int, bool, bool]
-"""A comparison, and whether the smaller and the larger value are needed afterwards."""
+"""A comparison, and whether later steps need its smaller and its larger value."""
 
 
 class RandomMedianBlur(ImageOp):
-    """Replaces every value by the median of the window around it; the border is reflected.
+    """Replaces every value with the median of the window around it; the border is reflected.
 
-    The gradient goes to the value that is the median; equal values share it.
+    The gradient flows to the value that is the median; equal values share it.
 
     Args:
-        kernel_size: odd height and width of the window in pixels, at most 31, or one number for both. The work grows
-            faster than the window: 20 passes over the image for 3x3, 158 for 5x5, 474 for 7x7; compiled they are one.
-        p: probability that an image is blurred.
-        same_on_batch: one draw for all samples of a batch.
+        kernel_size: odd height and width of the window in pixels, at most 31, or one number for both. The cost grows
+            faster than the window: 20 passes over the image for 3x3, 158 for 5x5, 474 for 7x7. Compiled code needs one
+            pass.
+        p: probability of applying the layer to a sample.
+        same_on_batch: use one draw for all samples of a batch.
     """
 
     identity = {"kernel_size": 1}
@@ -46,13 +47,13 @@ class RandomMedianBlur(ImageOp):
     def image(self, image: Images, params: Params) -> Images:
         (tall, wide), (height, width) = self.kernel_size, image.shape[-2:]
         padded = pad(image, tall // 2, wide // 2, "reflect")
-        # a window's columns are sorted once for all the windows that contain them
+        # each window column is sorted once for all windows that contain it
         columns = _run([padded[:, :, y : y + height] for y in range(tall)], self.columns)
         return _run([row[..., x : x + width] for row in columns for x in range(wide)], self.rest)[self.middle]
 
 
 def sorting_network(places: list[int] | range) -> list[Comparison]:
-    """Comparisons that sort the values at these places (Batcher's merge exchange; Knuth, TAOCP 3, algorithm 5.2.2M)."""
+    """Returns comparisons that sort the values at `places` (Batcher's merge exchange; Knuth, TAOCP 3, 5.2.2M)."""
     count, comparisons = len(places), []
     top = 1 << max(count - 1, 0).bit_length() >> 1
     p = top
@@ -66,10 +67,11 @@ def sorting_network(places: list[int] | range) -> list[Comparison]:
 
 
 def median_network(tall: int, wide: int) -> tuple[list[Step], int]:
-    """What is left to compare for the median of a window whose columns are sorted, and the place it ends up in.
+    """Returns the remaining comparisons for the median of a window with sorted columns, and the median's position.
 
-    Place y * wide + x holds rank y of column x. With the rows sorted too, whatever has more than half of the window
-    above and left of it, or below and right of it, is not the median; the rest is sorted.
+    Position y * wide + x holds rank y of column x. The network sorts the rows too. Then a value with more than half of
+    the window above and to the left of it, or below and to the right of it, cannot be the median. The remaining
+    candidates are sorted.
     """
     rows = [c for y in range(tall) for c in sorting_network(range(y * wide, (y + 1) * wide))]
     half = (tall * wide + 1) // 2

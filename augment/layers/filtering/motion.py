@@ -1,4 +1,4 @@
-"""The blur of a camera or an object that moves."""
+"""Motion blur."""
 
 import math
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from augment.core import checks
 from augment.core.kinds import ImageOp
-from augment.data.pixels import written
+from augment.data.pixels import materialized_image
 from augment.data.types import Float, Images, Params
 from augment.draws.arguments import is_whole, shown
 from augment.draws.distributions import Bernoulli, Choice, Constant, Distribution, Uniform
@@ -16,29 +16,29 @@ from augment.draws.shorthand import Quantity
 from augment.kernels.reference.filtering import BORDERS, at_most_one, filtered, pad
 
 _SNAP = 2.0**10
-"""Positions are rounded to this fraction of a pixel, so that ties fall alike on every device."""
+"""Steps per pixel to which positions are rounded, so that all devices resolve ties alike."""
 
 _LONGEST = 255
-"""The longest line, in pixels: the work grows with its square."""
+"""Largest length of the line in pixels; the cost grows with its square."""
 
 
 class RandomMotionBlur(ImageOp):
-    """Averages along a line through every pixel, with Kornia's kernels, each sample with its own length and angle.
+    """Blurs along a line with Kornia's motion kernels.
 
-    Kornia draws one length for the whole batch.
+    Each sample has its own length and angle; Kornia draws one length for the whole batch.
 
     Args:
-        kernel_size: length of the line in pixels, from 1 to 255. A whole number, which must be odd; a pair of whole
-            numbers, out of which every odd one is equally likely; or a distribution of real lengths, whose upper end
-            sizes the kernel, so that a learnable length cannot grow beyond it.
-        angle: of the line in degrees, counter-clockwise, within [-360, 360]; a number v means (-v, v).
-        direction: how the weight shifts along the line, within [-1, 1]: 0 is even, at 1 and -1 one end has it all and
-            the other none; a number v means (-v, v).
-        border_type: what to assume outside of the image: "constant" (0), "reflect", "replicate" or "circular".
-        resample: "nearest" copies the nearest point of the line, which leaves no gradient to the angle; "bilinear"
+        kernel_size: length of the line in pixels, from 1 to 255: an odd whole number; a pair of whole numbers, where
+            every odd number in the range is equally likely; or a distribution of real lengths. The upper end of the
+            distribution sets the size of the kernel, and a learnable length cannot grow beyond it.
+        angle: angle of the line in degrees, counter-clockwise, within [-360, 360]; a number v means (-v, v).
+        direction: shift of the weight along the line, within [-1, 1]; a number v means (-v, v). At 0 the weight is
+            even; at 1 and -1 it falls linearly to 0 at one end.
+        border_type: how pixels outside the image are filled: "constant" (0), "reflect", "replicate" or "circular".
+        resample: "nearest" copies the nearest point of the line and gives no gradient to the angle; "bilinear"
             interpolates.
-        p: probability that an image is blurred.
-        same_on_batch: one draw for all samples of a batch.
+        p: probability of applying the layer to a sample.
+        same_on_batch: use one draw for all samples of a batch.
     """
 
     example = {"kernel_size": Uniform(3.0, 9.0), "angle": 90.0, "direction": 0.8, "resample": "bilinear"}
@@ -68,7 +68,7 @@ class RandomMotionBlur(ImageOp):
         length, angle, direction = (params[n].to(image.dtype) for n in ("kernel_size", "angle", "direction"))
         kernel = line_kernel(self.extent, length, angle, direction, self.resample == "bilinear")
         padded = pad(image, self.extent // 2, self.extent // 2, self.border_type)
-        return filtered(written(padded), kernel)
+        return filtered(materialized_image(padded), kernel)
 
 
 def _lengths(value: int | Sequence[int] | Distribution) -> Distribution:
@@ -81,8 +81,8 @@ def _lengths(value: int | Sequence[int] | Distribution) -> Distribution:
         if odd:
             return Choice(odd) if len(odd) > 1 else Constant(odd[0])
     raise ValueError(
-        f"RandomMotionBlur: kernel_size={shown(value)} must be an odd whole number, a pair (low, high) with an odd "
-        f"whole number in it, or a distribution with an upper end; at most {_LONGEST}."
+        f"RandomMotionBlur: kernel_size={shown(value)} must be an odd whole number, a pair (low, high) that "
+        f"contains one, or a distribution with an upper end; at most {_LONGEST}."
     )
 
 
@@ -93,10 +93,10 @@ def line_kernel(
     direction: Float[Tensor, " b"],
     bilinear: bool,
 ) -> Float[Tensor, "b extent extent"]:
-    """Weights that add up to 1 on a line of a length through the middle.
+    """Builds kernels with a line through the centre; the weights add up to 1.
 
-    In the line's own axes, `along` and `across`, its weight at a distance along from the middle is
-    1 - direction * along / half, up to half = (length - 1) / 2 on either side.
+    In the axes of the line, `along` and `across`, the weight at a distance `along` from the centre is
+    1 - direction * along / half, for distances up to half = (length - 1) / 2.
     """
     half, radians, direction = (value[:, None, None] for value in ((length - 1) / 2, torch.deg2rad(angle), direction))
     cos, sin = torch.cos(radians), torch.sin(radians)
@@ -108,7 +108,7 @@ def line_kernel(
         along, across = (torch.round(torch.round(d * _SNAP) / _SNAP) for d in (along, across))
 
     def within(distance: Tensor, end: Tensor | float) -> Tensor:
-        """1 up to the end, falling to 0 over the next pixel."""
+        """1 up to the end, then falling to 0 over the next pixel."""
         return (end + 1 - distance.abs()).clamp(0, 1)
 
     inside = within(along, half) * within(across, 0.0) * within(x, half) * within(y, half)

@@ -3,14 +3,10 @@
 import torch
 
 from augment.core.kinds import ImageOp
-from augment.core.layer import Layer
-from augment.data.batch import Batch
-from augment.data.pixels import on_colours
-from augment.data.types import Images, Params
+from augment.data.types import Params, PerSample
 from augment.draws.distributions import Bernoulli
 from augment.draws.shorthand import Quantity
-from augment.kernels.cpu import levels as native
-from augment.kernels.reference.filtering import window_sum
+from augment.kernels.reference.filtering import sharpen
 
 
 class RandomSharpness(ImageOp):
@@ -29,23 +25,11 @@ class RandomSharpness(ImageOp):
     identity = {"sharpness": (1.0, 1.0)}
     differentiable = frozenset({"sharpness"})
     alpha_stays = True
+    operator = sharpen
 
     def __init__(self, sharpness: Quantity = 0.5, p: float | Bernoulli = 0.5, same_on_batch: bool = False) -> None:
         super().__init__(p, same_on_batch)
         self.quantity("sharpness", sharpness, legal=(0.0, 100.0), around=0.0, clip=True)
 
-    def apply(self, batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
-        (drawn,) = params
-        if not native.serves(batch.image, *drawn.values()):
-            return super().apply(batch, params, run)
-        change, chosen = 1 - drawn["sharpness"], self.acts_on(drawn)
-        change = change if chosen is None else torch.where(chosen, change, 0.0)
-        return batch.replace(image=on_colours(batch.image, lambda image: native.sharpened(image, change)))
-
-    def image(self, image: Images, params: Params) -> Images:
-        if min(image.shape[-2:]) < 3:
-            return image
-        inner = image[:, :, 1:-1, 1:-1]
-        smooth = (window_sum(window_sum(image, 2, 3), 3, 3) + 4 * inner) / 13  # ones around a five
-        change = (1 - params["sharpness"].to(image.dtype)[:, None, None, None]) * (smooth - inner)
-        return (image + torch.nn.functional.pad(change, (1, 1, 1, 1))).clamp(0, 1)
+    def arguments(self, params: Params, dtype: torch.dtype) -> tuple[PerSample]:
+        return (params["sharpness"],)

@@ -14,23 +14,23 @@ from augment.draws.noise import uniform_field
 from augment.draws.shorthand import Quantity, is_pair
 
 _RAIN = 200 / 255
-"""The gray of a drop."""
+"""Gray value of the rain."""
 
 
 class RandomRain(PixelOp):
-    """Draws gray streaks at random places, all of a sample with the same slant, as Kornia does.
+    """Draws gray streaks of rain at random places, with one slant per sample, as Kornia does.
 
-    Streaks lie within the image; one that is larger is shortened to fit, where Kornia raises. They are drawn on the
-    first three channels, and hide what is behind them from the gradient. Numbers are rounded to whole ones, which
-    leaves no gradient to them.
+    Streaks lie within the image. A streak larger than the image is shortened to fit, where Kornia raises an error.
+    They are drawn on the first three channels and block the gradient of the pixels behind them. The quantities are
+    rounded to whole numbers and have no gradient.
 
     Args:
-        number_of_drops: not negative, at most 100000; here and below a pair of whole numbers makes each of them from
-            the first to the last equally likely. The largest number that can come out decides the work.
-        drop_height: how many rows of pixels a streak takes, from 1 to 1000.
-        drop_width: how many columns of pixels a streak takes, up to 1000; negative if its foot is on the left.
-        p: probability that an image is changed.
-        same_on_batch: one draw for all samples of a batch.
+        number_of_drops: number of streaks, from 0 to 100000. The cost depends on the largest possible number. For a
+            pair of whole numbers, here and below, each number in the range is equally likely.
+        drop_height: height of a streak in pixel rows, from 1 to 1000.
+        drop_width: width of a streak in pixel columns, up to 1000; negative if the lower end is on the left.
+        p: probability of applying the layer to a sample.
+        same_on_batch: use one draw for all samples of a batch.
     """
 
     example = {"number_of_drops": (20, 40), "drop_height": (3, 9), "drop_width": (-4, 4)}
@@ -52,11 +52,11 @@ class RandomRain(PixelOp):
         ):
             self.quantity(name, value, legal=(low, high))
             if is_pair(value) and value[0] < value[1]:
-                self.quantity(name, Uniform(value[0] - 0.5, value[1] + 0.5))  # rounded below
+                self.quantity(name, Uniform(value[0] - 0.5, value[1] + 0.5))  # rounded in `resolve`
         self.quantity("key", (0.0, 1.0), count=2)
 
     def resolve(self, params: Params, size: Size) -> Params:
-        """Whole numbers, and streaks that fit into the image."""
+        """Rounds the quantities and shortens the streaks to fit into the image."""
         full_height, full_width = whole_size(size)
         count = torch.floor(params["number_of_drops"] + 0.5).clamp(0, self._most("number_of_drops"))
         height = torch.floor(params["drop_height"] + 0.5).clamp(1, min(full_height, self._most("drop_height")))
@@ -69,11 +69,11 @@ class RandomRain(PixelOp):
         return tuple(torch.where(wet, _RAIN, plane) for plane in planes[:3]) + planes[3:]
 
     def _most(self, name: str) -> int:
-        """The largest whole number that a quantity can be, leaving out its sign."""
+        """Returns the largest absolute value of a rounded quantity."""
         return max(math.ceil(abs(end) - 0.5) for end in getattr(self, name).support())
 
     def _streaks(self, size: tuple[int, int], params: Params) -> Bool[Tensor, "b h w"]:
-        """Where there is rain. A streak takes one pixel for every step along its longer axis."""
+        """Marks the rain. A streak covers one pixel per step along its longer axis."""
         drops, steps = self._most("number_of_drops"), max(self._most("drop_height"), self._most("drop_width"))
         count, tall, slant = (
             params[name].to(torch.int64)[:, None] for name in ("number_of_drops", "drop_height", "drop_width")
@@ -97,16 +97,15 @@ class RandomRain(PixelOp):
 
 
 class RandomSnow(PixelOp):
-    """Lifts the lightness (HLS) of what is darker than a threshold; hue and saturation stay, as in Kornia.
+    """Raises the HLS lightness of pixels darker than a threshold and keeps hue and saturation, as in Kornia.
 
-    Acts on the first three channels; a single one is its own lightness. Values are cut to [0, 1]. The threshold has no
-    gradient.
+    Acts on the first three channels; the lightness of a single channel is its value. The image is clipped to [0, 1].
 
     Args:
-        snow_coefficient: the lightness below which there is snow, within [0, 1].
-        brightness: the factor of the lightness there, at least 1, which changes nothing.
-        p: probability that an image is changed.
-        same_on_batch: one draw for all samples of a batch.
+        snow_coefficient: lightness threshold, within [0, 1], without a gradient; darker pixels become snow.
+        brightness: factor of the lightness of snow, at least 1; 1 changes nothing.
+        p: probability of applying the layer to a sample.
+        same_on_batch: use one draw for all samples of a batch.
     """
 
     example = {"snow_coefficient": (0.3, 0.7), "brightness": (1.2, 2.5)}
@@ -132,7 +131,7 @@ class RandomSnow(PixelOp):
         light = (high + low) / 2
         threshold, factor = (amount(params, n, colour) for n in ("snow_coefficient", "brightness"))
         lifted = torch.where(light < threshold, (light * factor).clamp(max=1), light)
-        # at a fixed saturation the distance from gray goes with the room that the lightness leaves to black and white
+        # at a fixed saturation, the distance from gray is proportional to the distance from lightness to black or white
         room = torch.minimum(light, 1 - light)
         ratio = torch.minimum(lifted, 1 - lifted) / torch.where(room > NOTHING, room, 1.0)
         return tuple(lifted + (plane - light) * ratio for plane in colour) + planes[3:]

@@ -1,4 +1,4 @@
-"""Rotations and affine maps about the centre of the image."""
+"""Rotations and affine maps about the image centre."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,14 +17,14 @@ Pair = Sequence[Quantity] | Tensor
 
 
 class RandomRotation(Warp):
-    """Rotates about the centre of the image.
+    """Rotates the image about its centre.
 
     Args:
-        degrees: angle, positive is counter-clockwise; a number d means Uniform(-d, d). Within [-360, 360].
+        degrees: angle within [-360, 360], positive is counter-clockwise; a number d means Uniform(-d, d).
         resample: "nearest", "bilinear" or "bicubic".
-        padding_mode: what shows outside of the image: "zeros", "border", "reflection" or "reflect".
-        p: probability that an image is rotated.
-        same_on_batch: one draw for all samples of a batch.
+        padding_mode: how pixels outside the image are filled: "zeros", "border", "reflection" or "reflect".
+        p: probability of applying the layer to a sample.
+        same_on_batch: use one draw for all samples of a batch.
     """
 
     example = {"degrees": 30.0}
@@ -48,21 +48,21 @@ class RandomRotation(Warp):
 
 
 class RandomAffine(Warp):
-    """Rotates, moves, scales and shears about the centre of the image, in Kornia's and torchvision's order.
+    """Rotates, translates, scales and shears the image about its centre, in the order of Kornia and torchvision.
 
     Args:
-        degrees: angle, positive is clockwise; a number d means Uniform(-d, d). Within [-360, 360].
-        translate: (x, y), the largest shifts as fractions of width and height, in [0, 1]; each may be a distribution
-            of the signed fraction. None for none.
-        scale: factor by which the content grows: (low, high) for both axes, (low, high, low, high) for x and y by
-            themselves, or a distribution. None for 1.
-        shear: degrees: a number s for x within (-s, s), (low, high) for x, (low, high, low, high) for x and y, or a
-            pair of distributions; each within (-90, 90). None for none.
+        degrees: angle within [-360, 360], positive is clockwise; a number d means Uniform(-d, d).
+        translate: (x, y), the largest shifts as fractions of width and height, in [0, 1]; each may also be a
+            distribution of the signed fraction. None does not translate.
+        scale: factor by which the content grows: (low, high) for both axes, (low, high, low, high) for x and y
+            separately, or a distribution. None means 1.
+        shear: angles in degrees within (-90, 90): a number s for x within (-s, s), (low, high) for x,
+            (low, high, low, high) for x and y, or a pair of distributions. None does not shear.
         resample: "nearest", "bilinear" or "bicubic".
-        padding_mode: what shows outside of the image: "zeros", "border", "reflection" or "reflect".
-        fill_value: shown outside for padding_mode "zeros", in [0, 1].
-        p: probability that an image is moved.
-        same_on_batch: one draw for all samples of a batch.
+        padding_mode: how pixels outside the image are filled: "zeros", "border", "reflection" or "reflect".
+        fill_value: value of pixels outside the image with padding_mode "zeros", in [0, 1].
+        p: probability of applying the layer to a sample.
+        same_on_batch: use one draw for all samples of a batch.
     """
 
     example = {"degrees": 20.0, "translate": (0.1, 0.2), "scale": (0.8, 1.2), "shear": (-10.0, 10.0, -5.0, 5.0)}
@@ -95,7 +95,7 @@ class RandomAffine(Warp):
         _shear_quantities(self, 0.0 if shear is None else shear)
 
     def resolve(self, params: Params, size: Size) -> Params:
-        """Shifts in pixels."""
+        """Converts the shifts to pixels."""
         return params | {"translate_x": params["translate_x"] * size[1], "translate_y": params["translate_y"] * size[0]}
 
     def matrix(self, size: Size, params: Params, like: Tensor) -> Matrices:
@@ -108,15 +108,15 @@ class RandomAffine(Warp):
 
 
 class RandomTranslate(Warp):
-    """Moves the image.
+    """Translates the image.
 
     Args:
-        translate_x, translate_y: shift to the right and to the bottom as a fraction of width and height, within
-            [-1, 1]; a number t means Uniform(-t, t). None for none.
+        translate_x, translate_y: shift to the right and downwards, as a fraction of width and height within
+            [-1, 1]; a number t means Uniform(-t, t). None does not translate.
         resample: "nearest", "bilinear" or "bicubic".
-        padding_mode: what shows outside of the image: "zeros", "border", "reflection" or "reflect".
-        p: probability that an image is moved.
-        same_on_batch: one draw for all samples of a batch.
+        padding_mode: how pixels outside the image are filled: "zeros", "border", "reflection" or "reflect".
+        p: probability of applying the layer to a sample.
+        same_on_batch: use one draw for all samples of a batch.
     """
 
     separable = True
@@ -139,7 +139,7 @@ class RandomTranslate(Warp):
             self.quantity(name, 0.0 if value is None else value, legal=(-1.0, 1.0), around=0.0)
 
     def resolve(self, params: Params, size: Size) -> Params:
-        """Shifts in pixels."""
+        """Converts the shifts to pixels."""
         return params | {"translate_x": params["translate_x"] * size[1], "translate_y": params["translate_y"] * size[0]}
 
     def matrix(self, size: Size, params: Params, like: Tensor) -> Matrices:
@@ -147,15 +147,15 @@ class RandomTranslate(Warp):
 
 
 class RandomShear(Warp):
-    """Shears about the centre of the image.
+    """Shears the image about its centre.
 
     Args:
-        shear: degrees: a number s for x within (-s, s), (low, high) for x, (low, high, low, high) for x and y, or a
-            pair of distributions; each within (-90, 90).
+        shear: angles in degrees within (-90, 90): a number s for x within (-s, s), (low, high) for x,
+            (low, high, low, high) for x and y, or a pair of distributions.
         resample: "nearest", "bilinear" or "bicubic".
-        padding_mode: what shows outside of the image: "zeros", "border", "reflection" or "reflect".
-        p: probability that an image is sheared.
-        same_on_batch: one draw for all samples of a batch.
+        padding_mode: how pixels outside the image are filled: "zeros", "border", "reflection" or "reflect".
+        p: probability of applying the layer to a sample.
+        same_on_batch: use one draw for all samples of a batch.
     """
 
     example = {"shear": (-20.0, 20.0, -10.0, 10.0)}
@@ -179,20 +179,20 @@ class RandomShear(Warp):
 
 
 def unshear(params: Params, like: Tensor) -> mat.Linear:
-    """Output -> input for content that is sheared by `shear_x`, then by `shear_y`, in degrees, about the origin."""
+    """Returns the output -> input map of a shear about the origin by `shear_x`, then `shear_y`, in degrees."""
     tan_x, tan_y = (torch.tan(torch.deg2rad(params[name].to(like.dtype))) for name in ("shear_x", "shear_y"))
     return (1 + tan_x * tan_y, tan_x), (tan_y, 1.0)
 
 
 def rotation(degrees: PerSample, like: Tensor) -> mat.Linear:
-    """Output -> input for content that turns counter-clockwise about the origin (y points down)."""
+    """Returns the output -> input map of a counter-clockwise rotation about the origin (y points down)."""
     angle = torch.deg2rad(degrees.to(like.dtype))
     cos, sin = torch.cos(angle), torch.sin(angle)
     return (cos, -sin), (sin, cos)
 
 
 def centre(size: Size) -> tuple[float | PerSample, float | PerSample]:
-    """x and y of an image's centre."""
+    """Returns the (x, y) centre of an image."""
     return (size[1] - 1) / 2, (size[0] - 1) / 2
 
 
@@ -203,11 +203,11 @@ def _shear_quantities(layer: Warp, shear: Quantity | Sequence[Quantity]) -> None
 
 
 def _two(value: Quantity | Sequence[Quantity]) -> tuple[Quantity, Quantity | None]:
-    """x and y out of (low, high, low, high), ((low, high), (low, high)) or a pair with a distribution in it.
+    """Splits (low, high, low, high), ((low, high), (low, high)) or a pair that holds a distribution into x and y.
 
-    Anything else is for x alone.
+    Any other value applies to x alone.
     """
-    given: Any = value  # of what it holds, `quantity` sees the rest
+    given: Any = value  # `quantity` checks the items
     if isinstance(given, (tuple, list)) and len(given) == 4:
         return tuple(given[:2]), tuple(given[2:])
     if isinstance(given, (tuple, list)) and len(given) == 2 and any(not isinstance(v, (int, float)) for v in given):

@@ -1,4 +1,4 @@
-"""Crops: parts of the image, at its own scale or resized."""
+"""Crops, at the original scale or resized."""
 
 from collections.abc import Sequence
 
@@ -24,10 +24,10 @@ PADDING_MODES = {
 
 
 class CenterCrop(Warp):
-    """The central part of the image.
+    """Crops the image at the centre.
 
     Args:
-        size: (height, width) or one number for both, in pixels; at most the image's.
+        size: (height, width) or one number for both, in pixels; no larger than the image.
     """
 
     deterministic = lattice = separable = True
@@ -50,17 +50,17 @@ class CenterCrop(Warp):
 
 
 class RandomCrop(Warp):
-    """A part of the image at a random whole-pixel position.
+    """Crops the image at a random whole-pixel position.
 
     Args:
         size: (height, width) or one number for both, in pixels.
-        padding: pixels added around the image first: one number for all sides, (left and right, top and bottom) or
-            (left, top, right, bottom). None for none.
-        pad_if_needed: add what is missing to `size` on both sides of an image that is smaller.
-        fill: value of the padding for padding_mode "constant", in [0, 1].
+        padding: pixels to add around the image before cropping: one number for all sides, (left and right, top and
+            bottom) or (left, top, right, bottom). None adds no padding.
+        pad_if_needed: pad an image that is smaller than `size` on both sides until it fits.
+        fill: value of the padding with padding_mode "constant", in [0, 1].
         padding_mode: "constant", "replicate" (or "edge"), "reflect" or "symmetric".
-        p: probability of a random position; the others are cropped at the centre.
-        same_on_batch: one draw for all samples of a batch.
+        p: probability of a random position; other samples are cropped at the centre.
+        same_on_batch: use one draw for all samples of a batch.
     """
 
     lattice = separable = True
@@ -89,7 +89,7 @@ class RandomCrop(Warp):
         return self.size
 
     def resolve(self, params: Params, size: Size) -> Params:
-        """`top` and `left` in pixels of the unpadded image."""
+        """Converts `top` and `left` to pixels of the unpadded image."""
         left, top, right, bottom = self.margins
         y = self._start(params["top"], size[0], self.size[0], top, bottom)
         x = self._start(params["left"], size[1], self.size[1], left, right)
@@ -103,7 +103,7 @@ class RandomCrop(Warp):
             ahead, padded = before + missing, padded + 2 * missing
         if isinstance(padded, int) and padded < crop:
             raise ValueError(
-                f"RandomCrop: size={self.size} does not fit into an image whose side is {extent} pixels"
+                f"RandomCrop: size={self.size} does not fit into an image with a side of {extent} pixels"
                 f" ({padded} with padding); give a smaller size, more padding or pad_if_needed=True."
             )
         return _placed(u, padded - crop) - ahead
@@ -119,18 +119,19 @@ class RandomCrop(Warp):
 
 
 class RandomResizedCrop(Warp):
-    """A part of random area, aspect ratio and position, resized to a fixed size, antialiased ("Inception crop").
+    """Crops a random area with a random aspect ratio and resizes it to a fixed size, antialiased ("Inception crop").
 
-    As in torchvision, up to ten pairs of area and ratio are tried and the first that fits is taken; if none does,
-    the largest crop within the ratios, at least one pixel. Source: Szegedy et al. 2015, section 6.
+    As in torchvision, the layer tries up to ten pairs of area and ratio and takes the first that fits the image. If
+    none fits, it takes the largest crop that respects the ratios, at least one pixel. Source: Szegedy et al. 2015,
+    section 6.
 
     Args:
         size: (height, width) or one number for both, in pixels.
-        scale: area of the crop as a fraction of the image's, in (0, 1].
-        ratio: width / height of the crop; a pair is uniform in the logarithm.
+        scale: area of the crop as a fraction of the image area, in (0, 1].
+        ratio: aspect ratio (width / height) of the crop; a pair is sampled uniformly in the logarithm.
         resample: "nearest", "nearest-exact", "bilinear" or "bicubic", see `Resize`.
-        p: probability of a random crop; of the others the whole image is resized.
-        same_on_batch: one draw for all samples of a batch.
+        p: probability of a random crop; other samples are resized as a whole.
+        same_on_batch: use one draw for all samples of a batch.
     """
 
     separable = True
@@ -159,7 +160,7 @@ class RandomResizedCrop(Warp):
         return self.size
 
     def resolve(self, params: Params, size: Size) -> Params:
-        """The box in whole pixels: `top`, `left`, `height`, `width`."""
+        """Computes the box in whole pixels: `top`, `left`, `height`, `width`."""
         height, width = size
         tall, wide = (n[:, None] if isinstance(n, Tensor) else n for n in size)
         area = params["scale"] * (tall * wide)
@@ -196,20 +197,20 @@ class RandomResizedCrop(Warp):
 
 
 def centred(crop: tuple[int, int], size: Size, like: Tensor) -> Matrices:
-    """A whole-pixel crop in the middle."""
+    """Returns the matrix of a whole-pixel crop at the centre."""
     top, left = _central(crop, size)
     return mat.translation(left, top, like)
 
 
 def _central(crop: tuple[int, int], size: Size) -> tuple[float | Tensor, float | Tensor]:
-    """Top and left of a crop in the middle; half pixels are rounded to even, as torchvision does."""
+    """Returns top and left of a central crop; half pixels are rounded to even, as in torchvision."""
     offsets = ((n - c) / 2 for n, c in zip(size, crop, strict=True))
     top, left = (torch.round(o) if isinstance(o, Tensor) else float(round(o)) for o in offsets)
     return top, left
 
 
 def _placed(u: PerSample, room: int | PerSample) -> PerSample:
-    """A whole number of pixels from 0 to `room` for a uniform; 0 for what is no number."""
+    """Maps a uniform to a whole number of pixels from 0 to `room`; NaN becomes 0."""
     start = torch.floor(u * (room + 1))
     start = torch.where(start > 0, start, 0.0)
     return start.minimum(room.to(start.dtype)) if isinstance(room, Tensor) else start.clamp(max=room)

@@ -1,4 +1,4 @@
-"""Warps that move every pixel its own way."""
+"""Warps with a displacement field, which moves each pixel separately."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from torch import Tensor
 from augment.core import checks
 from augment.core.kinds import DenseWarp
 from augment.data.constants import constant
-from augment.data.pixels import planes, written
+from augment.data.pixels import materialized_image, planes
 from augment.data.types import Float, Params, Size
 from augment.draws.arguments import whole
 from augment.draws.distributions import Bernoulli
@@ -27,13 +27,14 @@ class RandomElasticTransform(DenseWarp):
     """Displaces every pixel by smoothed uniform noise (Simard et al. 2003, section 2).
 
     Args:
-        kernel_size: odd taps (vertical, horizontal) of the Gaussian that smooths the noise, or one number for both.
-        sigma: its standard deviations (vertical, horizontal) in pixels; numbers or distributions.
-        alpha: strengths (horizontal, vertical): the displacement of unsmoothed noise as a fraction of half the image.
+        kernel_size: odd size (vertical, horizontal) of the Gaussian kernel that smooths the noise, or one number for
+            both.
+        sigma: standard deviations (vertical, horizontal) of the Gaussian in pixels; numbers or distributions.
+        alpha: strengths (horizontal, vertical): the displacement by unsmoothed noise as a fraction of half the image.
         resample: "nearest", "bilinear" or "bicubic".
-        padding_mode: what shows outside of the image: "zeros", "border", "reflection" or "reflect".
-        p: probability that an image is deformed.
-        same_on_batch: one draw for all samples of a batch.
+        padding_mode: how pixels outside the image are filled: "zeros", "border", "reflection" or "reflect".
+        p: probability of applying the layer to a sample.
+        same_on_batch: use one draw for all samples of a batch.
     """
 
     example = {"kernel_size": (9, 7), "sigma": (3.0, 2.0), "alpha": (1.0, 0.8)}
@@ -66,7 +67,7 @@ class RandomElasticTransform(DenseWarp):
             )
         noise = uniform_field(params["key"], (2, height, width)).to(x.dtype) * 2 - 1
         rows, columns = self.kernel_size
-        field = written(pad(noise, rows // 2, columns // 2, "constant"))
+        field = materialized_image(pad(noise, rows // 2, columns // 2, "constant"))
         field = filtered(field, get_gaussian_kernel1d(columns, params["sigma_x"].to(x.dtype)[:, None])[:, None, :])
         field = filtered(field, get_gaussian_kernel1d(rows, params["sigma_y"].to(x.dtype)[:, None])[:, :, None])
         dx, dy = planes(sample(field, x, y, Window.whole(size)))
@@ -79,17 +80,18 @@ _CONTROL_POINTS = ((-1.0, -1.0), (-1.0, 1.0), (1.0, -1.0), (1.0, 1.0), (0.0, 0.0
 
 
 class RandomThinPlateSpline(DenseWarp):
-    """Bends the image smoothly: each corner and the centre show content from nearby (Bookstein 1989).
+    """Bends the image with a thin-plate spline through its corners and centre (Bookstein 1989).
 
-    The spline interpolates the five displacements with the least bending. Kornia solves a linear system for every
-    image because it moves the spline's centres; here they stay on the output and the system is inverted once.
+    The spline interpolates the random displacements of these five control points with the least bending. Kornia
+    moves the spline's centres, so it solves a linear system per image. Here the centres are fixed on the output, so
+    the system is inverted once.
 
     Args:
-        scale: how far away a control point may look, as a fraction of half the image; in [0, 1].
+        scale: largest displacement of a control point as a fraction of half the image, in [0, 1].
         resample: "nearest", "bilinear" or "bicubic".
-        padding_mode: what shows outside of the image: "zeros", "border", "reflection" or "reflect".
-        p: probability that an image is bent.
-        same_on_batch: one draw for all samples of a batch.
+        padding_mode: how pixels outside the image are filled: "zeros", "border", "reflection" or "reflect".
+        p: probability of applying the layer to a sample.
+        same_on_batch: use one draw for all samples of a batch.
     """
 
     example = {"scale": 0.2}
@@ -111,7 +113,7 @@ class RandomThinPlateSpline(DenseWarp):
         self.solution = _spline_solution()
 
     def resolve(self, params: Params, size: Size) -> Params:
-        """`points`: (B, 5, 2), where the control points look, as offsets (x, y) in halves of the image."""
+        """Computes `points` (B, 5, 2), the offsets (x, y) of the control points in units of half the image."""
         offsets = params["scale"][:, None, None] * (2 * params["points"].unflatten(1, (-1, 2)) - 1)
         return params | {"points": offsets}
 
@@ -119,7 +121,7 @@ class RandomThinPlateSpline(DenseWarp):
         height, width = (n[:, None, None] if isinstance(n, Tensor) else n for n in size)
         u, v = (2 * x + 1) / width - 1, (2 * y + 1) / height - 1
         solution = constant(self.solution, x)
-        # (8, 5) times (B, 5, 2), written out: matmul may round to half precision under TF32
+        # (8, 5) times (B, 5, 2), written out because matmul may round to half precision under TF32
         weights = (solution[None, :, :, None] * params["points"].to(x.dtype)[:, None]).sum(2)[..., None, None]
         moved = weights[:, -3] + weights[:, -2] * u[:, None] + weights[:, -1] * v[:, None]
         for i, (cx, cy) in enumerate(_CONTROL_POINTS):
@@ -128,13 +130,13 @@ class RandomThinPlateSpline(DenseWarp):
 
 
 def _bending(squared: Tensor) -> Tensor:
-    """r**2 log r**2, the fundamental solution of the biharmonic equation, and 0 at 0 with its gradient."""
+    """r**2 log r**2, the fundamental solution of the biharmonic equation; value and gradient are 0 at r = 0."""
     positive = squared > 0
     return torch.where(positive, squared * torch.where(positive, squared, 1.0).log(), 0.0)
 
 
 def _spline_solution() -> list[list[float]]:
-    """(8, 5): what the values at the control points are multiplied with to get kernel and affine weights."""
+    """Returns the (8, 5) matrix that maps values at the control points to kernel and affine weights."""
     centres = torch.tensor(_CONTROL_POINTS, dtype=torch.float64)
     kernel = _bending((centres[:, None] - centres[None]).square().sum(-1))
     affine = torch.cat([torch.ones(len(centres), 1, dtype=torch.float64), centres], dim=1)
@@ -143,19 +145,19 @@ def _spline_solution() -> list[list[float]]:
 
 
 _FARTHEST = 20.0
-"""Logarithm of the largest stretch: far outside of any image, and short of infinity, which times 0 is no position."""
+"""Logarithm of the largest stretch: beyond any image, but finite, because infinity times 0 would be NaN."""
 
 
 class RandomFisheye(DenseWarp):
-    """Pinches the image towards a centre: pixels look further out the further they are from it.
+    """Pinches the image towards a centre, more strongly the further a pixel is from it.
 
     Args:
-        center_x, center_y: the centre, from -1 (left, top) to 1 (right, bottom).
-        gamma: exponent of the distance, positive; the larger, the more the effect stays at the border.
+        center_x, center_y: position of the centre, from -1 (left, top) to 1 (right, bottom).
+        gamma: exponent of the distance, positive; larger values confine the effect to the border.
         resample: "nearest", "bilinear" or "bicubic".
-        padding_mode: what shows outside of the image: "zeros", "border", "reflection" or "reflect".
-        p: probability that an image is distorted.
-        same_on_batch: one draw for all samples of a batch.
+        padding_mode: how pixels outside the image are filled: "zeros", "border", "reflection" or "reflect".
+        p: probability of applying the layer to a sample.
+        same_on_batch: use one draw for all samples of a batch.
     """
 
     example = {"center_x": (-0.3, 0.3), "center_y": (-0.3, 0.3), "gamma": (0.9, 1.5)}
@@ -189,22 +191,22 @@ class RandomFisheye(DenseWarp):
 
 
 def _half_extent(extent: int | Tensor) -> float | Tensor:
-    """Half the distance between the first and the last pixel, at least half a pixel."""
+    """Returns half the distance between the first and the last pixel, at least half a pixel."""
     if isinstance(extent, Tensor):
         return (extent - 1).clamp(min=1)[:, None, None] / 2
     return max(extent - 1, 1) / 2
 
 
 class RandomGridDistortion(DenseWarp):
-    """Stretches and squeezes the columns and the rows of a grid of cells; the image's border stays where it is.
+    """Stretches and squeezes the rows and columns of a grid of cells; the image border stays in place.
 
     Args:
-        num_steps: cells along each side, from 1 to 100.
-        distort_limit: change of a cell's extent as a fraction, before all are scaled to fit; a number d means (-d, d),
-            within [-0.9, 0.9].
+        num_steps: number of cells along each side, from 1 to 100.
+        distort_limit: relative change of a cell's extent, before all cells are scaled to fit the image; a number d
+            means (-d, d), within [-0.9, 0.9].
         resample: "nearest", "bilinear" or "bicubic".
-        p: probability that an image is distorted.
-        same_on_batch: one draw for all samples of a batch.
+        p: probability of applying the layer to a sample.
+        same_on_batch: use one draw for all samples of a batch.
     """
 
     padding = "none"
@@ -226,7 +228,7 @@ class RandomGridDistortion(DenseWarp):
         self.quantity("distort_limit", distort_limit, legal=(-0.9, 0.9), around=0.0, count=2 * num_steps)
 
     def resolve(self, params: Params, size: Size) -> Params:
-        """`columns` and `rows`: (B, num_steps), the extents of the cells as fractions of the image."""
+        """Computes `columns` and `rows` (B, num_steps), the extents of the cells as fractions of the image."""
         cells = 1 + params["distort_limit"].unflatten(1, (2, self.num_steps))
         shares = cells / cells.sum(-1, keepdim=True)
         rest = {"gate": params["gate"]} if "gate" in params else {}
@@ -238,9 +240,9 @@ class RandomGridDistortion(DenseWarp):
         return torch.broadcast_tensors(*moved)
 
     def _stretched(self, position: Tensor, extent: int | Tensor, shares: Float[Tensor, "b s"]) -> Tensor:
-        """A piecewise linear map, as a sum of ramps: each cell adds what of it lies before the position."""
+        """Applies a piecewise linear map as a sum of ramps: each cell adds the part of it before the position."""
         cell = (position + 0.5) / extent * self.num_steps
-        out = (cell - cell.clamp(0, self.num_steps)) / self.num_steps  # straight on outside of the image
+        out = (cell - cell.clamp(0, self.num_steps)) / self.num_steps  # extrapolates outside the image
         for i, share in enumerate(shares.unbind(1)):
             out = out + share[:, None, None] * (cell - i).clamp(0, 1)
         return out * extent - 0.5

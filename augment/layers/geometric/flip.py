@@ -1,4 +1,4 @@
-"""Mirror images and quarter turns: exact, every output pixel is an input pixel."""
+"""Flips and quarter turns. They are exact: every output pixel is an input pixel."""
 
 from collections.abc import Sequence
 
@@ -15,11 +15,11 @@ _MOST_TURNS = 100
 
 
 class RandomHorizontalFlip(Warp):
-    """Mirrors left and right.
+    """Flips the image horizontally (left to right).
 
     Args:
-        p: probability of a flip.
-        same_on_batch: one draw for all samples of a batch.
+        p: probability of applying the layer to a sample.
+        same_on_batch: use one draw for all samples of a batch.
     """
 
     lattice = separable = True
@@ -32,11 +32,11 @@ class RandomHorizontalFlip(Warp):
 
 
 class RandomVerticalFlip(Warp):
-    """Mirrors top and bottom.
+    """Flips the image vertically (top to bottom).
 
     Args:
-        p: probability of a flip.
-        same_on_batch: one draw for all samples of a batch.
+        p: probability of applying the layer to a sample.
+        same_on_batch: use one draw for all samples of a batch.
     """
 
     lattice = separable = True
@@ -49,16 +49,17 @@ class RandomVerticalFlip(Warp):
 
 
 class RandomRotation90(Warp):
-    """Turns by a random multiple of 90 degrees, counter-clockwise, within the image's own frame.
+    """Rotates the image counter-clockwise by a random multiple of 90 degrees and keeps the image size.
 
-    On images that are not square an odd number of turns leaves out what no longer fits and shows 0 beside it; where
-    height and width differ by an odd number, the turn is about a point half a pixel off the centre.
+    If the image is not square, an odd number of turns cuts off the parts that no longer fit and fills the rest of the
+    frame with 0. If height and width differ by an odd number, the centre of rotation is half a pixel off the image
+    centre.
 
     Args:
-        times: (low, high), both inclusive: each number of quarter turns between them is equally likely;
+        times: (low, high), the range of the number of quarter turns, both ends included and all equally likely;
             within [-100, 100].
-        p: probability that an image is turned.
-        same_on_batch: one draw for all samples of a batch.
+        p: probability of applying the layer to a sample.
+        same_on_batch: use one draw for all samples of a batch.
     """
 
     lattice = True

@@ -1,4 +1,4 @@
-"""Frames around the image, without resizing."""
+"""Padding, without resizing."""
 
 from collections.abc import Sequence
 
@@ -13,12 +13,12 @@ from augment.layers.geometric.crop import PADDING_MODES
 
 
 class Pad(Warp):
-    """Adds margins around the image; named as in torchvision.
+    """Adds margins around the image; arguments are named as in torchvision.
 
     Args:
-        padding: pixels to add: one number for all sides, (left and right, top and bottom) or (left, top, right,
-            bottom); none negative.
-        fill: value of the margins for padding_mode "constant", in [0, 1].
+        padding: pixels to add, not negative: one number for all sides, (left and right, top and bottom) or (left,
+            top, right, bottom).
+        fill: value of the margins with padding_mode "constant", in [0, 1].
         padding_mode: "constant", "replicate" (or "edge"), "reflect" or "symmetric".
     """
 
@@ -41,13 +41,13 @@ class Pad(Warp):
 
 
 class PadTo(Warp):
-    """Brings images to a size by adding to their right and bottom, and cutting off there what is too much.
+    """Pads or crops images at the right and bottom to a fixed size.
 
     Args:
         size: (height, width) or one number for both, in pixels.
         pad_mode: "constant", "replicate" (or "edge"), "reflect" or "symmetric".
-        pad_value: value of the padding for pad_mode "constant", in [0, 1].
-        crop_if_exceeds: False keeps larger images whole, so that the size is a minimum.
+        pad_value: value of the padding with pad_mode "constant", in [0, 1].
+        crop_if_exceeds: False does not crop larger images, so that `size` is a minimum.
     """
 
     deterministic = lattice = separable = True

@@ -1,4 +1,4 @@
-"""Views of the image plane from another angle."""
+"""Perspective transforms."""
 
 import torch
 from torch import Tensor
@@ -13,15 +13,15 @@ from augment.geometry import matrix as mat
 
 
 class RandomPerspective(Warp):
-    """Moves the four corners independently and maps the image onto the quadrilateral.
+    """Moves the four image corners independently and warps the image onto the resulting quadrilateral.
 
     Args:
-        distortion_scale: how far a corner may move, as a fraction of half the image's extents, in [0, 1].
-        sampling_method: "basic" moves corners inwards only, as torchvision does; "area_preserving" both ways.
+        distortion_scale: largest movement of a corner as a fraction of half the image width and height, in [0, 1].
+        sampling_method: "basic" moves corners inwards only, as torchvision does; "area_preserving" also outwards.
         resample: "nearest", "bilinear" or "bicubic".
-        padding_mode: what shows outside of the image: "zeros", "border", "reflection" or "reflect".
-        p: probability that an image is distorted.
-        same_on_batch: one draw for all samples of a batch.
+        padding_mode: how pixels outside the image are filled: "zeros", "border", "reflection" or "reflect".
+        p: probability of applying the layer to a sample.
+        same_on_batch: use one draw for all samples of a batch.
     """
 
     projective = True
@@ -49,7 +49,7 @@ class RandomPerspective(Warp):
         self.quantity("corners", (0.0, 1.0), count=8)
 
     def resolve(self, params: Params, size: Size) -> Params:
-        """`corners`: (B, 4, 2), where the image's corners go, in pixels (x, y), clockwise from the top left."""
+        """Computes `corners` (B, 4, 2), the target (x, y) of each corner in pixels, clockwise from the top left."""
         draw = params["corners"].unflatten(1, (4, 2))
         extent = _stack_xy(size[1], size[0], draw)
         inwards = constant([[1.0, 1.0], [-1.0, 1.0], [-1.0, -1.0], [1.0, -1.0]], draw)
@@ -61,7 +61,7 @@ class RandomPerspective(Warp):
         return mat.homography(params["corners"], self._start(size, params["corners"]))
 
     def _start(self, size: Size, like: Tensor) -> Tensor:
-        """(1 or B, 4, 2): the centres of the corner pixels, at least one pixel apart."""
+        """Returns the centres (B, 4, 2) of the corner pixels, at least one pixel apart."""
         last = _stack_xy(size[1] - 1, size[0] - 1, like).clamp(min=1)
         unit = constant([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]], like)
         return (unit * last).expand(like.shape[0], 4, 2)

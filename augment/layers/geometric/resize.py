@@ -1,4 +1,4 @@
-"""Changes of size, antialiased."""
+"""Resizing, with antialiasing."""
 
 from collections.abc import Sequence
 
@@ -15,14 +15,15 @@ _SIDES = ("short", "long", "vert", "horz")
 
 
 class Resize(Warp):
-    """Resizes, antialiased where it shrinks, as Pillow does.
+    """Resizes the image, antialiased where it shrinks, as Pillow does.
 
     Args:
-        size: (height, width) in pixels; or one number for the side named by `side`, the other keeping the aspect.
-        side: "short", "long", "vert" or "horz"; used with one number only.
-        resample: as torch names them: "nearest" (shows pixel floor(i * scale) of the input at i), "nearest-exact" (the
-            pixel at its centre, floor((i + 1/2) * scale)), "bilinear" or "bicubic".
-        antialias: False for plain interpolation whatever the factor, as OpenCV's INTER_LINEAR and INTER_CUBIC.
+        size: (height, width) in pixels, or one number for the side named by `side`; the other side then keeps the
+            aspect ratio.
+        side: "short", "long", "vert" or "horz"; used only if `size` is one number.
+        resample: one of torch's names: "nearest" (output pixel i shows input pixel floor(i * scale)), "nearest-exact"
+            (floor((i + 1/2) * scale), the input pixel at its centre), "bilinear" or "bicubic".
+        antialias: False interpolates without antialiasing at any factor, as OpenCV's INTER_LINEAR and INTER_CUBIC do.
     """
 
     deterministic = separable = True
@@ -52,10 +53,10 @@ class Resize(Warp):
 
 
 class LongestMaxSize(Resize):
-    """Resizes the longer side to `max_size`, keeping the aspect ratio, antialiased.
+    """Resizes the longer side to `max_size` and keeps the aspect ratio, antialiased.
 
     Args:
-        max_size: pixels, positive.
+        max_size: size of that side in pixels, positive.
         resample: "nearest", "nearest-exact", "bilinear" or "bicubic", see `Resize`.
     """
 
@@ -66,10 +67,10 @@ class LongestMaxSize(Resize):
 
 
 class SmallestMaxSize(Resize):
-    """Resizes the shorter side to `max_size`, keeping the aspect ratio, antialiased.
+    """Resizes the shorter side to `max_size` and keeps the aspect ratio, antialiased.
 
     Args:
-        max_size: pixels, positive.
+        max_size: size of that side in pixels, positive.
         resample: "nearest", "nearest-exact", "bilinear" or "bicubic", see `Resize`.
     """
 
@@ -80,13 +81,13 @@ class SmallestMaxSize(Resize):
 
 
 def copy_mode(resample: str) -> tuple[float | None, str]:
-    """The offset of `copying` for torch's two ways to copy pixels, None for others; and what to sample with."""
+    """Returns the offset for `copying`, or None for modes that interpolate, and the mode to sample with."""
     offset = {"nearest": 0.0, "nearest-exact": 0.5}.get(resample)
     return offset, resample if offset is None else "nearest"
 
 
 def keeping_aspect(size: Size, target: int, side: str) -> Size:
-    """The size whose "short", "long", "vert" or "horz" side is `target`, of the same aspect ratio."""
+    """Scales a size to make its "short", "long", "vert" or "horz" side `target`, with the same aspect ratio."""
     height, width = size
     if side == "vert":
         return target, _scaled(width, target, height)
@@ -105,7 +106,7 @@ def _ratio(size: Size, out: Size) -> tuple[float | Tensor, float | Tensor]:
 
 
 def _scaled(extent: int | Tensor, target: int, reference: int | Tensor) -> int | Tensor:
-    """extent * target / reference, rounded down as torchvision does, at least 1."""
+    """Returns extent * target / reference, rounded down as in torchvision, at least 1."""
     if isinstance(extent, Tensor) or isinstance(reference, Tensor):
         return torch.div(extent * target, reference, rounding_mode="floor").clamp(min=1)
     return max(extent * target // reference, 1)

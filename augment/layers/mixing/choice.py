@@ -1,4 +1,4 @@
-"""A choice between ways of mixing, made for every sample by itself."""
+"""A random choice among Mix layers, made separately for each sample."""
 
 import functools
 from collections.abc import Sequence
@@ -17,24 +17,24 @@ from augment.data.types import Bool, Noise, Params, PerSample, Size
 from augment.draws.arguments import weights as relative
 from augment.draws.distributions import Bernoulli, Choice
 from augment.engine.mixed_annotations import chosen
-from augment.kernels.reference.overlay import Overlay, overlaid
+from augment.kernels.reference.overlay import Overlay, lay_over
 
 
 class RandomMix(Mix):
-    """One of several ways of mixing or none, for every sample its own, as timm's `Mixup` with mode "elem".
+    """Applies one of several Mix layers, chosen separately for each sample, as timm's `Mixup` does with mode "elem".
 
-    All of them mix the images as they came in: in a OneOf, the second would mix what the first has mixed already.
+    All layers mix the original images. In a OneOf, the second layer would mix the images that the first one returned.
     timm's Mixup(mixup_alpha=0.8, cutmix_alpha=1.0, prob=0.9, switch_prob=0.5) is
     `RandomMix([RandomMixUp(Beta(0.8, 0.8)), RandomCutMix(beta=1.0)], weights=(0.5, 0.5), p=0.9)`.
-    Boxes and keypoints have as many rows as the layer with the most of them gives, those missing not visible.
+    Boxes and keypoints have as many rows as the layer with the most rows returns; filler rows are not visible.
 
     Args:
-        layers: Mix layers that keep the size of the image; their own p counts in addition.
-        weights: relative frequencies, equal if not given.
-        learnable: make the weights parameters.
-        num_classes: needed where labels are class indices; that of the layers is not.
-        p: probability that a sample is mixed.
-        same_on_batch: one draw for all samples of a batch; partners still differ.
+        layers: Mix layers that keep the image size; each also applies its own p.
+        weights: relative frequencies, equal by default.
+        learnable: make the weights learnable.
+        num_classes: number of classes, needed if labels are class indices; the layers' own is not used.
+        p: probability of mixing a sample.
+        same_on_batch: use one draw for all samples of a batch; partners still differ.
     """
 
     layers: "Modules[Mix]"
@@ -56,20 +56,20 @@ class RandomMix(Mix):
 
     @property
     def draws(self) -> int:
-        """The alternatives share their columns: a sample takes only one of them."""
+        """Columns of noise. The layers share theirs, because a sample uses only one of them."""
         return self.own_draws + max(layer.draws for layer in self.layers)
 
     def out_size(self, size: Size) -> Size:
         for layer in self.layers:
             if layer.out_size(size) != size:
                 raise ValueError(
-                    f"RandomMix: {type(layer).__name__} changes the size of the image, which samples that do not "
-                    "choose it keep; leave its output_size out."
+                    f"RandomMix: {type(layer).__name__} changes the size of the image, but samples that choose "
+                    "another layer keep it; leave out its output_size."
                 )
         return size
 
     def params(self, noise: Noise) -> Params:
-        """Its own draws, and those of layer i as "i.name"; whom a sample is mixed with does not depend on the layer."""
+        """Returns its own draws, and the draws of layer i as "i.name"; all layers share one pairing of the samples."""
         if self.same_on_batch:
             noise = noise[:1].expand_as(noise)
         own, rest = super().params(noise[:, : self.own_draws]), noise[:, self.own_draws :]
@@ -80,7 +80,7 @@ class RandomMix(Mix):
         return drawn
 
     def log_prob(self, noise: Noise) -> PerSample:
-        """(B,): that of the choice, and of the layer that a sample chose."""
+        """Returns (B,), the log probability of the choice plus that of the chosen layer."""
         if self.same_on_batch:
             noise = noise[:1].expand_as(noise)
         rest, choice = noise[:, self.own_draws :], self.params(noise)["choice"]
@@ -93,14 +93,14 @@ class RandomMix(Mix):
         return super().config() | self.choice.learned()
 
     def resolve(self, params: Params, size: Size) -> Params:
-        """The resolved parameters of every layer."""
+        """Resolves the parameters of every layer."""
         resolved = {name: value for name, value in params.items() if "." not in name}
         for i, layer in enumerate(self.layers):
             resolved |= {f"{i}.{name}": value for name, value in layer.resolve(_of(i, params), size).items()}
         return resolved
 
     def describe(self, params: Params) -> dict[str, Any]:
-        """The layer that a sample chose and what happens there."""
+        """Describes the chosen layer and its parameters."""
         i = int(params["choice"][0])
         return {"choice": type(self.layers[i]).__name__} | self.layers[i].describe(_of(i, params))
 
@@ -109,13 +109,13 @@ class RandomMix(Mix):
         return super().prepared(batch)
 
     def paired(self, params: Params) -> Params:
-        """Every layer's own."""
+        """Adds the partners of every layer."""
         own = {name: value for name, value in params.items() if "." not in name}
         theirs = [layer.paired(_of(i, params)) for i, layer in enumerate(self.layers)]
         return own | {f"{i}.{name}": value for i, drawn in enumerate(theirs) for name, value in drawn.items()}
 
     def overlay(self, params: Params, size: tuple[int, int]) -> Overlay | None:
-        """That of the layer which a sample chose, if all layers have one."""
+        """Returns the overlay of each sample's chosen layer, or None unless all layers have one."""
         offered = [layer.overlay(_of(i, params), size) for i, layer in enumerate(self.layers)]
         theirs = [over for over in offered if over is not None]
         if len(theirs) < len(offered):
@@ -129,16 +129,16 @@ class RandomMix(Mix):
         out = batch
         for i, layer in enumerate(self.layers):
             told = layer.annotated(layer.prepared(batch), layer.prepared(others), _of(i, params))
-            out = chosen(self._taken(i, params), told.replace(image=out.image), out)  # images stay
+            out = chosen(self._taken(i, params), told.replace(image=out.image), out)  # images are not changed here
         return out
 
     def mixed(self, batch: Batch, others: Batch, drawn: Params) -> Batch:
-        """Each sample as the layer mixes it that it chose, in one pass over the images where that can be."""
+        """Mixes each sample with its chosen layer, in one pass over the images if all layers have an overlay."""
         params = self.resolve(drawn, batch.size)
         over = self.overlay(params, whole_size(batch.size))
         if over is not None:
             return self.annotated(batch, others, params).replace(
-                image=overlaid(unpacked(batch.image), unpacked(others.image), over)
+                image=lay_over(unpacked(batch.image), unpacked(others.image), over)
             )
         out = batch.replace(image=stacked(unpacked(batch.image)))
         for i, layer in enumerate(self.layers):
@@ -147,11 +147,11 @@ class RandomMix(Mix):
         return out
 
     def _taken(self, i: int, params: Params) -> Bool[Tensor, " b"]:
-        """Which samples layer i mixes: those that chose it, and that its gate and that of the choice let through."""
+        """Returns which samples layer i mixes: they chose it, and both gates are open."""
         gates = [params[name] for name in ("gate", f"{i}.gate") if name in params]
         return functools.reduce(torch.logical_and, gates, params["choice"] == i)
 
 
 def _of(i: int, params: Params) -> Params:
-    """The parameters of layer i."""
+    """Selects the parameters of layer i."""
     return {name.partition(".")[2]: value for name, value in params.items() if name.startswith(f"{i}.")}

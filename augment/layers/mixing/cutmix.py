@@ -1,4 +1,4 @@
-"""Rectangles pasted from one image into another."""
+"""CutMix: pastes a rectangle of one image into another."""
 
 import torch
 
@@ -15,19 +15,18 @@ from augment.kernels.reference.overlay import Overlay
 
 
 class RandomCutMix(Mix):
-    """Pastes a rectangle of another image; labels are weighted by the share of pixels (Yun et al. 2019, eq. 1 and 2).
+    """Pastes a rectangle of another image and weights labels by pixel share (Yun et al. 2019, eq. 1 and 2).
 
-    The rectangle lies inside the image, so that its area is the drawn one up to whole pixels. Masks follow the
-    pixels. Boxes and keypoints of both images are there, the own ones first: (B, 2N, ...); `boxes_visible` says what
-    share of each the other image leaves or the rectangle shows, and the other image's boxes are cut to it.
+    The rectangle lies inside the image, so its area equals the drawn one up to whole pixels. Masks follow the pixels.
+    Boxes and keypoints of both images are returned, the sample's own first: (B, 2N, ...). Boxes of the other image are
+    clipped to the rectangle. `boxes_visible` is the visible fraction of each box.
 
     Args:
-        lambda_val: the sample's own share of the area, within [0, 1]; the paper's is uniform. `beta` b, from 0.001 to
-            10000, is short for Beta(b, b).
-        beta: see there; give one of the two.
-        num_classes: needed where labels are class indices.
-        p: probability that a sample is mixed.
-        same_on_batch: one draw for all samples of a batch; partners still differ.
+        lambda_val: the sample's own share of the area, within [0, 1]; uniform in the paper.
+        beta: b from 0.001 to 10000 is short for lambda_val=Beta(b, b); give only one of the two.
+        num_classes: number of classes, needed if labels are class indices.
+        p: probability of mixing a sample.
+        same_on_batch: use one draw for all samples of a batch; partners still differ.
     """
 
     def __init__(
@@ -49,7 +48,7 @@ class RandomCutMix(Mix):
         self.quantity("left", (0.0, 1.0))
 
     def resolve(self, params: Params, size: Size) -> Params:
-        """The rectangle in whole pixels (`top`, `left`, `height`, `width`), and in `lambda_val` the share it leaves."""
+        """Computes the rectangle in whole pixels and `lambda_val`, the share of the image outside it."""
         side = torch.sqrt(1 - params["lambda_val"])
         height, width = torch.round(side * size[0]), torch.round(side * size[1])
         top = torch.floor(params["top"] * (size[0] - height + 1))

@@ -1,4 +1,4 @@
-"""Patches of an image in another order."""
+"""Jigsaw: shuffles the patches of an image."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -8,28 +8,28 @@ from torch import Tensor
 
 from augment.core import checks
 from augment.core.kinds import check_dense
-from augment.core.layer import Layer, steps_of
+from augment.core.layer import Layer
 from augment.data.batch import Batch
 from augment.data.known import known, whole_size
 from augment.data.types import Float, Integer, Params, Size
 from augment.draws.distributions import Bernoulli
-from augment.engine.warp_run import warp
+from augment.engine.warp_run import apply_steps, steps_of
 from augment.geometry import matrix as mat
 from augment.geometry.motion import Positions, Step
 
 
 class RandomJigsaw(Layer):
-    """Cuts every image into a grid of patches and shuffles them, each image by itself (Noroozi and Favaro 2016).
+    """Cuts each image into a grid of patches and shuffles them (Noroozi and Favaro 2016).
 
-    Patches have whole pixels: rows and columns that the grid does not divide stay where they are, at the bottom and
-    right (Kornia refuses such images). Masks and keypoints follow the pixels; a box becomes the smallest one around
-    all its pieces. `inverse` puts the patches back, but cannot shrink boxes again.
+    Patches have whole pixels. If the grid does not divide the image, the remaining rows and columns at the bottom and
+    right stay in place; Kornia raises an error for such images. Masks and keypoints follow the pixels. A box becomes
+    the smallest box around all its pieces. `inverse` moves the patches back, but cannot shrink the boxes again.
 
     Args:
-        grid: (rows, columns) of patches, at most 64.
-        ensure_perm: never leave all patches in place; the reverse order stands in for the order as it was.
-        p: probability that an image is changed.
-        same_on_batch: one order for all samples of a batch.
+        grid: (rows, columns) of patches, at most 64 each.
+        ensure_perm: never leave all patches in place; the reverse order replaces the identity.
+        p: probability of applying the layer to a sample.
+        same_on_batch: use one draw for all samples of a batch.
     """
 
     def __init__(
@@ -42,11 +42,11 @@ class RandomJigsaw(Layer):
         super().__init__(p, same_on_batch)
         self.grid, self.ensure_perm = checks.grid(self, "grid", grid, most=64), ensure_perm
         if ensure_perm and self.grid == (1, 1):
-            raise ValueError(f"RandomJigsaw: grid={grid} has one patch only, which ensure_perm=True cannot move.")
+            raise ValueError(f"RandomJigsaw: grid={grid} has only one patch, which ensure_perm=True cannot move.")
         self.quantity("keys", (0.0, 1.0), count=self.grid[0] * self.grid[1])
 
     def resolve(self, params: Params, size: Size) -> Params:
-        """`permutation` (B, patches): which patch each place shows, row by row."""
+        """Computes `permutation` (B, patches), the patch shown at each place, row by row."""
         order = params["keys"].argsort(dim=1, stable=True)
         if self.ensure_perm:
             same = (order == torch.arange(order.shape[1], device=order.device)).all(1, keepdim=True)
@@ -64,16 +64,17 @@ class RandomJigsaw(Layer):
             undisplace=partial(self._look, size, order.argsort(1)),
         )
 
-    def apply(self, batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
-        """A pass of its own: joined with other warps, interpolation would reach across the seams."""
+    def apply(self, batch: Batch, params: list[Params], run: Sequence[Layer], kept: torch.dtype) -> Batch:
+        """Runs in its own pass: joined with other warps, interpolation would blur across patch borders."""
         check_dense(self, batch)
-        out = warp(batch.replace(boxes=None, boxes_visible=None), steps_of(run, params, batch, batch.size))
+        steps = steps_of(run, params, batch.image)
+        out = apply_steps(batch.replace(boxes=None, boxes_visible=None), steps)
         if batch.boxes is None:
             return out
         return out.replace(boxes=self._around_pieces(batch, params[0]), boxes_visible=batch.boxes_visible)
 
     def _order(self, params: Params, size: Size) -> Integer[Tensor, "b n"]:
-        """The permutation, with every patch in place where the gate leaves a sample out."""
+        """Returns the permutation, which is the identity for samples with a closed gate."""
         resolved = self.resolve(params, size)
         order, gate = resolved["permutation"], resolved.get("gate")
         if gate is None:
@@ -83,7 +84,7 @@ class RandomJigsaw(Layer):
     def _look(
         self, size: Size, order: Integer[Tensor, "b n"], x: Positions, y: Positions
     ) -> tuple[Float[Tensor, "b h w"], Float[Tensor, "b h w"]]:
-        """Positions moved as the patch that they lie in is."""
+        """Moves each position with the patch that contains it."""
         rows, columns = self.grid
         height, width = size[0] // rows, size[1] // columns
         x, y = torch.broadcast_tensors(x, y)
@@ -98,7 +99,7 @@ class RandomJigsaw(Layer):
         )
 
     def _around_pieces(self, batch: Batch, params: Params) -> Float[Tensor, "b n 4"]:
-        """The smallest boxes around what the patches, and the strips that stay, carry away of each box."""
+        """Returns the smallest boxes around the pieces of each box in the moved patches and the fixed strips."""
         rows, columns = self.grid
         (tall, wide), order = whole_size(batch.size), self._order(params, batch.size)
         height, width, boxes = tall // rows, wide // columns, known(batch.boxes)

@@ -1,4 +1,4 @@
-"""Weighted averages of two images and their labels."""
+"""MixUp: averages two images and their labels."""
 
 import torch
 
@@ -12,15 +12,15 @@ from augment.kernels.reference.overlay import Overlay
 
 
 class RandomMixUp(Mix):
-    """lambda * image + (1 - lambda) * another, labels likewise (Zhang et al. 2017, eq. 1).
+    """Averages each image and label with another: lambda * own + (1 - lambda) * other (Zhang et al. 2017, eq. 1).
 
-    Masks, boxes and keypoints stay those of the sample itself.
+    Masks, boxes and keypoints are not changed.
 
     Args:
         lambda_val: the sample's own weight, within [0, 1]; the paper draws it from Beta(0.2, 0.2) to Beta(0.4, 0.4).
-        num_classes: needed where labels are class indices.
-        p: probability that a sample is mixed.
-        same_on_batch: one draw for all samples of a batch; partners still differ.
+        num_classes: number of classes, needed if labels are class indices.
+        p: probability of mixing a sample.
+        same_on_batch: use one draw for all samples of a batch; partners still differ.
     """
 
     differentiable = frozenset({"lambda_val"})

@@ -1,4 +1,4 @@
-"""Several images side by side, seen through a window."""
+"""Mosaic: a window cut from a grid of several images."""
 
 from collections.abc import Callable, Sequence
 
@@ -17,28 +17,28 @@ from augment.engine.mixed_annotations import area_of, place_boxes, place_points,
 
 
 class RandomMosaic(Mix):
-    """Cuts a window out of a grid of images, the sample's own at the top left (Bochkovskiy et al. 2020, section 3.3).
+    """Cuts a window out of a grid of images, with the sample's own image at the top left.
 
-    Labels, where there are any, are weighted by the share of the pixels that show an image. Masks follow the pixels;
-    what lies beyond the grid is 0. With n images in the grid, boxes are (B, n * N, 4) and keypoints (B, n * N, 2 or 3),
-    the rows of the sample's own first; `boxes_visible` is the share that the window shows. Nothing is scaled. Others
-    than the own image are taken in turn from one random order of the batch, while Kornia draws them with repetition.
+    Images are not scaled. The other images follow the sample in a random order of the batch; Kornia draws them with
+    repetition. Labels, if there are any, are weighted by the pixel share of each image. Masks follow the pixels.
+    Pixels beyond the grid are 0. With n images in the grid, boxes are (B, n * N, 4) and keypoints (B, n * N, 2 or 3),
+    the sample's own first. `boxes_visible` is the visible fraction of each box. Source: Bochkovskiy et al. 2020,
+    section 3.3.
 
     Args:
-        output_size: (height, width) of the window in pixels; the image's own if not given. Samples left out are cut or
-            filled with 0 to it at the bottom and right.
-        mosaic_grid: how many images along the width and along the height, in Kornia's order; at
-            most 16.
-        start_ratio_range: where the window starts, as a fraction within [0, 1] of the image's width and, drawn
-            separately, height; rounded down to whole pixels, and moved back where the window would reach beyond the
-            grid and need not.
-        min_bbox_size: boxes of which less is left than this area, in square pixels, are marked as not visible.
-        num_classes: needed where labels are class indices.
-        p: probability that a sample becomes a mosaic.
-        same_on_batch: one window for all samples of a batch; the images still differ.
+        output_size: (height, width) of the window in pixels; the image size by default. Samples that are not mixed are
+            cropped or padded with 0 to this size at the bottom and right.
+        mosaic_grid: number of images along the width and along the height, in Kornia's order; at most 16 each.
+        start_ratio_range: start of the window as a fraction, within [0, 1], of the image width and of the image height,
+            drawn separately. It is rounded down to whole pixels, and moved back if the window would reach beyond a
+            grid that is large enough to contain it.
+        min_bbox_size: boxes with a smaller remaining area, in square pixels, are marked as not visible.
+        num_classes: number of classes, needed if labels are class indices.
+        p: probability of mixing a sample.
+        same_on_batch: use one draw for all samples of a batch; partners still differ.
     """
 
-    labels_optional = True  # detection has none
+    labels_optional = True  # detection data has no class labels per image
     identity = {"start_ratio_range": 0.0}
 
     def __init__(
@@ -63,7 +63,7 @@ class RandomMosaic(Mix):
         return self.output_size or size
 
     def resolve(self, params: Params, size: Size) -> Params:
-        """`start` of the window (x, y) in whole pixels."""
+        """Computes `start`, the (x, y) of the window in whole pixels."""
         x, y = params["start_ratio_range"].unbind(1)
         (columns, rows), (height, width), (tall, wide) = self.mosaic_grid, size, self.out_size(size)
         left = torch.floor(x * width).clamp(max=max(0, columns * width - wide))
@@ -72,7 +72,7 @@ class RandomMosaic(Mix):
         return {name: value for name, value in params.items() if name != "start_ratio_range"} | {"start": start}
 
     def partner(self, params: Params) -> Integer[Tensor, "b k"]:
-        """Whose images fill the rest of the grid, column by column: those that follow in a random order."""
+        """Returns the other samples of the grid, column by column: the next ones in a random order."""
         columns, rows = self.mosaic_grid
         others = [following(params["pairing"], k) for k in range(1, columns * rows)]
         size = len(params["pairing"]), 0
@@ -83,7 +83,7 @@ class RandomMosaic(Mix):
         return with_room(super().prepared(batch), columns * rows)
 
     def paired(self, params: Params) -> Params:
-        """A sample left out goes the same way, because it may change its size too, but shows its own image only."""
+        """Adds the sources and replaces the gate: a sample that is not mixed shows only itself, in the output size."""
         start = params["start_ratio_range"]
         mixed = params.get("gate", torch.ones_like(start[:, 0], dtype=torch.bool))
         own = torch.arange(len(start), device=start.device)[:, None]
@@ -106,7 +106,7 @@ class RandomMosaic(Mix):
         return batch.replace(image=pixels(dense(others.image)), label=label, mask=mask, **moved)
 
     def _tiles(self, size: tuple[int, int], params: Params) -> Float[Tensor, "b n 4"]:
-        """x1 y1 x2 y2 of what each image of the grid covers of the window; nothing but the own one if not mixed."""
+        """Returns the x1 y1 x2 y2 that each grid image covers of the window; only the first one if not mixed."""
         height, width = whole_size(self.out_size(size))
         x, y = _corners(self.mosaic_grid, size, params["start"])
         edges = [x.clamp(0, width), y.clamp(0, height), (x + size[1]).clamp(0, width), (y + size[0]).clamp(0, height)]
@@ -117,7 +117,7 @@ class RandomMosaic(Mix):
     def _pixels(
         self, size: tuple[int, int], params: Params, sources: Integer[Tensor, "b n"]
     ) -> Callable[[Tensor], Tensor]:
-        """What maps (B, C, H, W) of any kind to the window."""
+        """Returns a function that cuts the window out of images or masks (B, C, H, W)."""
         columns, rows = self.mosaic_grid
         (height, width), out = size, whole_size(self.out_size(size))
         start = params["start"].to(torch.int64)
@@ -139,7 +139,7 @@ class RandomMosaic(Mix):
     def _annotations(
         self, batch: Batch, params: Params, sources: Integer[Tensor, "b n"], tiles: Float[Tensor, "b n 4"]
     ) -> dict[str, Tensor]:
-        """The rows of every image of the grid, one image after another."""
+        """Returns the boxes and keypoints of all grid images, one image after another."""
         count = sources.shape[1]
         changes: dict[str, Tensor] = {}
         x, y = _corners(self.mosaic_grid, whole_size(batch.size), params["start"])
@@ -149,7 +149,7 @@ class RandomMosaic(Mix):
             rows, visible = getattr(batch, name), getattr(batch, f"{name}_visible")
             if rows is None:
                 continue
-            rows, visible = rows.chunk(count, 1)[0], visible.chunk(count, 1)[0]  # of the own image
+            rows, visible = rows.chunk(count, 1)[0], visible.chunk(count, 1)[0]  # of the sample's own image
             placed = [
                 place(rows[sources[:, k]], visible[sources[:, k]], tiles[:, k], scale, shifts[:, k])
                 for k in range(count)
@@ -164,6 +164,6 @@ class RandomMosaic(Mix):
 def _corners(
     grid: tuple[int, int], size: tuple[int, int], start: Float[Tensor, "b 2"]
 ) -> tuple[Float[Tensor, "b n"], Float[Tensor, "b n"]]:
-    """x and y in the window of every image's top left corner, column by column."""
+    """Returns x and y of each grid image's top left corner in the window, column by column."""
     tile = torch.arange(grid[0] * grid[1], device=start.device)
     return tile // grid[1] * size[1] - start[:, :1], tile % grid[1] * size[0] - start[:, 1:]

@@ -1,4 +1,4 @@
-"""Whole images, made smaller, pasted into others."""
+"""ResizeMix: pastes a whole, smaller image into another."""
 
 import torch
 from torch import Tensor
@@ -12,24 +12,24 @@ from augment.draws.distributions import Bernoulli, Distribution
 from augment.draws.shorthand import Quantity
 from augment.engine.annotations import warp_mask
 from augment.engine.mixed_annotations import pasted, with_room
-from augment.engine.warp_run import warp
+from augment.engine.warp_run import apply_steps
 from augment.geometry import matrix as mat
 from augment.geometry.motion import Step
 from augment.geometry.rectangle import rectangle
 
 
 class ResizeMix(Mix):
-    """Pastes another image as a whole, resized, antialiased; labels by the share of pixels (Qin et al. 2020).
+    """Pastes another image, shrunk with antialiasing, and weights labels by pixel share (Qin et al. 2020).
 
-    Unlike CutMix it always shows the pasted object. Masks follow the pixels. Boxes and keypoints of both images are
-    there, the own ones first: (B, 2N, ...); `boxes_visible` of those behind the pasted image says what it leaves.
+    Unlike CutMix, it shows the pasted image as a whole. Masks follow the pixels. Boxes and keypoints of both images are
+    returned, the sample's own first: (B, 2N, ...). `boxes_visible` is the visible fraction of each box.
 
     Args:
-        scale: side of the pasted image as a fraction of the image's, within [0.01, 1]; its height and width are rounded
+        scale: side of the pasted image as a fraction of the image side, within [0.01, 1]; height and width are rounded
             to whole pixels, at least 1.
-        num_classes: needed where labels are class indices.
-        p: probability that a sample is mixed.
-        same_on_batch: one draw for all samples of a batch; partners still differ.
+        num_classes: number of classes, needed if labels are class indices.
+        p: probability of mixing a sample.
+        same_on_batch: use one draw for all samples of a batch; partners still differ.
     """
 
     scale: Distribution
@@ -47,7 +47,7 @@ class ResizeMix(Mix):
         self.quantity("left", (0.0, 1.0))
 
     def resolve(self, params: Params, size: Size) -> Params:
-        """Where the other image goes, in whole pixels: `top`, `left`, `height`, `width`."""
+        """Computes the place of the pasted image in whole pixels: `top`, `left`, `height`, `width`."""
         full_height, full_width = whole_size(size)
         height = torch.round(params["scale"] * full_height).clamp(1, full_height)
         width = torch.round(params["scale"] * full_width).clamp(1, full_width)
@@ -79,7 +79,7 @@ class ResizeMix(Mix):
         )
 
     def _shrunk(self, image: Images, params: Params) -> Images:
-        """Each image as it is pasted; what stands around its place does not matter."""
+        """Shrinks each image to its place; the pixels around that place are arbitrary."""
         height, width = size = (image.shape[-2], image.shape[-1])
         smallest = self.scale.support()[0]
         bound = height / max(1, int(smallest * height)), width / max(1, int(smallest * width))
@@ -88,10 +88,10 @@ class ResizeMix(Mix):
         rows = (shrink[1], 0.0, left), (0.0, shrink[0], top), (0.0, 0.0, 1.0)
         matrix = mat.matrix(rows, image.new_empty(len(image), 0))
         step = Step(matrix, in_size=size, out_size=size, separable=True, shrink=shrink, bound=bound)
-        return stacked(dense(warp(Batch(image), [step]).image))
+        return stacked(dense(apply_steps(Batch(image), [step]).image))
 
 
 def _positions(start: PerSample, extent: PerSample, full: int) -> Float[Tensor, "b n"]:
-    """Where along an axis of the whole image every pixel looks, if it fills `extent` pixels from `start` on."""
+    """Maps pixels to positions on an axis of an image that fills `extent` pixels from `start` on."""
     pixel = torch.arange(full, device=start.device)
     return (pixel - start[:, None] + 0.5) * (full / extent[:, None]) - 0.5

@@ -1,4 +1,4 @@
-"""Segmented objects moved from one image into another."""
+"""Transplantation: copies segmented objects from one image into another."""
 
 from collections.abc import Sequence
 
@@ -17,23 +17,22 @@ _WORD = 2**32
 
 
 class RandomTransplantation(Mix):
-    """Copies everything that carries one label of another image's mask, pixels and mask (Sellner et al. 2023).
+    """Copies all pixels with one mask label, and their mask, from a donor image (Sellner et al. 2023).
 
-    The label is drawn from those that the other image's mask holds, each equally likely whatever its area. Masks are
-    (B, H, W) whole numbers; of (B, M, H, W) the first one says what is moved and all are moved. Class labels, where
-    there are any, are weighted by the share of pixels. Boxes and keypoints stay those of the sample itself, because
-    nothing says which of them belong to a label of the mask. The donor is drawn; Kornia's is the image before in the
-    batch.
+    The donor is a random sample of the batch; Kornia takes the previous one. The label is drawn from the labels in the
+    donor's mask, all equally likely regardless of area. Masks are (B, H, W) integers, or (B, M, H, W), where the first
+    mask selects the pixels and all masks are copied. Class labels, if there are any, are weighted by pixel share. Boxes
+    and keypoints are not changed, because they are not linked to mask labels.
 
     Args:
-        excluded_labels: labels of the mask that are never moved, e.g. the background's; a sample whose donor has no
-            other stays as it is.
-        num_classes: needed where class labels are indices.
-        p: probability that a sample receives something.
-        same_on_batch: one draw for all samples of a batch; donors still differ.
+        excluded_labels: mask labels that are never copied, e.g. the background. A sample is not changed if its donor
+            has no other label.
+        num_classes: number of classes, needed if class labels are indices.
+        p: probability of mixing a sample.
+        same_on_batch: use one draw for all samples of a batch; partners still differ.
     """
 
-    labels_optional = True  # segmentation has none
+    labels_optional = True  # segmentation data has no class labels per image
 
     def __init__(
         self,
@@ -50,7 +49,7 @@ class RandomTransplantation(Mix):
     def prepared(self, batch: Batch) -> Batch:
         whole = super().prepared(batch)
         if batch.mask is None:
-            raise ValueError("RandomTransplantation moves what a mask marks: call it with Batch(image=..., mask=...).")
+            raise ValueError("RandomTransplantation needs a mask: call it with Batch(image=..., mask=...).")
         return whole
 
     def mix(self, batch: Batch, others: Batch, params: Params) -> Batch:
@@ -63,9 +62,9 @@ class RandomTransplantation(Mix):
         return batch.replace(image=image, label=label, mask=mask)
 
     def selection(self, donor: Shaped[Tensor, "b h w"], params: Params) -> Bool[Tensor, "b h w"]:
-        """Which pixels of the donors' masks carry the label that is drawn: the first in a random order of all labels.
+        """Marks the pixels of the donor masks with the drawn label, the first in a random order of all labels.
 
-        The order is a bijection of 32-bit words, so that labels need neither be counted nor known, and never tie.
+        The order is a bijection of 32-bit words, so labels never tie and need not be known in advance.
         """
         labels = donor.to(torch.int64)
         place = mix32((labels ^ _scramble(params["key"])) & (_WORD - 1))
@@ -76,6 +75,6 @@ class RandomTransplantation(Mix):
 
 
 def _scramble(key: Shaped[Tensor, "b 2"]) -> Integer[Tensor, "b 1 1"]:
-    """A random 32-bit word a sample."""
+    """Returns a random 32-bit word per sample."""
     words = from_unit(key)
     return mix32(mix32(words[:, 0]) ^ words[:, 1])[:, None, None]

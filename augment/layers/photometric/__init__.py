@@ -1,1 +1,1 @@
-"""Layers that change the value of each pixel by itself."""
+"""Layers that change pixel values, each pixel independently."""

@@ -1,4 +1,4 @@
-"""One quantity of the image's light and colour at a time, with Kornia's definitions."""
+"""Single adjustments of brightness and colour, with Kornia's definitions."""
 
 import torch
 
@@ -10,20 +10,22 @@ from augment.draws.distributions import Bernoulli
 from augment.draws.shorthand import Quantity
 
 _DARKEST = 2.0**-126
-"""The smallest float32 of full precision; below it the slope of a power may be infinite."""
+"""The smallest normal float32; below it, the slope of a power may be infinite."""
 
 _BRIGHTEST = 80.0
-"""Natural logarithm of the largest power: short of float32's largest, 88, by what gain and gradient multiply."""
+"""Natural logarithm of the largest power. It is below float32's 88, with room for the gain and the gradient."""
 
 
 class RandomBrightness(PixelOp):
-    """Adds factor - 1 to every pixel (Szeliski, Computer Vision, section 3.1.1). ColorJitter multiplies instead.
+    """Adds factor - 1 to every pixel (Szeliski, Computer Vision, section 3.1.1).
+
+    ColorJitter multiplies the pixels by the factor instead.
 
     Args:
-        brightness: the factor, 1 changes nothing; within [0, 2].
-        clip_output: cut the result to [0, 1].
-        p: probability that an image is changed.
-        same_on_batch: one draw for all samples of a batch.
+        brightness: factor within [0, 2]; 1 changes nothing.
+        clip_output: clip the result to [0, 1].
+        p: probability of applying the layer to a sample.
+        same_on_batch: use one draw for all samples of a batch.
     """
 
     example = {"brightness": (0.6, 1.4)}
@@ -48,13 +50,15 @@ class RandomBrightness(PixelOp):
 
 
 class RandomContrast(PixelOp):
-    """Multiplies every pixel (Szeliski, Computer Vision, section 3.1.1). ColorJitter keeps the mean instead.
+    """Multiplies every pixel by a factor (Szeliski, Computer Vision, section 3.1.1).
+
+    ColorJitter preserves the mean gray instead.
 
     Args:
-        contrast: the factor, 1 changes nothing; not negative.
-        clip_output: cut the result to [0, 1].
-        p: probability that an image is changed.
-        same_on_batch: one draw for all samples of a batch.
+        contrast: factor, not negative; 1 changes nothing.
+        clip_output: clip the result to [0, 1].
+        p: probability of applying the layer to a sample.
+        same_on_batch: use one draw for all samples of a batch.
     """
 
     example = {"contrast": (0.6, 1.4)}
@@ -79,12 +83,14 @@ class RandomContrast(PixelOp):
 
 
 class RandomSaturation(PixelOp):
-    """Multiplies the saturation of HSV; hue and value stay. ColorJitter blends with gray instead.
+    """Multiplies the saturation in HSV and keeps hue and value.
+
+    ColorJitter blends with the gray image instead.
 
     Args:
-        saturation: the factor, 1 changes nothing and 0 leaves the largest channel; not negative.
-        p: probability that an image is changed.
-        same_on_batch: one draw for all samples of a batch.
+        saturation: factor, not negative; 1 changes nothing, and 0 sets all channels to the largest one.
+        p: probability of applying the layer to a sample.
+        same_on_batch: use one draw for all samples of a batch.
     """
 
     example = {"saturation": (0.4, 1.6)}
@@ -102,12 +108,12 @@ class RandomSaturation(PixelOp):
 
 
 class RandomHue(PixelOp):
-    """Turns the hue of HSV; saturation and value stay.
+    """Shifts the hue in HSV and keeps saturation and value.
 
     Args:
-        hue: the turn, in full circles, within [-0.5, 0.5]; 0 changes nothing.
-        p: probability that an image is changed.
-        same_on_batch: one draw for all samples of a batch.
+        hue: shift in full circles, within [-0.5, 0.5]; 0 changes nothing.
+        p: probability of applying the layer to a sample.
+        same_on_batch: use one draw for all samples of a batch.
     """
 
     example = {"hue": (-0.3, 0.3)}
@@ -123,13 +129,13 @@ class RandomHue(PixelOp):
 
 
 class RandomGamma(PixelOp):
-    """gain * pixel ** gamma, cut to [0, 1].
+    """Applies gamma correction: gain * pixel ** gamma, clipped to [0, 1].
 
     Args:
-        gamma: the exponent, 1 changes nothing, above darkens the shadows; positive.
-        gain: the factor; not negative.
-        p: probability that an image is changed.
-        same_on_batch: one draw for all samples of a batch.
+        gamma: exponent, positive; 1 changes nothing, and larger values darken the shadows.
+        gain: factor, not negative.
+        p: probability of applying the layer to a sample.
+        same_on_batch: use one draw for all samples of a batch.
     """
 
     example = {"gamma": (0.5, 2.0), "gain": (0.8, 1.2)}
@@ -150,8 +156,8 @@ class RandomGamma(PixelOp):
     def pixel(self, planes: Planes, params: Params) -> Planes:
         gamma, gain = amount(params, "gamma", planes), amount(params, "gain", planes)
 
-        # the slope of the power is infinite at 0 below gamma 1, and so is the power itself of what becomes white
-        # anyway: keep both out of it, also in the backward pass
+        # For gamma below 1 the slope of the power is infinite at 0; large pixels can overflow although the result is
+        # clipped to white. Clamping the base keeps both out of the forward and the backward pass.
         least, most = torch.full_like(gamma, _DARKEST), torch.exp(_BRIGHTEST / gamma.detach())
 
         def curve(plane: torch.Tensor) -> torch.Tensor:

@@ -1,16 +1,16 @@
-"""Channels shifted, scaled, swapped and dropped."""
+"""Shifting, scaling, shuffling and dropping channels."""
 
 from collections.abc import Sequence
 
+import kornia.augmentation as K
 import torch
-from kornia.augmentation._2d.intensity.planckian_jitter import get_planckian_coeffs
 from torch import Tensor
 
 from augment.core import checks
 from augment.core.kinds import PixelOp
 from augment.data.color import clamped, with_rgb
 from augment.data.pixels import amount
-from augment.data.types import Params, Planes, Size
+from augment.data.types import Float, Params, Planes, Size
 from augment.draws.arguments import is_whole, shown
 from augment.draws.distributions import Bernoulli, Distribution
 from augment.draws.noise import uniform_field
@@ -20,13 +20,15 @@ _FIXED_POINT = 2**30
 
 
 class RandomRGBShift(PixelOp):
-    """Adds to red, green and blue an amount each, cut to [0, 1]; images of fewer than three channels stay.
+    """Shifts red, green and blue by separate amounts; clips to [0, 1].
+
+    Images with fewer than three channels are not changed.
 
     Args:
-        r_shift_limit, g_shift_limit, b_shift_limit: what to add, in the image's [0, 1] scale, 0 changes nothing; a
-            number v means (-v, v).
-        p: probability that an image is changed.
-        same_on_batch: one draw for all samples of a batch.
+        r_shift_limit, g_shift_limit, b_shift_limit: value to add to the channel, in the image's [0, 1] scale; a
+            number v means (-v, v), and 0 changes nothing.
+        p: probability of applying the layer to a sample.
+        same_on_batch: use one draw for all samples of a batch.
     """
 
     identity = {"r_shift_limit": 0.0, "g_shift_limit": 0.0, "b_shift_limit": 0.0}
@@ -50,16 +52,22 @@ class RandomRGBShift(PixelOp):
         return with_rgb(planes, lambda rgb: clamped(tuple(p + s for p, s in zip(rgb, shifts, strict=True))))
 
 
+def planckian_factors(mode: str) -> Float[Tensor, "n 2"]:
+    """What red and blue are multiplied with at the temperatures of a mode: Kornia's table, which its layer shows."""
+    return K.RandomPlanckianJitter(mode).pl
+
+
 class RandomPlanckianJitter(PixelOp):
-    """Relights with a black body or daylight of a random temperature (Zini et al. 2023): scales red and blue, cut
-    to [0, 1]; images of fewer than three channels stay.
+    """Simulates illumination by a black body or by daylight of a random colour temperature (Zini et al. 2023).
+
+    Scales red and blue and clips to [0, 1]. Images with fewer than three channels are not changed.
 
     Args:
         mode: "blackbody" (25 temperatures from 3000 to 15000 K) or "CIED" (daylight, 23 from 4000 to 15000 K).
-        select_from: which temperatures of the mode, by number from the coldest (negative
-            from the hottest), to choose among; all if not given.
-        p: probability that an image is changed.
-        same_on_batch: one draw for all samples of a batch.
+        select_from: indices of the temperatures to choose from, counted from the coldest (negative: from the hottest);
+            all by default.
+        p: probability of applying the layer to a sample.
+        same_on_batch: use one draw for all samples of a batch.
     """
 
     table: Tensor
@@ -72,7 +80,7 @@ class RandomPlanckianJitter(PixelOp):
         same_on_batch: bool = False,
     ) -> None:
         super().__init__(p, same_on_batch)
-        table = get_planckian_coeffs(checks.one_of(self, "mode", mode, ("blackbody", "cied")))
+        table = planckian_factors(checks.one_of(self, "mode", mode, ("blackbody", "cied")))
         given = range(len(table)) if select_from is None else select_from
         rows = tuple(given[: len(table) + 1]) if isinstance(given, (list, tuple, range)) else (given,)
         if not 0 < len(rows) <= len(table) or not all(
@@ -82,13 +90,13 @@ class RandomPlanckianJitter(PixelOp):
                 f"RandomPlanckianJitter: select_from={shown(select_from)} must be whole numbers within "
                 f"[{-len(table)}, {len(table) - 1}]."
             )
-        # whole numbers, because a module's conversion to half precision would round floats
+        # stored as integers, because converting the module to half precision would round floats
         table = torch.round(table[list(rows)].double() * _FIXED_POINT).to(torch.int64)
         self.register_buffer("table", table, persistent=False)
         self.quantity("temperature", (0.0, 1.0))
 
     def resolve(self, params: Params, size: Size) -> Params:
-        """The factors of `red` and `blue`."""
+        """Looks up the factors of `red` and `blue`."""
         row = torch.floor(params["temperature"] * len(self.table)).to(torch.int64)
         factors = self.table[row].to(params["temperature"].dtype) / _FIXED_POINT
         kept = {name: params[name] for name in ("gate",) if name in params}
@@ -100,11 +108,11 @@ class RandomPlanckianJitter(PixelOp):
 
 
 class RandomChannelShuffle(PixelOp):
-    """Puts all channels, an alpha channel too, in a random order.
+    """Shuffles the channels, including an alpha channel.
 
     Args:
-        p: probability that an image is changed.
-        same_on_batch: one draw for all samples of a batch.
+        p: probability of applying the layer to a sample.
+        same_on_batch: use one draw for all samples of a batch.
     """
 
     alpha_stays = False
@@ -120,13 +128,13 @@ class RandomChannelShuffle(PixelOp):
 
 
 class RandomChannelDropout(PixelOp):
-    """Fills some channels with a value, all channels, an alpha channel too, being equally likely.
+    """Fills random channels with a constant; all channels, including an alpha channel, are equally likely.
 
     Args:
-        num_drop_channels: how many, rounded to a whole number; 0 changes nothing; at most the image's channels.
-        fill_value: what to fill with, within [0, 1].
-        p: probability that an image is changed.
-        same_on_batch: one draw for all samples of a batch.
+        num_drop_channels: number of channels to fill, rounded, at most the image's channels; 0 changes nothing.
+        fill_value: value to fill with, in [0, 1].
+        p: probability of applying the layer to a sample.
+        same_on_batch: use one draw for all samples of a batch.
     """
 
     identity = {"num_drop_channels": 0}
@@ -147,7 +155,7 @@ class RandomChannelDropout(PixelOp):
         self.quantity("key", (0.0, 1.0), count=2)
 
     def resolve(self, params: Params, size: Size) -> Params:
-        """`num_drop_channels` as whole numbers."""
+        """Rounds `num_drop_channels`."""
         return params | {"num_drop_channels": torch.round(params["num_drop_channels"])}
 
     def pixel(self, planes: Planes, params: Params) -> Planes:

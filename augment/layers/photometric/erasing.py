@@ -1,19 +1,15 @@
 """Rectangles cut out of the image."""
 
 import torch
+from torch import Tensor
 
-from augment.core.kinds import PixelOp, check_dense
-from augment.core.layer import Layer
-from augment.data.batch import Batch
-from augment.data.context import for_gpu
-from augment.data.pixels import each, to_float
-from augment.data.types import Params, Planes, Size
+from augment.core.kinds import PixelOp
+from augment.data.types import Params, Size
 from augment.draws.arguments import number
 from augment.draws.distributions import Bernoulli
-from augment.draws.noise import normal_field
 from augment.draws.shorthand import Quantity, log_uniform
-from augment.geometry.rectangle import SIDES, rectangle
-from augment.kernels.cpu import levels as native
+from augment.geometry.rectangle import SIDES
+from augment.kernels.reference.pixelwise import erase
 
 
 class RandomErasing(PixelOp):
@@ -28,6 +24,7 @@ class RandomErasing(PixelOp):
     """
 
     alpha_stays = False
+    operator = erase
 
     def __init__(
         self,
@@ -60,23 +57,7 @@ class RandomErasing(PixelOp):
         kept = {name: params[name] for name in ("gate", "key") if name in params}
         return {"top": top, "left": left, "height": height, "width": width} | kept
 
-    def apply(self, batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
-        (drawn,) = params
-        by_kernel = native.serves(batch.image, *drawn.values())
-        if self.value == "random" or not (by_kernel or for_gpu(batch.device)):
-            return super().apply(batch, params, run)
-        check_dense(self, batch)
-        resolved, chosen = self.resolve(drawn, batch.size), self.acts_on(drawn)
-        if chosen is not None:  # nothing of the others: less for a GPU to compare, while a CPU takes a quarter longer
-            resolved = resolved | {"height": torch.where(chosen, resolved["height"], 0.0)}
-        if not by_kernel:
-            return batch.replace(image=self.pixel(each(batch.image, to_float), resolved))
-        boxes = torch.stack([resolved[name] for name in SIDES], 1)
-        return batch.replace(image=native.erased(batch.image, boxes, float(self.value)))
-
-    def pixel(self, planes: Planes, params: Params) -> Planes:
-        erased = rectangle(params, planes[0].shape[1:])
-        if self.value != "random":
-            return tuple(torch.where(erased, float(self.value), plane) for plane in planes)
-        field = normal_field(params["key"], (len(planes), *planes[0].shape[1:])).unbind(1)
-        return tuple(torch.where(erased, n.to(p.dtype), p) for n, p in zip(field, planes, strict=True))
+    def arguments(self, params: Params, dtype: torch.dtype) -> tuple[Params, float | None, Tensor | None]:
+        """The rectangle, and what to fill it with."""
+        box = {name: params[name] for name in SIDES}
+        return box, None if self.value == "random" else float(self.value), params.get("key")

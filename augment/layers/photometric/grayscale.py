@@ -1,4 +1,4 @@
-"""Images without colour."""
+"""Conversion to grayscale."""
 
 from collections.abc import Sequence
 
@@ -12,13 +12,13 @@ from augment.draws.distributions import Bernoulli
 
 
 class RandomGrayscale(PixelOp):
-    """Replaces every colour by a weighted sum of them.
+    """Converts the image to grayscale and keeps the number of channels.
 
     Args:
-        rgb_weights: one weight a colour, none for alpha; BT.601 luma for three colours and equal weights otherwise if
-            not given.
-        p: probability that an image is changed.
-        same_on_batch: one draw for all samples of a batch.
+        rgb_weights: one weight per colour channel, without alpha; by default BT.601 luma for three colour channels and
+            equal weights otherwise.
+        p: probability of applying the layer to a sample.
+        same_on_batch: use one draw for all samples of a batch.
     """
 
     def __init__(

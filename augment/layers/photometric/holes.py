@@ -1,4 +1,4 @@
-"""Holes in the image: many rectangles, or a grid of squares."""
+"""Dropout of image regions: random rectangles, or a grid of squares."""
 
 from typing import TypeGuard
 
@@ -18,16 +18,16 @@ _MOST_PIXELS = 1e5
 
 
 class CoarseDropout(PixelOp):
-    """Fills random rectangles that lie inside the image (DeVries and Taylor 2017); named as in albumentations.
+    """Fills random rectangles inside the image (DeVries and Taylor 2017); named as in albumentations.
 
     Args:
-        num_holes_range: how many, at most 256; each whole number of a pair (lowest, highest) is equally likely, other
-            draws are rounded; 0 changes nothing.
-        hole_height_range, hole_width_range: size of each rectangle: as fractions of the image's height and width
-            where no value is above 1, in pixels where all are whole numbers or above 1.
-        fill: what to fill with, within [0, 1].
-        p: probability that an image is changed.
-        same_on_batch: one draw for all samples of a batch.
+        num_holes_range: number of rectangles, at most 256; 0 changes nothing. For a pair of whole numbers (lowest,
+            highest), each number in the range is equally likely; other draws are rounded.
+        hole_height_range, hole_width_range: size of each rectangle: fractions of the image height and width if no
+            value is above 1, pixels if all values are whole numbers or above 1.
+        fill: value to fill with, in [0, 1].
+        p: probability of applying the layer to a sample.
+        same_on_batch: use one draw for all samples of a batch.
     """
 
     example = {"num_holes_range": (1, 4)}
@@ -57,7 +57,7 @@ class CoarseDropout(PixelOp):
         self.quantity("left", (0.0, 1.0), count=self.most)
 
     def resolve(self, params: Params, size: Size) -> Params:
-        """The rectangles in whole pixels: `top`, `left`, `height`, `width`, (B, most) each; height 0 for none."""
+        """Computes the rectangles in whole pixels, each side (B, most); unused rectangles have no height or width."""
         names = ("hole_height_range", "hole_width_range", "top", "left")
         tall, wide, top, left = (params[name].reshape(len(params[name]), self.most) for name in names)
         full_height, full_width = whole_size(size)
@@ -76,20 +76,21 @@ class CoarseDropout(PixelOp):
         height, width = planes[0].shape[1:]
         rows = _spans(height, params["top"], params["height"])
         columns = _spans(width, params["left"], params["width"])
-        return _filled(planes, (rows.mT @ columns) > 0, self.fill)  # the product counts the rectangles over a pixel
+        return _filled(planes, (rows.mT @ columns) > 0, self.fill)  # the product counts the rectangles on a pixel
 
 
 class GridMask(PixelOp):
-    """Fills the squares of a grid (Chen et al. 2020): one to each cell, so that bands between them stay.
+    """Fills one square per cell of a grid and keeps the bands between the squares (Chen et al. 2020).
 
     Args:
-        ratio: the bands' share of a cell's side, 1 changes nothing and 0 fills everything; within [0, 1].
-        unit_range: side of a cell: as a fraction of the image's shorter side where no value is above 1, in pixels
-            where all are whole numbers or above 1. The paper's 96 to 224 pixels on 224 are about 0.43 to 1.
-        rotation: turn of the grid in degrees; a number v means (-v, v).
-        fill: what to fill with, within [0, 1].
-        p: probability that an image is changed.
-        same_on_batch: one draw for all samples of a batch.
+        ratio: width of the bands as a fraction of the cell's side, within [0, 1]; 1 changes nothing and 0 fills the
+            whole image.
+        unit_range: side of a cell: a fraction of the image's shorter side if no value is above 1, pixels if all values
+            are whole numbers or above 1. The paper's 96 to 224 pixels for images of 224 are about 0.43 to 1.
+        rotation: rotation of the grid in degrees; a number v means (-v, v).
+        fill: value to fill with, in [0, 1].
+        p: probability of applying the layer to a sample.
+        same_on_batch: use one draw for all samples of a batch.
     """
 
     identity = {"ratio": 1.0}
@@ -113,7 +114,7 @@ class GridMask(PixelOp):
         self.quantity("left", (0.0, 1.0))
 
     def resolve(self, params: Params, size: Size) -> Params:
-        """In whole pixels the side of a cell (`unit`), of a band (`band`), and the grid's offset (`top`, `left`)."""
+        """Computes in whole pixels the cell side `unit`, the band width `band` and the grid offset `top`, `left`."""
         unit = _pixels(params["unit_range"], min(whole_size(size)), self.unit_in_pixels).clamp(min=1)
         band = torch.floor(params["ratio"] * unit + 0.5)
         offset = {name: torch.floor(params[name] * unit) for name in ("top", "left")}
@@ -133,7 +134,7 @@ class GridMask(PixelOp):
 
 
 def _length(layer: PixelOp, name: str, value: Quantity, count: int | None = None) -> bool:
-    """Declares lengths that may be fractions or pixels. Returns whether they are pixels."""
+    """Declares a length in fractions or pixels and returns whether it is in pixels."""
     layer.quantity(name, value, legal=(0.0, _MOST_PIXELS), count=count)
     low, high = getattr(layer, name).support()
     whole = _is_whole_pair(value)
@@ -142,13 +143,13 @@ def _length(layer: PixelOp, name: str, value: Quantity, count: int | None = None
         raise ValueError(
             f"{type(layer).__name__}: {name}={value!r} must be fractions up to 1 or whole numbers of pixels from 1 on."
         )
-    if whole and low < high:  # to be rounded: each whole number is equally likely
+    if whole and low < high:  # draws are rounded later, so each whole number is equally likely
         layer.quantity(name, Uniform(low - 0.5, high + 0.5), count=count)
     return in_pixels
 
 
 def _is_whole_pair(value: Quantity) -> TypeGuard[tuple[int, int]]:
-    """A proper pair (low, high) of whole numbers; what else there is, `quantity` judges."""
+    """Whether a value is a pair (low, high) of whole numbers in order; `quantity` checks all other values."""
     if not isinstance(value, (tuple, list)) or len(value) != 2:
         return False
     low, high = value
@@ -156,12 +157,12 @@ def _is_whole_pair(value: Quantity) -> TypeGuard[tuple[int, int]]:
 
 
 def _pixels(length: Tensor, side: int, in_pixels: bool) -> Tensor:
-    """Lengths as whole numbers of pixels."""
+    """Converts lengths to whole pixels."""
     return torch.floor((length if in_pixels else length * side) + 0.5)
 
 
 def _spans(n: int, start: Float[Tensor, "b k"], length: Float[Tensor, "b k"]) -> Float[Tensor, "b k n"]:
-    """1 from each start over each length on an axis of n pixels, 0 elsewhere."""
+    """Marks each interval [start, start + length) on an axis of n pixels with 1, and the rest with 0."""
     position = torch.arange(n, device=start.device)
     begun, over = position >= start[..., None], position >= (start + length)[..., None]
     return (begun & ~over).to(torch.float32)

@@ -1,4 +1,4 @@
-"""Light that falls unevenly on the image, on every colour alike."""
+"""Uneven illumination, equal in all colour channels."""
 
 import torch
 from torch import Tensor
@@ -12,14 +12,13 @@ from augment.draws.shorthand import Quantity
 
 
 class RandomLinearIllumination(PixelOp):
-    """Adds a linear ramp from 0 to the gain at a random edge of the image, cut to [0, 1].
+    """Adds a linear ramp that rises from 0 to the gain at a random edge of the image; clips to [0, 1].
 
     Args:
-        gain: what is added at that edge, in the image's [0, 1] scale, 0 changes nothing; within [0, 1].
-        sign: only its sign counts: from 0 on light is added, below it is taken away; within [-1, 1]. There is no
-            gradient to it.
-        p: probability that an image is changed.
-        same_on_batch: one draw for all samples of a batch.
+        gain: value added at that edge, in the image's [0, 1] scale, within [0, 1]; 0 changes nothing.
+        sign: within [-1, 1], without a gradient; a value of at least 0 adds light, a negative value removes it.
+        p: probability of applying the layer to a sample.
+        same_on_batch: use one draw for all samples of a batch.
     """
 
     identity = {"gain": 0.0}
@@ -38,7 +37,7 @@ class RandomLinearIllumination(PixelOp):
         self.quantity("edge", (0.0, 1.0))
 
     def resolve(self, params: Params, size: Size) -> Params:
-        """`gain` with its sign, and `edge`: 0 bottom, 1 top, 2 right, 3 left."""
+        """Applies the sign to `gain` and draws `edge`: 0 bottom, 1 top, 2 right, 3 left."""
         return _signed(params) | {"edge": torch.floor(4 * params["edge"])}
 
     def pixel(self, planes: Planes, params: Params) -> Planes:
@@ -48,14 +47,13 @@ class RandomLinearIllumination(PixelOp):
 
 
 class RandomLinearCornerIllumination(PixelOp):
-    """Adds a linear ramp from 0 to the gain at a random corner of the image, cut to [0, 1].
+    """Adds a linear ramp that rises from 0 to the gain at a random corner of the image; clips to [0, 1].
 
     Args:
-        gain: what is added at that corner, in the image's [0, 1] scale, 0 changes nothing; within [0, 1].
-        sign: only its sign counts: from 0 on light is added, below it is taken away; within [-1, 1]. There is no
-            gradient to it.
-        p: probability that an image is changed.
-        same_on_batch: one draw for all samples of a batch.
+        gain: value added at that corner, in the image's [0, 1] scale, within [0, 1]; 0 changes nothing.
+        sign: within [-1, 1], without a gradient; a value of at least 0 adds light, a negative value removes it.
+        p: probability of applying the layer to a sample.
+        same_on_batch: use one draw for all samples of a batch.
     """
 
     identity = {"gain": 0.0}
@@ -74,7 +72,7 @@ class RandomLinearCornerIllumination(PixelOp):
         self.quantity("corner", (0.0, 1.0))
 
     def resolve(self, params: Params, size: Size) -> Params:
-        """`gain` with its sign, and `corner`: 0 bottom right, 1 bottom left, 2 top right, 3 top left."""
+        """Applies the sign to `gain` and draws `corner`: 0 bottom right, 1 bottom left, 2 top right, 3 top left."""
         return _signed(params) | {"corner": torch.floor(4 * params["corner"])}
 
     def pixel(self, planes: Planes, params: Params) -> Planes:
@@ -84,20 +82,20 @@ class RandomLinearCornerIllumination(PixelOp):
 
 
 class RandomGaussianIllumination(PixelOp):
-    """Adds a Gaussian spot, from 0 where it is weakest on the image to the gain where it is strongest, cut to [0, 1].
+    """Adds a Gaussian spot, scaled to range from 0 to the gain within the image; clips to [0, 1].
 
-    Kornia's spot is weaker than its gain says, the more so the larger the image: by 6 % at 224 pixels, by 55 %
-    at 1024 (sigma 0.5), because a constant in the divisor of its normalisation is not small beside a sum of pixels.
+    Kornia's spot is weaker than its gain suggests, increasingly so for larger images: by 6 % at 224 pixels and by
+    55 % at 1024 (sigma 0.5). The cause is a constant in the divisor of Kornia's normalisation, which is not small
+    compared with a sum over pixels.
 
     Args:
-        gain: what is added at most, in the image's [0, 1] scale, 0 changes nothing; within [0, 1].
-        center: of the spot, as a fraction of the height and, drawn anew, of the width; within [0, 1].
-        sigma: its standard deviation, likewise a fraction of the height and of the width; within [0, 1], less than
-            1e-3 counts as that.
-        sign: only its sign counts: from 0 on light is added, below it is taken away; within [-1, 1]. There is no
-            gradient to it.
-        p: probability that an image is changed.
-        same_on_batch: one draw for all samples of a batch.
+        gain: largest value added, in the image's [0, 1] scale, within [0, 1]; 0 changes nothing.
+        center: position of the spot as a fraction of the height and of the width, drawn separately; within [0, 1].
+        sigma: standard deviation of the spot as a fraction of the height and of the width, drawn separately; within
+            [0, 1], and raised to at least 1e-3.
+        sign: within [-1, 1], without a gradient; a value of at least 0 adds light, a negative value removes it.
+        p: probability of applying the layer to a sample.
+        same_on_batch: use one draw for all samples of a batch.
     """
 
     identity = {"gain": 0.0}
@@ -119,7 +117,7 @@ class RandomGaussianIllumination(PixelOp):
         self.quantity("sign", sign, legal=(-1.0, 1.0))
 
     def resolve(self, params: Params, size: Size) -> Params:
-        """`gain` with its sign; `center` and `sigma` (vertical, horizontal)."""
+        """Multiplies the sign into `gain` and bounds `sigma`; `center` and `sigma` are (vertical, horizontal)."""
         return _signed(params) | {"sigma": params["sigma"].clamp(min=1e-3)}
 
     def pixel(self, planes: Planes, params: Params) -> Planes:
@@ -128,13 +126,13 @@ class RandomGaussianIllumination(PixelOp):
         center, sigma = params["center"].to(dtype).unbind(1), params["sigma"].to(dtype).unbind(1)
         vertical, horizontal = (_profile(n, c, s) for n, c, s in zip(planes[0].shape[1:], center, sigma, strict=True))
         spot = vertical[:, :, None] * horizontal[:, None, :]
-        # both profiles reach 1, so the spot does; its least is the product of theirs, 1 only on a single pixel
+        # both profiles and the spot reach 1; the spot's minimum is the product of theirs, 1 only for a single pixel
         least = (vertical.amin(1) * horizontal.amin(1))[:, None, None]
         return _lit(planes, gain * (spot - least) / torch.where(least < 1, 1 - least, 1.0))
 
 
 def _signed(params: Params) -> Params:
-    """The parameters with `sign` multiplied into `gain`."""
+    """Multiplies `sign` into `gain`."""
     signed = torch.where(params["sign"] >= 0, params["gain"], -params["gain"])
     return {name: value for name, value in params.items() if name != "sign"} | {"gain": signed}
 
@@ -146,7 +144,7 @@ def _lit(planes: Planes, light: Plane) -> Planes:
 def _ramps(
     like: Plane, backward_y: Tensor, backward_x: Tensor
 ) -> tuple[Float[Tensor, "b h 1"], Float[Tensor, "b 1 w"]]:
-    """Ramps from 0 to 1 down and across the image, or from 1 to 0."""
+    """Returns vertical and horizontal ramps from 0 to 1, or from 1 to 0 if backward."""
     height, width = like.shape[1:]
     y = torch.linspace(0, 1, height, dtype=like.dtype, device=like.device)[:, None]
     x = torch.linspace(0, 1, width, dtype=like.dtype, device=like.device)
@@ -154,7 +152,7 @@ def _ramps(
 
 
 def _profile(n: int, center: Float[Tensor, " b"], sigma: Float[Tensor, " b"]) -> Float[Tensor, "b n"]:
-    """A Gaussian at the centres of n pixels that cover [0, 1], scaled so that its largest value is 1."""
+    """Samples a Gaussian at the centres of n pixels that cover [0, 1], scaled to a maximum of 1."""
     x = (torch.arange(n, dtype=center.dtype, device=center.device) + 0.5) / n
     square = ((x - center[:, None]) / sigma[:, None]).square()
     return torch.exp((square.amin(1, keepdim=True) - square) / 2)

@@ -1,4 +1,4 @@
-"""Brightness, contrast, saturation and hue together, as training recipes use them."""
+"""Joint jitter of brightness, contrast, saturation and hue."""
 
 from collections.abc import Callable, Sequence
 from typing import ClassVar
@@ -16,7 +16,7 @@ from augment.draws.shorthand import Quantity
 _STEPS = ("brightness", "contrast", "saturation", "hue")
 
 Step = Callable[[Planes, Tensor], Planes]
-"""Maps planes and the amounts (B, 1, 1) of one of the four to planes."""
+"""Maps planes, and the amounts (B, 1, 1) of one adjustment, to planes."""
 
 
 def _blend_saturation(planes: Planes, factor: Tensor) -> Planes:
@@ -34,16 +34,16 @@ def _turn_hue(planes: Planes, turns: Tensor) -> Planes:
 class ColorJitter(PixelOp):
     """Jitters brightness, contrast, saturation and hue with Pillow's and torchvision's definitions.
 
-    Brightness blends with black, contrast with the image's mean gray, saturation with its gray, each cut to [0, 1];
-    hue turns in HSV. torchvision draws a new order of the four for every call; here it is fixed, which costs one
-    pass instead of four.
+    Brightness blends with black, contrast with the image's mean gray, and saturation with its gray image, each clipped
+    to [0, 1]; hue rotates in HSV. torchvision draws a new order of the four for every call. Here the order is fixed,
+    so that one pass does the work of four.
 
     Args:
         brightness, contrast, saturation: range of the factor, not negative; a number v means (max(0, 1 - v), 1 + v).
-        hue: range of the turn in full circles, within [-0.5, 0.5]; a number v means (-v, v).
-        order: in which order to apply 0 brightness, 1 contrast, 2 saturation and 3 hue, each at most once.
-        p: probability that an image is changed.
-        same_on_batch: one draw for all samples of a batch.
+        hue: range of the hue shift in full circles, within [-0.5, 0.5]; a number v means (-v, v).
+        order: order of 0 brightness, 1 contrast, 2 saturation and 3 hue, each at most once.
+        p: probability of applying the layer to a sample.
+        same_on_batch: use one draw for all samples of a batch.
     """
 
     example = {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1}
@@ -88,15 +88,16 @@ class ColorJitter(PixelOp):
 class ColorJiggle(ColorJitter):
     """Jitters brightness, contrast, saturation and hue with Kornia's definitions.
 
-    Brightness adds factor - 1 (RandomBrightness), contrast multiplies (RandomContrast), saturation scales that of HSV
-    (RandomSaturation), hue turns in HSV, each cut to [0, 1]. The order is fixed, as in ColorJitter.
+    Brightness adds factor - 1 (RandomBrightness), contrast multiplies the pixel (RandomContrast), saturation multiplies
+    the saturation of HSV (RandomSaturation), and hue rotates in HSV, each clipped to [0, 1]. The order is fixed, as in
+    ColorJitter.
 
     Args:
         brightness, contrast, saturation: range of the factor, not negative; a number v means (max(0, 1 - v), 1 + v).
-        hue: range of the turn in full circles, within [-0.5, 0.5]; a number v means (-v, v).
-        order: in which order to apply 0 brightness, 1 contrast, 2 saturation and 3 hue, each at most once.
-        p: probability that an image is changed.
-        same_on_batch: one draw for all samples of a batch.
+        hue: range of the hue shift in full circles, within [-0.5, 0.5]; a number v means (-v, v).
+        order: order of 0 brightness, 1 contrast, 2 saturation and 3 hue, each at most once.
+        p: probability of applying the layer to a sample.
+        same_on_batch: use one draw for all samples of a batch.
     """
 
     functions = {

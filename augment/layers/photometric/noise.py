@@ -1,4 +1,4 @@
-"""Noise, drawn for every pixel by the same counter-based hash as everything else."""
+"""Pixel noise, drawn with the counter-based hash of `augment.draws.noise`."""
 
 import torch
 
@@ -11,13 +11,13 @@ from augment.draws.shorthand import Quantity
 
 
 class RandomGaussianNoise(PixelOp):
-    """Adds normal noise, independent for every pixel and colour; the result is not cut to [0, 1].
+    """Adds Gaussian noise, independent for every pixel and channel; does not clip to [0, 1].
 
     Args:
-        mean: of the noise.
-        std: its standard deviation, in the image's [0, 1] scale; not negative.
-        p: probability that an image is changed.
-        same_on_batch: one draw for all samples of a batch.
+        mean: mean of the noise.
+        std: standard deviation of the noise, in the image's [0, 1] scale, not negative.
+        p: probability of applying the layer to a sample.
+        same_on_batch: use one draw for all samples of a batch.
     """
 
     example = {"std": (0.05, 0.2)}
@@ -43,13 +43,13 @@ class RandomGaussianNoise(PixelOp):
 
 
 class RandomSaltAndPepperNoise(PixelOp):
-    """Turns random pixels, in all colours, white or black.
+    """Sets random pixels to white or black in all channels.
 
     Args:
-        amount: probability that a pixel is turned, within [0, 1]; 0 changes nothing. There is no gradient to it.
-        salt_vs_pepper: share of white among the turned, within [0, 1]. There is no gradient to it.
-        p: probability that an image is changed.
-        same_on_batch: one draw for all samples of a batch.
+        amount: probability of changing a pixel, within [0, 1], without a gradient; 0 changes nothing.
+        salt_vs_pepper: fraction of white among the changed pixels, within [0, 1], without a gradient.
+        p: probability of applying the layer to a sample.
+        same_on_batch: use one draw for all samples of a batch.
     """
 
     identity = {"amount": 0.0}

@@ -1,4 +1,4 @@
-"""Between pixel values and the statistics that a network expects."""
+"""Normalization with channel statistics, and its inverse."""
 
 from collections.abc import Sequence
 
@@ -12,10 +12,10 @@ Statistic = float | Sequence[float | Tensor] | Tensor
 
 
 class Normalize(PixelOp):
-    """(pixel - mean) / std.
+    """Normalizes the image: (pixel - mean) / std.
 
     Args:
-        mean, std: one number, or one a channel, in the image's [0, 1] scale; std positive.
+        mean, std: one number or one per channel, in the image's [0, 1] scale; std positive.
     """
 
     deterministic = True
@@ -33,10 +33,10 @@ class Normalize(PixelOp):
 
 
 class Denormalize(PixelOp):
-    """pixel * std + mean, the inverse of Normalize.
+    """Inverts Normalize: pixel * std + mean.
 
     Args:
-        mean, std: one number, or one a channel, in the image's [0, 1] scale; std positive.
+        mean, std: one number or one per channel, in the image's [0, 1] scale; std positive.
     """
 
     deterministic = True
@@ -54,9 +54,9 @@ class Denormalize(PixelOp):
 
 
 def statistics(owner: nn.Module, mean: Statistic, std: Statistic) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and std as numbers, one or one a channel; std large enough to be divided by."""
+    """Checks mean and std, one number or one per channel; std must be large enough to divide by."""
     means, stds = (
-        (number(owner, name, value, kind="a number or one a channel,"),)
+        (number(owner, name, value, kind="a number or one per channel,"),)
         if not isinstance(value, (list, tuple))
         else numbers(owner, name, value)
         for name, value in (("mean", mean), ("std", std))
@@ -69,7 +69,7 @@ def statistics(owner: nn.Module, mean: Statistic, std: Statistic) -> tuple[tuple
 
 
 def _matched(layer: Normalize | Denormalize, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and std with one number a channel."""
+    """Expands mean and std to one number per channel."""
     matched = []
     for name in ("mean", "std"):
         values = getattr(layer, name)

@@ -1,4 +1,4 @@
-"""Brightness, contrast and shade that vary over the image like clouds (plasma fractals, Nicolaou et al. 2022)."""
+"""Brightness, contrast and shadow that vary over the image as plasma fractals (Nicolaou et al. 2022)."""
 
 import torch
 import torch.nn.functional as F
@@ -14,13 +14,13 @@ from augment.draws.shorthand import Quantity
 
 
 class RandomPlasmaBrightness(PixelOp):
-    """Adds a plasma fractal from -intensity to intensity, another one to every colour, cut to [0, 1].
+    """Adds a plasma fractal in [-intensity, intensity], a separate one per channel; clips to [0, 1].
 
     Args:
-        roughness: how much of the fractal is fine detail: 0 is a smooth slope, 1 is white noise; within [0, 1].
-        intensity: the largest change, in the image's [0, 1] scale, 0 changes nothing; not negative.
-        p: probability that an image is changed.
-        same_on_batch: one draw for all samples of a batch.
+        roughness: amount of fine detail, within [0, 1]; 0 is a smooth slope and 1 is white noise.
+        intensity: largest change, in the image's [0, 1] scale, not negative; 0 changes nothing.
+        p: probability of applying the layer to a sample.
+        same_on_batch: use one draw for all samples of a batch.
     """
 
     identity = {"intensity": 0.0}
@@ -49,14 +49,14 @@ class RandomPlasmaBrightness(PixelOp):
 
 
 class RandomPlasmaContrast(PixelOp):
-    """Multiplies the distance from 0.5 by a plasma fractal from 0 to 4, another one for every colour, cut to [0, 1].
+    """Multiplies the distance from 0.5 by a plasma fractal in [0, 4], a separate one per channel; clips to [0, 1].
 
     The factor is 2 on average, as in Kornia.
 
     Args:
-        roughness: how much of the fractal is fine detail: 0 is a smooth slope, 1 is white noise; within [0, 1].
-        p: probability that an image is changed.
-        same_on_batch: one draw for all samples of a batch.
+        roughness: amount of fine detail, within [0, 1]; 0 is a smooth slope and 1 is white noise.
+        p: probability of applying the layer to a sample.
+        same_on_batch: use one draw for all samples of a batch.
     """
 
     differentiable = frozenset({"roughness"})
@@ -74,15 +74,15 @@ class RandomPlasmaContrast(PixelOp):
 
 
 class RandomPlasmaShadow(PixelOp):
-    """Adds a shade, the same to every colour, where a plasma fractal is below a threshold; cut to [0, 1].
+    """Adds a shade, equal in all channels, where a plasma fractal is below a threshold; clips to [0, 1].
 
     Args:
-        roughness: how ragged the edges are: 0 is smooth, 1 is white noise; within [0, 1]. There is no gradient to it.
-        shade_intensity: what is added in the shade, in the image's [0, 1] scale, below 0 darkens and 0 changes
-            nothing; within [-1, 1].
-        shade_quantity: the threshold: 0 is no shade, 1 shade everywhere; within [0, 1]. There is no gradient to it.
-        p: probability that an image is changed.
-        same_on_batch: one draw for all samples of a batch.
+        roughness: raggedness of the edges, within [0, 1], without a gradient; 0 is smooth and 1 is white noise.
+        shade_intensity: value added in the shade, in the image's [0, 1] scale, within [-1, 1]; negative values darken
+            and 0 changes nothing.
+        shade_quantity: threshold within [0, 1], without a gradient; 0 gives no shade and 1 shades the whole image.
+        p: probability of applying the layer to a sample.
+        same_on_batch: use one draw for all samples of a batch.
     """
 
     identity = {"shade_intensity": 0.0}
@@ -110,7 +110,7 @@ class RandomPlasmaShadow(PixelOp):
 
 
 def clouds(params: Params, planes: Planes, count: int) -> Planes:
-    """`count` fractals of the planes' size and dtype, from the `key` and the `roughness` that were drawn."""
+    """Generates `count` fractals of the planes' size and dtype from the drawn `key` and `roughness`."""
     roughness = params["roughness"].to(planes[0].dtype)
     return plasma(params["key"], roughness, (count, *planes[0].shape[1:])).unbind(1)
 
@@ -118,16 +118,16 @@ def clouds(params: Params, planes: Planes, count: int) -> Planes:
 def plasma(
     key: Float[Tensor, "b 2"], roughness: Float[Tensor, " b"], shape: tuple[int, int, int]
 ) -> Float[Tensor, "b c h w"]:
-    """Fractals in [0, 1], 0.5 on average, by the diamond-square algorithm (Fournier, Fussell and Carpenter 1982).
+    """Generates fractals in [0, 1] by the diamond-square algorithm (Fournier, Fussell and Carpenter 1982).
 
-    It starts from a coarse grid of uniforms, one cell of which covers the shorter side. Each level halves the spacing:
-    a new node is the mean of its neighbours, mixed with a uniform by the weight 0 in the first level, roughness in
-    the second, roughness ** 2 in the third and so on.
+    The mean is 0.5. The algorithm starts from a coarse grid of uniforms, with cells as large as the shorter side. Each
+    level halves the spacing: a new node is the mean of its neighbours, blended with a uniform. The weight of the
+    uniform is 0 in the first level, roughness in the second, roughness ** 2 in the third and so on.
 
     Args:
-        key: two uniforms per sample: all that is random.
+        key: two uniforms per sample, the only source of randomness.
         roughness: within [0, 1]; the fractal is a polynomial in it.
-        shape: channels (each a fractal of its own), height and width.
+        shape: channels (each with its own fractal), height and width.
     """
     levels = max(1, (min(shape[1:]) - 2).bit_length())
     sizes = list(zip(*(_nodes(n, levels) for n in shape[1:]), strict=True))
@@ -141,9 +141,9 @@ def plasma(
 
 
 def _nodes(n: int, levels: int) -> list[int]:
-    """How many nodes along an axis of n pixels are needed, from the coarsest level to the last.
+    """Counts the nodes needed along an axis of n pixels, from the coarsest level to the finest.
 
-    The whole grid has 2 ** k + 1 nodes. A node that is needed has neighbours up to one spacing of its level away.
+    The whole grid has 2 ** k + 1 nodes. A needed node has neighbours up to one spacing of its level away.
     """
     end = 2 ** max(levels, (n - 2).bit_length())
     last = [n - 1]
@@ -154,7 +154,7 @@ def _nodes(n: int, levels: int) -> list[int]:
 
 
 def _draws(key: Float[Tensor, "b 2"], channels: int, sizes: list[tuple[int, int]]) -> list[Float[Tensor, "b c _ _"]]:
-    """A grid of uniforms for each level: for the coarsest and, untrimmed, for what is made out of each level."""
+    """Draws the uniforms of each level: the coarsest grid, then the untrimmed refinement of each level."""
     drawn = [sizes[0], *((2 * height - 1, 2 * width - 1) for height, width in sizes[:-1])]
     counts = [channels * height * width for height, width in drawn]
     fields = uniform_field(key, (sum(counts),)).split(counts, 1)
@@ -164,7 +164,7 @@ def _draws(key: Float[Tensor, "b 2"], channels: int, sizes: list[tuple[int, int]
 def _halve_spacing(
     grid: Float[Tensor, "b c h w"], draws: Float[Tensor, "b c h2 w2"], weight: Float[Tensor, "b 1 1 1"]
 ) -> Float[Tensor, "b c h2 w2"]:
-    """A grid with a new node in the middle of every cell (the diamonds) and of every edge (the squares)."""
+    """Adds a node in the middle of every cell (the diamonds) and of every edge (the squares)."""
     corners = grid[..., :-1, :-1] + grid[..., :-1, 1:] + grid[..., 1:, :-1] + grid[..., 1:, 1:]
     centers = torch.lerp(corners / 4, draws[..., 1::2, 1::2], weight)
     across = torch.lerp(_edge_means(grid, centers), draws[..., ::2, 1::2], weight)
@@ -174,7 +174,7 @@ def _halve_spacing(
 
 
 def _edge_means(grid: Float[Tensor, "b c h w"], centers: Float[Tensor, "b c h1 w1"]) -> Float[Tensor, "b c h w1"]:
-    """For every edge along a row the mean of its two ends and of the centres above and below, where there are."""
+    """Averages, for each edge along a row, its two ends and the centres above and below that exist."""
     ends = grid[..., :-1] + grid[..., 1:]
     beside = F.pad(centers, (0, 0, 1, 0)) + F.pad(centers, (0, 0, 0, 1))
     row = torch.arange(grid.shape[-2], device=grid.device)[:, None]
@@ -183,5 +183,5 @@ def _edge_means(grid: Float[Tensor, "b c h w"], centers: Float[Tensor, "b c h1 w
 
 
 def _alternate(even: Float[Tensor, "b c h n"], odd: Float[Tensor, "b c h m"]) -> Float[Tensor, "b c h nm"]:
-    """Columns of one and of another, one fewer, in turn."""
+    """Interleaves the columns of two grids; `odd` has one column fewer."""
     return torch.stack((even, F.pad(odd, (0, 1))), -1).flatten(-2)[..., :-1]

@@ -1,8 +1,8 @@
-"""Curves that map a pixel's value to another, the same for every colour."""
+"""Tone curves, which map pixel values equally in all colour channels."""
 
 import torch
 
-from augment.core.level_op import LevelOp
+from augment.core.kinds import PixelOp
 from augment.data.color import clamped
 from augment.data.pixels import amount
 from augment.data.types import Params, Planes, Size
@@ -11,15 +11,16 @@ from augment.draws.distributions import Bernoulli, Normal
 from augment.draws.shorthand import Quantity
 
 
-class RandomInvert(LevelOp):
-    """max_val - pixel, the negative; the result is not cut to [0, 1].
+class RandomInvert(PixelOp):
+    """Inverts the image: max_val - pixel, not clipped to [0, 1].
 
     Args:
-        max_val: the value that becomes 0.
-        p: probability that an image is changed.
-        same_on_batch: one draw for all samples of a batch.
+        max_val: the pixel value that becomes 0.
+        p: probability of applying the layer to a sample.
+        same_on_batch: use one draw for all samples of a batch.
     """
 
+    by_level = True
     example = {"max_val": (0.9, 1.0)}
     differentiable = frozenset({"max_val"})
 
@@ -32,17 +33,20 @@ class RandomInvert(LevelOp):
         return tuple(top - plane for plane in planes)
 
 
-class RandomSolarize(LevelOp):
-    """Adds to every pixel, cuts to [0, 1], then inverts what reaches a threshold, as AutoAugment (Cubuk et al. 2018).
+class RandomSolarize(PixelOp):
+    """Inverts all pixels at or above a threshold (Cubuk et al. 2018).
+
+    As in AutoAugment, a value is added to every pixel first and the sum is clipped to [0, 1].
 
     Args:
-        thresholds: values from here on become 1 - value; within [0, 1]; a number v means (0.5 - v, 0.5 + v). There
-            is no gradient to it. At 1 pure white is still inverted.
-        additions: what to add first; within [-0.5, 0.5]; a number v means (-v, v).
-        p: probability that an image is changed.
-        same_on_batch: one draw for all samples of a batch.
+        thresholds: values of at least this become 1 - value; within [0, 1], without a gradient; a number v means
+            (0.5 - v, 0.5 + v). A threshold of 1 still inverts pure white.
+        additions: value to add first, within [-0.5, 0.5]; a number v means (-v, v).
+        p: probability of applying the layer to a sample.
+        same_on_batch: use one draw for all samples of a batch.
     """
 
+    by_level = True
     differentiable = frozenset({"additions"})
 
     def __init__(
@@ -62,19 +66,21 @@ class RandomSolarize(LevelOp):
         return tuple(torch.where(plane < threshold, plane, 1 - plane) for plane in lifted)
 
 
-class RandomPosterize(LevelOp):
-    """Keeps the high bits of every pixel, cut to [0, 1] and seen as a byte, as AutoAugment (Cubuk et al. 2018).
+class RandomPosterize(PixelOp):
+    """Keeps only the high bits of every 8-bit pixel value, as in AutoAugment (Cubuk et al. 2018).
 
-    A float counts as the byte that it would be saved as. Kornia truncates it instead, which makes 7 out of a byte 8
-    that became 8 * (1 / 255) in float64. The gradient is straight-through: that of the image cut to [0, 1].
+    Floats are clipped to [0, 1] and rounded to the nearest 8-bit level. Kornia truncates them instead, which turns
+    level 8, stored as 8 * (1 / 255) in float64, into 7. The gradient is straight-through: the gradient of the image
+    clipped to [0, 1].
 
     Args:
-        bits: how many to keep, rounded to a whole number: 8 changes nothing, 0 is black; within [0, 8]; a number v
-            means (v, 8). There is no gradient to it.
-        p: probability that an image is changed.
-        same_on_batch: one draw for all samples of a batch.
+        bits: number of bits to keep, rounded, within [0, 8], without a gradient; 8 changes nothing and 0 is black. A
+            number v means (v, 8).
+        p: probability of applying the layer to a sample.
+        same_on_batch: use one draw for all samples of a batch.
     """
 
+    by_level = True
     example = {"bits": 3}
     identity = {"bits": (8, 8)}
     image_gradient = "straight-through"
@@ -84,7 +90,7 @@ class RandomPosterize(LevelOp):
         self.quantity("bits", (bits, max(bits, 8)) if is_number(bits) else bits, legal=(0.0, 8.0))
 
     def resolve(self, params: Params, size: Size) -> Params:
-        """`bits` as whole numbers."""
+        """Rounds `bits`."""
         return params | {"bits": torch.round(params["bits"])}
 
     def pixel(self, planes: Planes, params: Params) -> Planes:
@@ -92,25 +98,27 @@ class RandomPosterize(LevelOp):
         step = torch.exp2(8 - bits)
 
         def kept(plane: torch.Tensor) -> torch.Tensor:
-            # half a level above the byte: rounds a float to it, and keeps a byte away from the edges of the floor
+            # adding half a level rounds floats to the nearest level and keeps exact levels away from the steps of floor
             levels = torch.floor((plane * 255 + 0.5) / step) * (step / 255)
             return levels + (plane - plane.detach())
 
         return tuple(torch.where(bits == 8, plane, kept(plane)) for plane in clamped(planes))
 
 
-class RandomToneCurve(LevelOp):
-    """Bends the tones by a smooth monotone curve from (0, 0) to (1, 1): a cubic Bezier whose two control points,
-    for the shadows at 1/3 and the highlights at 2/3, move up and down at random; the input is cut to [0, 1].
+class RandomToneCurve(PixelOp):
+    """Applies a random smooth, monotone tone curve from (0, 0) to (1, 1); the input is clipped to [0, 1].
 
-    The idea is albumentations' RandomToneCurve; there the curve can fold back, and a scale of 0 is not the identity.
+    The curve is a cubic Bezier with two control points, for the shadows at 1/3 and for the highlights at 2/3, which
+    move up and down at random. The idea is from RandomToneCurve of albumentations, where the curve can fold back and
+    a scale of 0 is not the identity.
 
     Args:
-        scale: standard deviation of the control points' heights, 0 changes nothing; not negative.
-        p: probability that an image is changed.
-        same_on_batch: one draw for all samples of a batch.
+        scale: standard deviation of the heights of the control points, not negative; 0 changes nothing.
+        p: probability of applying the layer to a sample.
+        same_on_batch: use one draw for all samples of a batch.
     """
 
+    by_level = True
     example = {"scale": (0.05, 0.2)}
     identity = {"scale": 0.0}
     differentiable = frozenset({"scale"})
@@ -121,7 +129,7 @@ class RandomToneCurve(LevelOp):
         self.quantity("displacement", Normal(0.0, 1.0), count=2)
 
     def resolve(self, params: Params, size: Size) -> Params:
-        """The heights of the control points: `shadows` at 1/3 and `highlights` at 2/3, in ascending order."""
+        """Computes the heights of the control points in ascending order: `shadows` at 1/3, `highlights` at 2/3."""
         low, high = (params["scale"][:, None] * params["displacement"]).unbind(1)
         low, high = (1 / 3 + low).clamp(0, 1), (2 / 3 + high).clamp(0, 1)
         resolved = {"shadows": torch.minimum(low, high), "highlights": torch.maximum(low, high)}
@@ -130,5 +138,5 @@ class RandomToneCurve(LevelOp):
     def pixel(self, planes: Planes, params: Params) -> Planes:
         low, high = (amount(params, name, planes) for name in ("shadows", "highlights"))
         first, second, third = 3 * low, 3 * (high - 2 * low), 1 - 3 * (high - low)
-        # rounding takes the curve's ends a little beyond 0 and 1
+        # rounding can move the ends of the curve slightly beyond 0 and 1
         return clamped(tuple(t * (first + t * (second + t * third)) for t in clamped(planes)))

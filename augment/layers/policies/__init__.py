@@ -1,1 +1,1 @@
-"""Layers that choose among layers for each sample."""
+"""Layers that choose among operators or other layers for each sample."""

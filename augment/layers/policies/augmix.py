@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
 from augment.core import checks
@@ -77,7 +79,7 @@ class AugMix(Layer):
         for i in range(1, self.width):
             self.quantity(f"stick_{i}", Beta(alpha, alpha * (self.width - i)))
 
-    def apply(self, batch: Batch, params: list[Params], run: list[Layer]) -> Batch:
+    def apply(self, batch: Batch, params: list[Params], run: Sequence[Layer], kept: torch.dtype) -> Batch:
         (drawn,) = params
         check_dense(self, batch)
         before = to_float(stacked(batch.image))
@@ -106,6 +108,6 @@ class AugMix(Layer):
             at = chain * self.longest + turn
             step = {name: drawn[name][:, at] for name in ("op", "level", "sign")} | {"gate": turn < depth}
             for half in self.halves:
-                batch = half.apply(batch, [step], [half])
+                batch = half.apply(batch, [step], [half], torch.uint8)
             batch = batch.replace(image=tuple(to_bytes(plane) for plane in planes(batch.image)))
         return batch

@@ -1,35 +1,34 @@
-"""AutoAugment: pairs of operators that a search found for a data set."""
+"""AutoAugment: pairs of operators found by a search on a data set."""
 
 from __future__ import annotations
 
 import torch
-from kornia.augmentation.auto.autoaugment.autoaugment import cifar10_policy, imagenet_policy, svhn_policy
 from torch import Tensor
 
 from augment.core import checks
 from augment.core.layer import Layer
 from augment.data.types import Noise, Params
 from augment.draws.distributions import Bernoulli, Choice
+from augment.layers.policies.autoaugment_tables import POLICIES
 from augment.layers.policies.containers import gated
 from augment.layers.policies.operators import space
 from augment.layers.policies.slot import SlotPixels, SlotWarp
 
-_LEVELS = 10  # magnitudes of the paper are whole numbers from 0 to 9
-_POLICIES = {"imagenet": imagenet_policy, "cifar10": cifar10_policy, "svhn": svhn_policy}
+_LEVELS = 10  # magnitudes in the paper are whole numbers from 0 to 9
 
 
 class AutoAugment(Layer):
-    """One of 25 pairs of operators, each with a probability and a strength of its own (Cubuk et al. 2019, appendix).
+    """Applies one of 25 pairs of operators, each with its own probability and strength (Cubuk et al. 2019, appendix).
 
-    Operators, units and magnitudes are torchvision's; see `policies.operators`. They act on bytes: floats are
-    rounded to 256 levels, and the image gets no gradient through them.
+    Operators, units and magnitudes follow torchvision; see augment/layers/policies/operators.py. Operators act on 8-bit
+    values: floats are rounded to 256 levels, and no gradient flows through them.
 
     Args:
-        policy: "imagenet", "cifar10" or "svhn", the data that it was searched on.
+        policy: "imagenet", "cifar10" or "svhn", the data set of the search.
         resample: "nearest", "bilinear" or "bicubic", for the geometric operators.
-        fill: value shown outside of the image, in [0, 1].
-        p: probability that a sample gets a pair.
-        same_on_batch: one draw for all samples of a batch.
+        fill: value of pixels outside the image, in [0, 1].
+        p: probability of applying the layer to a sample.
+        same_on_batch: use one draw for all samples of a batch.
     """
 
     image_gradient = "none"
@@ -45,17 +44,14 @@ class AutoAugment(Layer):
         same_on_batch: bool = False,
     ) -> None:
         super().__init__(p, same_on_batch)
-        pairs = _POLICIES[checks.one_of(self, "policy", policy, list(_POLICIES))]
+        pairs = POLICIES[checks.one_of(self, "policy", policy, list(POLICIES))]
         operators = space("autoaugment")
         names = {operator.name.lower(): i for i, operator in enumerate(operators)}
         table = [
-            [
-                (names[name.replace("_", "")], round(10 * probability), magnitude or 0)
-                for name, probability, magnitude in pair
-            ]
+            [(names[name], round(10 * probability), magnitude or 0) for name, probability, magnitude in pair]
             for pair in pairs
         ]
-        # whole numbers, so that no cast to half precision can change them: operator, tenths of probability, level
+        # operator, tenths of probability, level: integers, which a cast to half precision does not change
         self.register_buffer("table", torch.tensor(table), persistent=False)
         resample, fill = checks.resample_mode(self, resample), checks.unit_value(self, "fill", fill)
         self.halves = torch.nn.ModuleList([SlotWarp(operators, resample, fill), SlotPixels(operators)])

@@ -1,4 +1,4 @@
-"""LearnedPolicy: operators with widths and gates that are learned in the same run as the classifier."""
+"""LearnedPolicy: operators with widths and probabilities learned in the same run as the classifier."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from augment.layers.policies.containers import Container, gated
 Operator = Callable[[Distribution, Bernoulli], Layer]
 
 OPERATORS: dict[str, tuple[float, float | None, Operator]] = {
-    # name: (largest width, the value that changes nothing or None for a factor in log scale, layer)
+    # name: (largest width, identity value or None for a factor in log scale, layer)
     "rotate": (180.0, 0.0, lambda w, p: RandomRotation(w, p=p)),  # degrees
     "translate_x": (0.5, 0.0, lambda w, p: RandomTranslate(translate_x=w, p=p)),  # of the width
     "translate_y": (0.5, 0.0, lambda w, p: RandomTranslate(translate_y=w, p=p)),  # of the height
@@ -40,37 +40,39 @@ OPERATORS: dict[str, tuple[float, float | None, Operator]] = {
     "gamma": (math.log(3.0), None, lambda w, p: RandomGamma(w, p=p)),  # log of the exponent
     "sharpness": (0.99, 1.0, lambda w, p: RandomSharpness(w, p=p)),  # factor
 }
-"""Operators with a width. Widths to the other side of 1 for factors are those of TrivialAugment (Mueller and Hutter
-2021, table 1), geometry reaches as far as makes sense: a full turn, half of the image, twice the size."""
+"""Operators with a width. The largest widths of factors are from TrivialAugment (Müller and Hutter 2021, table 1).
+The largest widths of the geometry are a full turn, half of the image and twice the size."""
 
 GATES: dict[str, Callable[[Bernoulli], Layer]] = {
     "invert": lambda p: RandomInvert(p=p),
     "equalize": lambda p: RandomEqualize(p=p),
     "autocontrast": lambda p: RandomAutoContrast(p=p),
 }
-"""Operators without a magnitude: only how often they act is learned, by the score function."""
+"""Operators without a magnitude; only their probability is learned, with the score function."""
 
 DEFAULT = (*OPERATORS,)
 
 
 class LearnedPolicy(Container):
-    """Operators one after another, each with a learned probability and a learned width about doing nothing.
+    """Applies operators in sequence, each with a learned probability and a learned width around the identity.
 
-    A width is cap * sigmoid(rho), and reached by the pathwise gradient; a gate is hard, Bernoulli(sigmoid(lambda)),
-    and reached by the score function through `log_prob`. What to minimise is in `augment.objectives`; the trainer's
-    callback does it. The geometric ones are still a single resampling pass. In `eval()` inside a pipeline that trains
-    the policy does nothing, which gives the loss without it at the same draws.
+    The width is cap * sigmoid(rho) and gets the pathwise gradient. The gate is hard, Bernoulli(sigmoid(lambda)), and
+    gets its gradient from the score function through `log_prob`. `augment.objectives` defines the losses to minimise;
+    the trainer has a callback that does it. Neighbouring geometric operators still share one resampling pass. In
+    `eval()` inside a pipeline in training mode the policy does nothing, which gives the loss without the policy at
+    the same draws.
 
     Args:
-        operators: names of OPERATORS and GATES, in the order of execution; or a mapping from name to the largest width,
-            None for the usual one.
-        width: to start with, as a share of the largest, in (0, 1).
-        probability: of each operator, to start with, in (0, 1).
-        p: probability that a sample gets any of it, fixed.
-        same_on_batch: one draw for all samples of a batch; nothing can be learned then, for samples are compared.
+        operators: names from OPERATORS and GATES in the order of execution, or a mapping from names to the largest
+            width, where None is the default.
+        width: initial width as a fraction of the largest, in (0, 1).
+        probability: initial probability of each operator, in (0, 1).
+        p: fixed probability of applying the policy to a sample.
+        same_on_batch: use one draw for all samples of a batch; the policy cannot learn then, because learning compares
+            samples.
 
     Raises:
-        ValueError: an unknown operator, or a width or probability at or beyond its ends, where gradients vanish.
+        ValueError: an operator is unknown, or a width or probability is outside its open range.
     """
 
     example = {"operators": ("rotate", "scale", "brightness", "gamma")}
@@ -107,27 +109,27 @@ class LearnedPolicy(Container):
         return params if self.training else gated(params, torch.zeros_like(noise[:, 0], dtype=torch.bool))
 
     def spreads(self) -> dict[str, Spread]:
-        """The operators that have a width."""
+        """Returns the width distribution of each operator that has one."""
         found = {name: [m for m in layer.modules() if isinstance(m, Spread)] for name, layer in self._named()}
         return {name: spread for name, (spread, *_) in ((n, s) for n, s in found.items() if s)}
 
     def state(self) -> dict[str, dict[str, float]]:
-        """{operator: {"p": its probability, "width": in its unit, "cap": the largest}}, widths where there is one."""
+        """Returns {operator: {"p": probability, "width": width in its unit, "cap": largest width}}."""
         state = {name: {"p": float(layer.p.probability())} for name, layer in self._named()}
         for name, spread in self.spreads().items():
             state[name] |= {"width": spread.width().item(), "cap": spread.cap}
         return state
 
     def config(self) -> dict[str, Any]:
-        """The fixed policy that it has become: its operators, with the widths and probabilities that it has now."""
+        """Returns the policy with its present widths and probabilities fixed."""
         layers = [layer.config() for layer in self.layers]
         gate = {"p": self.p.config(), "same_on_batch": self.same_on_batch}
         return {"_target_": "augment.RandomApply", "layers": layers} | gate
 
     def export(self, path: str | Path) -> None:
-        """Writes the fixed policy that it has become as YAML, a pipeline of its own without what stands around it.
+        """Writes the policy with fixed widths and probabilities as YAML, as a pipeline of its own.
 
-        `Pipeline.export` writes all of a pipeline, Normalize too, which training with it elsewhere wants.
+        To train with the whole pipeline elsewhere, including Normalize, use `Pipeline.export`.
         """
         write_yaml({"_target_": "augment.Pipeline", "_args_": [self.config()]}, path)
 
@@ -136,15 +138,15 @@ class LearnedPolicy(Container):
 
 
 def policies_in(module: nn.Module) -> list[LearnedPolicy]:
-    """All of them in a pipeline."""
+    """Finds all learned policies in a pipeline."""
     return [layer for layer in module.modules() if isinstance(layer, LearnedPolicy)]
 
 
 def fixed_operators(names: Sequence[str], width: float = 1.0) -> list[Layer]:
-    """The same operators with a fixed width, a share of the largest in (0, 1], each always applied.
+    """Builds the same operators with a fixed width, a fraction of the largest in (0, 1], always applied.
 
-    For policies to compare with: OneOf(fixed_operators(names)) is uniform over them as TrivialAugment is,
-    SomeOf(fixed_operators(names, m), 2) has one magnitude for all as RandAugment does.
+    Use them for baselines: OneOf(fixed_operators(names)) chooses uniformly, as TrivialAugment does, and
+    SomeOf(fixed_operators(names, m), 2) uses one magnitude for all, as RandAugment does.
     """
     if not 0 < width <= 1:
         raise ValueError(f"fixed_operators: width={width} must lie within (0, 1].")
@@ -162,7 +164,7 @@ def fixed_operators(names: Sequence[str], width: float = 1.0) -> list[Layer]:
 def _operator(name: str, cap: float | None, width: float, gate: Bernoulli) -> Layer:
     if name in GATES:
         if cap is not None:
-            raise ValueError(f"LearnedPolicy: operators[{name!r}]={cap} must be None, it has no width.")
+            raise ValueError(f"LearnedPolicy: operators[{name!r}]={cap} must be None, because it has no width.")
         return GATES[name](gate)
     largest, centre, build = OPERATORS[name]
     cap = largest if cap is None else cap

@@ -1,20 +1,20 @@
-"""The operators that policies choose among, with the magnitudes of the papers, torchvision and timm.
+"""The operators of the policies, with the magnitudes of the papers, torchvision and timm.
 
 | operator | value | unit |
 |---|---|---|
 | Identity, AutoContrast, Equalize, Invert | none | |
 | ShearX, ShearY | slope | pixels of shift per pixel of distance from the top left corner |
-| TranslateX, TranslateY | shift to the right, to the bottom | pixels, whole ones but for timm's |
+| TranslateX, TranslateY | shift to the right, downwards | pixels; whole pixels except in timm's space |
 | Rotate | angle | degrees, positive is counter-clockwise |
-| Brightness, Color, Contrast, Sharpness | factor | 1 changes nothing, 0 is black, gray, flat, smooth |
-| Posterize | bits | of 8, that are kept |
-| Solarize | threshold | levels of 255; what is at least as bright is inverted |
-| SolarizeAdd | added | levels of 255, to what is darker than 128 |
+| Brightness, Color, Contrast, Sharpness | factor | 1 changes nothing; 0 is black, gray, flat or smooth |
+| Posterize | bits to keep | of 8 |
+| Solarize | threshold | levels of 255; values at or above it are inverted |
+| SolarizeAdd | value added | levels of 255, to values below 128 |
 
-A level in [0, 1] sets the strength; a space says which operators there are and how a level becomes a value.
+A level in [0, 1] sets the strength. A space lists operators and maps the level of each to its value.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -29,7 +29,7 @@ Scale = Callable[[Tensor, Tensor, Size], Tensor]
 
 @dataclass(frozen=True)
 class Operator:
-    """An operator of a space: its name in the table above, and how a level becomes its value."""
+    """An operator of a space: its name in the table above, and the function from level to value."""
 
     name: str
     value: Scale
@@ -60,7 +60,7 @@ def _fraction(share: float, axis: int, level: Tensor, sign: Tensor, size: Size) 
 
 
 def _bits(most: int, fewest: int, level: Tensor, sign: Tensor, size: Size) -> Tensor:
-    """From `most` down to `fewest`, rounded to even as torch.round does."""
+    """Maps levels to `most` down to `fewest` bits; halves are rounded to even, as in torch.round."""
     return most - torch.round(level * (most - fewest))
 
 
@@ -87,7 +87,7 @@ def _timm_added(level: Tensor, sign: Tensor, size: Size) -> Tensor:
 def _space(
     shear: float, translate: tuple[Scale, Scale], degrees: float, factor: float, bits: tuple[int, int]
 ) -> dict[str, Scale]:
-    """The operators of AutoAugment (Cubuk et al. 2019, table 6) in torchvision's parametrisation."""
+    """Builds the operators of AutoAugment (Cubuk et al. 2019, table 6) in torchvision's parametrisation."""
     return {
         "Identity": _constant,
         "ShearX": partial(_signed, shear),
@@ -107,7 +107,7 @@ def _space(
 
 
 _THIRD = (partial(_fraction, 1 / 3, 1), partial(_fraction, 1 / 3, 0))
-_OF_331 = (partial(_fraction, 150 / 331, 1), partial(_fraction, 150 / 331, 0))  # 150 pixels of NASNet's 331
+_OF_331 = (partial(_fraction, 150 / 331, 1), partial(_fraction, 150 / 331, 0))  # 150 of the 331 pixels of NASNet
 _UP_TO_32 = (partial(_pixels, 32), partial(_pixels, 32))
 
 SPACES: dict[str, dict[str, Scale]] = {
@@ -133,16 +133,16 @@ SPACES: dict[str, dict[str, Scale]] = {
         "TranslateY": partial(_part, 0.45, 0),
     },
 }
-"""By name: torchvision 0.29's spaces, and timm's `rand-...-inc1`."""
+"""The spaces of torchvision 0.29 and timm's `rand-...-inc1`, by name."""
 
 GEOMETRIC = frozenset({"ShearX", "ShearY", "TranslateX", "TranslateY", "Rotate"})
 
 
 def space(name: str, only: Sequence[str] | None = None) -> tuple[Operator, ...]:
-    """The operators of a space, or some of them by name.
+    """Returns the operators of a space, or some of them by name.
 
     Raises:
-        ValueError: if a name is not in the space.
+        ValueError: a name is not in the space.
     """
     scales = SPACES[name]
     names = tuple(scales) if only is None else tuple(only)
@@ -152,9 +152,17 @@ def space(name: str, only: Sequence[str] | None = None) -> tuple[Operator, ...]:
     return tuple(Operator(n, scales[n]) for n in names)
 
 
-def value_of(operators: tuple[Operator, ...], op: PerSample, level: PerSample, sign: PerSample, size: Size) -> Tensor:
-    """(B,) the value of the operator that each sample drew."""
+def value_of(
+    operators: tuple[Operator, ...],
+    which: Collection[str],
+    op: PerSample,
+    level: PerSample,
+    sign: PerSample,
+    size: Size,
+) -> Tensor:
+    """Returns (B,), the value of each sample's operator if it is one of `which`, else 0."""
     value = torch.zeros_like(level)
     for i, operator in enumerate(operators):
-        value = torch.where(op == i, operator.value(level, sign, size), value)
+        if operator.name in which and operator.value is not _constant:
+            value = torch.where(op == i, operator.value(level, sign, size), value)
     return value

@@ -1,4 +1,4 @@
-"""RandAugment and TrivialAugment: operators at random, for every sample its own."""
+"""RandAugment and TrivialAugment, with separate random operators for each sample."""
 
 from __future__ import annotations
 
@@ -26,28 +26,29 @@ _MOST_OPERATORS = 100
 _MOST_BINS = 1024
 
 _TIMM_FILL = 128 / 255
-"""What timm shows outside of the image where it is not told the mean colour of the data."""
+"""timm's fill value outside the image if the mean colour of the data is not given."""
 
 
 class RandAugment(Layer):
-    """n operators one after another, each drawn from all of them, at one strength (Cubuk et al. 2020).
+    """Applies n random operators in sequence at one strength (Cubuk et al. 2020).
 
-    Operators, units and magnitudes are torchvision's, or timm's with `increasing`; see `policies.operators`.
-    They act on bytes: floats are rounded to 256 levels, and the image gets no gradient through them.
+    Operators, units and magnitudes follow torchvision, or timm with `increasing`; see
+    augment/layers/policies/operators.py. Operators act on 8-bit values: floats are rounded to 256 levels, and no
+    gradient flows through them.
 
     Args:
-        n: how many operators a sample gets, at most 100.
-        m: strength, from 0 to num_magnitude_bins - 1; with `increasing` from 0 to 10, and a larger one counts as 10.
-        increasing: timm's "inc1": all operators get stronger with m, SolarizeAdd and Invert are among them, and each
-            is carried out with probability 0.5.
-        mstd: standard deviation of m; infinity draws it uniformly from 0 to m. A draw beyond the range counts as its
-            end, as in timm.
+        n: number of operators per sample, at most 100.
+        m: strength, from 0 to num_magnitude_bins - 1; with `increasing` from 0 to 10, and larger values count as 10.
+        increasing: use timm's "inc1": all operators get stronger with m, SolarizeAdd and Invert are included, and each
+            drawn operator is applied with probability 0.5.
+        mstd: standard deviation of m; infinity draws m uniformly from 0 to m. Draws are clipped to the range of m, as
+            in timm.
         num_magnitude_bins: torchvision's scale of m, from 2 to 1024.
-        operators: names of some of the operators to choose among; all if not given.
+        operators: names of the operators to choose from; all by default.
         resample: "nearest", "bilinear" or "bicubic", for the geometric operators.
-        fill: value shown outside of the image, in [0, 1].
-        p: probability that a sample gets any operators.
-        same_on_batch: one draw for all samples of a batch.
+        fill: value of pixels outside the image, in [0, 1].
+        p: probability of applying the layer to a sample.
+        same_on_batch: use one draw for all samples of a batch.
     """
 
     image_gradient = "none"
@@ -82,17 +83,17 @@ class RandAugment(Layer):
 
     @classmethod
     def from_timm(cls, name: str, **options: Any) -> RandAugment:
-        """RandAugment by timm's name for it, e.g. "rand-m9-mstd0.5-inc1"; what differs is in docs/interop.md.
+        """Builds RandAugment from timm's name, e.g. "rand-m9-mstd0.5-inc1"; docs/interop.md lists the differences.
 
         Args:
-            name: "rand" and "inc1", joined by "-" with any of m (magnitude, 10 if left out; more counts as 10), n
-                (operators, 2 if left out) and mstd (more than 100 is infinity).
-            options: further arguments of RandAugment. `resample` is "bilinear" and `fill` 128 / 255 unless given;
-                timm's training script fills with the mean colour of the data: give the mean of its channels.
+            name: "rand" and "inc1", joined by "-" with any of m (magnitude, 10 by default; larger values count as 10),
+                n (number of operators, 2 by default) and mstd (values above 100 mean infinity).
+            options: further arguments of RandAugment. By default `resample` is "bilinear" and `fill` is 128 / 255.
+                timm's training script fills with the mean colour of the data; pass the mean over its channels.
 
         Raises:
-            ValueError: the name asks for anything else, such as timm's mmax, p and t, and its operators without "inc1",
-                which get weaker with m.
+            ValueError: the name holds other settings, such as timm's mmax, p and t, or lacks "inc1"; without it
+                timm's operators get weaker with m.
         """
         sections = name.split("-") if isinstance(name, str) else [""]
         keys = dict(re.findall(r"(?:^|-)(mstd|m|n|inc)(\d+(?:\.\d+)?)(?=-|$)", name)) if sections[0] == "rand" else {}
@@ -100,7 +101,7 @@ class RandAugment(Layer):
         if len(keys) != len(sections) - 1 or not integers or int(keys.get("inc", 0)) == 0:
             raise ValueError(
                 f"RandAugment.from_timm: name={name!r} must look like 'rand-m9-n2-mstd0.5-inc1': 'rand', 'inc1' and, "
-                "once at most, m, n and mstd with their numbers; nothing else of timm is offered here."
+                "at most once each, m, n and mstd with their numbers; other settings of timm are not supported."
             )
         mstd = float(keys.get("mstd", 0))
         mstd = math.inf if mstd > 100 else mstd
@@ -131,13 +132,13 @@ def _level(level: float, spread: float) -> Quantity:
 
 
 class _Cut(Distribution):
-    """What is drawn beyond [0, 1] counts as the end that it is beyond; a `Normal` with ends has no draws there."""
+    """Clips draws to [0, 1]. A `Normal` with bounds would renormalise instead of clipping."""
 
     def support(self) -> Range:
         return 0.0, 1.0
 
     def within(self, legal: Range) -> None:
-        """It is within [0, 1] whatever its arguments."""
+        """Does nothing: draws always lie within [0, 1]."""
 
     def forward(self, u: Tensor) -> Tensor:
         return super().forward(u).clamp(0.0, 1.0)
@@ -152,18 +153,18 @@ class _CutUniform(_Cut, Uniform):
 
 
 class TrivialAugmentWide(Slot):
-    """One operator at a random strength, nothing to tune (Müller and Hutter 2021, the "wide" space of table 1).
+    """Applies one operator at a random strength, without tuning (Müller and Hutter 2021, "wide" space of table 1).
 
-    Operators, units and magnitudes are torchvision's; see `policies.operators`. They act on bytes: floats are
-    rounded to 256 levels, and the image gets no gradient through them.
+    Operators, units and magnitudes follow torchvision; see augment/layers/policies/operators.py. Operators act on 8-bit
+    values: floats are rounded to 256 levels, and no gradient flows through them.
 
     Args:
-        num_magnitude_bins: how many strengths there are, from 2 to 1024.
-        operators: names of some of the operators to choose among; all if not given.
+        num_magnitude_bins: number of strengths, from 2 to 1024.
+        operators: names of the operators to choose from; all by default.
         resample: "nearest", "bilinear" or "bicubic", for the geometric operators.
-        fill: value shown outside of the image, in [0, 1].
-        p: probability that a sample gets an operator.
-        same_on_batch: one draw for all samples of a batch.
+        fill: value of pixels outside the image, in [0, 1].
+        p: probability of applying the layer to a sample.
+        same_on_batch: use one draw for all samples of a batch.
     """
 
     image_gradient = "none"

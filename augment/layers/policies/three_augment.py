@@ -1,4 +1,4 @@
-"""3-Augment: the three operators that self-supervised learning left for supervised vision transformers."""
+"""3-Augment, the recipe of DeiT III for supervised vision transformers."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from augment.layers.policies.containers import OneOf, RandomApply
 
 
 class ThreeAugment(RandomApply):
-    """Gray, solarized or blurred, one of them for every sample, then colour jitter (Touvron et al. 2022, section 3.2).
+    """Applies grayscale, solarize or blur to each sample, then colour jitter (Touvron et al. 2022, section 3.2).
 
-    The recipe's crop and flip are layers of their own.
+    Add the crop and the flip of the recipe as separate layers.
 
     Args:
         color_jitter: strength of brightness, contrast and saturation, within [0, 100].
-        p: probability that a sample gets all of it.
-        same_on_batch: one choice for all samples of a batch.
+        p: probability of applying the layer to a sample.
+        same_on_batch: use one draw for all samples of a batch.
     """
 
     def __init__(self, color_jitter: float = 0.3, p: float | Bernoulli = 1.0, same_on_batch: bool = False) -> None:

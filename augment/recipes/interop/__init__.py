@@ -1,4 +1,4 @@
-"""Recipes of other libraries as recipes of this one; see docs/interop.md for what becomes what."""
+"""Conversion of recipes of other libraries; docs/interop.md lists the conversions."""
 
 from augment.recipes.interop.kornia_recipes import from_kornia
 from augment.recipes.interop.torchvision_recipes import from_torchvision

@@ -1,4 +1,4 @@
-"""What the conversions of all libraries share: a table of functions, and a record of what it does not cover."""
+"""The conversion shared by all libraries: it looks up converters and collects failures."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from augment.draws.shorthand import Quantity
 from augment.layers.policies.containers import Container
 
 Converted = Layer | list[Layer]
-"""What stands for a transform: a layer, or several one after another; none if a pipeline needs nothing for it."""
+"""The equivalent of a transform: one layer, or a list of layers to apply in sequence, which may be empty."""
 
 
 class NoEquivalentError(Exception):
-    """Raised by a table's function: there is no layer that does this. The message says why, for the user.
+    """Raised by a converter if no layer is equivalent. The message tells the user why.
 
     Attributes:
-        runs: whether the transform can be a stage as it is. It cannot if it changes the size of the images by itself,
-            their number or their labels.
+        runs: whether the transform can run unchanged as a stage. It cannot if it changes the size or the number of the
+            images, or their labels.
     """
 
     def __init__(self, reason: str, runs: bool = True) -> None:
@@ -36,13 +36,13 @@ class Conversion:
     """One call of a converter.
 
     Args:
-        find: gives the function that converts a transform, None if there is none.
-        stage: makes a stage of a transform as it is; raises NoEquivalentError if it cannot be one.
-        strict: whether everything has to convert.
-        num_classes: for layers that mix labels.
+        find: returns the converter of a transform, or None if there is none.
+        stage: wraps an unchanged transform in a stage; raises NoEquivalentError if that is impossible.
+        strict: whether every transform must have an equivalent.
+        num_classes: number of classes, for layers that mix labels.
 
     Attributes:
-        dtype: what the transforms so far turn images into, None if nothing has been said.
+        dtype: image type after the transforms so far, None if none of them sets it.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Conversion:
         self.failures: list[str] = []
 
     def layers(self, transform: Any) -> list[Layer]:
-        """What stands for a transform. Collects what cannot be converted."""
+        """Converts a transform; a failure is recorded and gives no layers."""
         if isinstance(transform, Layer):
             return [transform]
         try:
@@ -66,12 +66,12 @@ class Conversion:
                 raise NoEquivalentError("there is no equivalent")
             found = convert(transform, self)
             _check_sizes(found)
-        except (NoEquivalentError, ValueError, TypeError) as problem:  # the latter two from arguments of our layers
+        except (NoEquivalentError, ValueError, TypeError) as problem:  # our layers raise the latter two
             found = self._as_it_is(transform, problem)
         return found if isinstance(found, list) else [found]
 
     def _as_it_is(self, transform: Any, problem: Exception) -> Converted:
-        """The transform as a stage; nothing, and one more failure, if it cannot be one."""
+        """Wraps an unchanged transform in a stage, or records a failure if that is impossible."""
         reason = str(problem).rstrip(".")
         if not self.strict and getattr(problem, "runs", True):
             try:
@@ -83,36 +83,36 @@ class Conversion:
         return []
 
     def sequence(self, transforms: Iterable[Any]) -> list[Layer]:
-        """What stands for several, one after another."""
+        """Converts transforms that are applied in sequence."""
         return [layer for transform in transforms for layer in self.layers(transform)]
 
     def alternatives(self, transforms: Iterable[Any]) -> list[Layer]:
-        """One layer for each."""
+        """Converts each transform to a single layer."""
         return [single(self.layers(transform)) for transform in transforms]
 
     def finished(self, caller: str) -> None:
-        """Raises one error for everything that cannot be converted."""
+        """Raises one error that lists all failures."""
         if self.failures:
             raise ValueError(f"{caller}: cannot convert {'; '.join(self.failures)}.")
 
 
 _SIZE = (37, 41)
-"""Of an image, for layers to say what size they make of it."""
+"""Size of a probe image, used to find out how layers change it."""
 
 
 def _check_sizes(found: Converted) -> None:
-    """Refuses a choice of a layer that changes every size: one that gives a fixed size keeps images of that size."""
+    """Refuses containers of layers that change every size; a fixed output size keeps images of that size."""
     for container in found if isinstance(found, list) else [found]:
         for layer in container.layers if isinstance(container, Container) else ():
             if isinstance(layer, Layer) and _changes_every_size(layer):
                 name = type(layer).__name__
-                raise NoEquivalentError(f"{name} in it changes the shape of the images that get it", runs=False)
+                raise NoEquivalentError(f"its {name} changes the shape of the images that choose it", runs=False)
 
 
 def _changes_every_size(layer: Layer) -> bool:
     try:
         size = layer.out_size(_SIZE)
-    except ValueError:  # a choice in it, which has been looked at itself
+    except ValueError:  # raised by a nested container, which was checked before
         return False
     return layer.out_size(size) != size
 
@@ -122,7 +122,7 @@ def single(layers: list[Layer]) -> Layer:
 
 
 def numbers(value: float | Sequence[float | Tensor] | Tensor) -> list[float]:
-    """The numbers in whatever a library keeps them in."""
+    """Lists the numbers in any type in which a library keeps them."""
     if isinstance(value, Tensor):
         value = value.detach().reshape(-1)
     found = plain(value, "a quantity")
@@ -130,23 +130,23 @@ def numbers(value: float | Sequence[float | Tensor] | Tensor) -> list[float]:
 
 
 def quantity(value: float | Sequence[float | Tensor] | Tensor) -> Quantity:
-    """A number or a range, as our layers take it; they refuse what holds more. A learnable range stays learnable."""
+    """Converts a number or a range to a quantity, which our layers check; a learnable range stays learnable."""
     return cast("Quantity", quantities(value))
 
 
 def quantities(value: float | Sequence[float | Tensor] | Tensor) -> Quantity | tuple[float, ...]:
-    """A number, a range, or two ranges in one."""
+    """Converts a number, a range or two joined ranges to a quantity; a learnable range stays learnable."""
     found = numbers(value)
     if isinstance(value, Tensor) and value.requires_grad:
         if len(found) != 2:
-            raise NoEquivalentError("only a pair (low, high) can be learned")
+            raise NoEquivalentError("only a pair (low, high) can be learnable")
         low, high = found
         return Uniform(low, high, learnable=True)
     return found[0] if len(found) == 1 else tuple(found)
 
 
 def number(value: float | Sequence[float | Tensor] | Tensor, what: str) -> float:
-    """One number, also out of a sequence of equal ones."""
+    """Returns one number, also from a sequence of equal numbers."""
     found = numbers(value)
     if len(set(found)) != 1:
         raise NoEquivalentError(f"{what}={tuple(found)} differs between channels")

@@ -1,4 +1,4 @@
-"""Kornia's augmentations as layers: one entry each, with the ranges that the module was built with."""
+"""Converters from Kornia's augmentations to layers with the same ranges."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import kornia.augmentation as K
-from kornia.augmentation._2d.intensity.planckian_jitter import get_planckian_coeffs
 from kornia.constants import Resample
 
-import augment as A  # its names are read when a table entry is called: this module is part of it
+import augment as A  # names are looked up when a converter is called, because augment imports this module
 from augment.draws.arguments import is_number
 from augment.draws.shorthand import Quantity
+from augment.layers.photometric.channels import planckian_factors
 from augment.recipes.interop.conversion import (
     Conversion,
     Converted,
@@ -24,12 +24,12 @@ from augment.recipes.interop.conversion import (
 
 
 def _drawn(k: Any, name: str) -> Quantity:
-    """The range of a parameter that is drawn uniformly."""
+    """Returns the range of a uniformly drawn parameter."""
     return quantity(next(sampler[0] for sampler in k._param_generator.samplers if sampler[1] == name))
 
 
 def gate(k: Any) -> dict[str, Any]:
-    """The arguments that every random layer has; what Kornia decides for the whole batch, we decide for a sample."""
+    """Returns the arguments common to random layers. Kornia's decision per batch becomes one per sample."""
     return {"p": k.p * k.p_batch, "same_on_batch": bool(k.same_on_batch)}
 
 
@@ -43,11 +43,11 @@ def _resample(k: Any) -> str:
 
 
 def _frame(k: Any) -> dict[str, Any]:
-    """Resampling and what shows outside of the image."""
+    """Returns the resampling and padding arguments."""
     mode = k.flags["padding_mode"]
     mode = (mode if isinstance(mode, str) else mode.name).lower()
     if mode == "reflection" and k.flags.get("align_corners"):
-        mode = "reflect"  # about the centres of the border pixels
+        mode = "reflect"  # mirrors at the centres of the border pixels
     return {"resample": k.flags.get("resample", Resample.BILINEAR).name.lower(), "padding_mode": mode}
 
 
@@ -125,12 +125,12 @@ def _jitter(cls: str) -> Callable[[Any, Conversion], Converted]:
 
 
 def _planckian(k: Any, _: Conversion) -> Converted:
-    """The module keeps the chosen rows of a table, not what they were chosen by."""
+    """Finds the chosen rows in the tables, because the module keeps the rows and not their indices."""
     for mode in ("blackbody", "CIED"):
-        same = (k.pl.cpu()[:, None] == get_planckian_coeffs(mode)[None]).all(-1)
+        same = (k.pl.cpu()[:, None] == planckian_factors(mode)[None]).all(-1)
         if same.any(1).all():
             return A.RandomPlanckianJitter(mode, same.int().argmax(1).tolist(), **gate(k))
-    raise NoEquivalentError("its table is neither that of 'blackbody' nor of 'CIED'")
+    raise NoEquivalentError("its table is neither 'blackbody' nor 'CIED'")
 
 
 def _statistics(cls: str) -> Callable[[Any, Conversion], Converted]:

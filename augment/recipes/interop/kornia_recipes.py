@@ -1,4 +1,4 @@
-"""Kornia's containers, policies and mixing, and the conversion of whole recipes."""
+"""Conversion of whole Kornia recipes, with converters of containers, policies and mixes."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ import kornia.augmentation as K
 import torch
 from torch import nn
 
-import augment as A  # its names are read when a table entry is called: this module is part of it
+import augment as A  # names are looked up when a converter is called, because augment imports this module
 from augment.core.layer import Layer
 from augment.recipes.interop.conversion import Conversion, Converted, NoEquivalentError, numbers, quantity, single
 from augment.recipes.interop.kornia_layers import LAYERS, gate
 
 _WITHOUT_DRAWS = ("kornia.filters", "kornia.enhance", "kornia.color", "kornia.geometry")
-"""Packages whose modules draw nothing."""
+"""Packages of modules without random draws."""
 
 
 def from_kornia(module: nn.Module, strict: bool = False, num_classes: int | None = None) -> Layer:
-    """Turns Kornia augmentations into layers with the same ranges, probabilities and `same_on_batch`.
+    """Converts Kornia augmentations to layers with the same ranges, probabilities and `same_on_batch`.
 
     Args:
         module: an AugmentationSequential, ImageSequential, VideoSequential or nn.Sequential of augmentations, filters
-            and layers of augment, nested at will; or a single augmentation.
-        strict: raise if anything has no equivalent. Otherwise it runs as it is, as an `Opaque` stage.
-        num_classes: for RandomMixUpV2, RandomCutMixV2 and the like, where labels are class indices.
+            and layers of augment, nested to any depth; or a single augmentation.
+        strict: raise an error if a module has no equivalent. Otherwise the module runs unchanged in an `Opaque` stage.
+        num_classes: number of classes, needed by RandomMixUpV2, RandomCutMixV2 and similar if labels are class indices.
 
     Returns:
-        A Pipeline for a container, and a layer for a single augmentation.
+        A Pipeline for a container, a layer for a single augmentation.
 
     Raises:
-        ValueError: one for everything that cannot convert, each with its reason; without `strict` only for what cannot
-            be a stage either.
+        ValueError: some modules cannot be converted; the error lists all of them with reasons. Without `strict`, these
+            are the modules that cannot be a stage either.
     """
     conversion = Conversion(_find, _stage, strict, num_classes)
     layers = conversion.layers(module)
@@ -47,7 +47,7 @@ def _find(module: nn.Module) -> Callable[[Any, Conversion], Converted] | None:
 
 
 def _stage(module: nn.Module) -> Layer:
-    """A module as it is."""
+    """Wraps an unchanged module in a stage."""
     parts = list(module.modules())
     if any(isinstance(part, _NO_STAGE) or type(part).__name__.endswith("3D") for part in parts):
         raise NoEquivalentError("it needs more than images (B, C, H, W), so it cannot run as it is")
@@ -64,24 +64,24 @@ _NO_STAGE = (
     K.ManyToManyAugmentationDispather,
     K.ManyToOneAugmentationDispather,
 )
-"""They need labels or masks, several inputs, or images of another shape."""
+"""Modules that need labels, masks, several inputs or images of another shape."""
 
 _RESHAPING = (
     *(K.CenterCrop, K.LongestMaxSize, K.PadTo, K.RandomCrop, K.RandomResizedCrop, K.Resize, K.SmallestMaxSize),
 )
 
 _PROBE = (1, 3, 37, 41)
-"""A shape that nothing keeps by chance."""
+"""Shape of a probe image; its odd sides expose modules that change the shape."""
 
 
 def _reshapes(module: nn.Module) -> bool:
-    """Whether a module without draws, or one of torch, gives images of another shape; False where it cannot tell."""
+    """Whether a module without draws, or of torch, changes the shape of a probe image; False if it cannot run on it."""
     if not type(module).__module__.startswith((*_WITHOUT_DRAWS, "torch.nn")):
         return False
     try:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             out = copy.deepcopy(module)(torch.full(_PROBE, 0.5))
-    except Exception:  # it takes other images, which only a call can show
+    except Exception:  # it needs other images than the probe, so the first real call has to show
         return False
     return not isinstance(out, torch.Tensor) or out.shape != _PROBE
 
@@ -89,7 +89,7 @@ def _reshapes(module: nn.Module) -> bool:
 def _cutmix(k: Any, conversion: Conversion) -> Converted:
     g = k._param_generator
     if g.cut_size is not None:
-        raise NoEquivalentError("cut_size is not offered")
+        raise NoEquivalentError("cut_size is not supported")
     beta = 1.0 if g.beta is None else float(g.beta)
     arguments = gate(k) | {"num_classes": conversion.num_classes}
     return [A.RandomCutMix(beta=beta, **arguments) for _ in range(g.num_mix)]
@@ -116,11 +116,11 @@ def _transplantation(k: Any, conversion: Conversion) -> Converted:
 
 
 def _patchmix(k: Any, _: Conversion) -> Converted:
-    raise NoEquivalentError("it moves patches and leaves the labels; RandomCutMix moves both", runs=False)
+    raise NoEquivalentError("it moves patches but keeps the labels; RandomCutMix mixes both", runs=False)
 
 
 def _policy(cls: str) -> Callable[[Any, Conversion], Converted]:
-    """RandAugment and TrivialAugment, if they are the ones that Kornia brings."""
+    """Returns a converter for RandAugment or TrivialAugment with Kornia's default policy."""
 
     def convert(k: Any, _: Conversion) -> Converted:
         arguments = {"n": k.n, "m": k.m} if cls == "RandAugment" else {}
@@ -144,12 +144,12 @@ def _sequence(k: Any, conversion: Conversion) -> Converted:
 
 def _video(k: Any, conversion: Conversion) -> Converted:
     if k.data_format != "BTCHW" or not k.same_on_frame:
-        raise NoEquivalentError("clips are (B, T, C, H, W) here and their frames share the draw", runs=False)
+        raise NoEquivalentError("clips are (B, T, C, H, W) here, and their frames share one draw", runs=False)
     return _container(k, conversion)
 
 
 def _container(k: Any, conversion: Conversion) -> Converted:
-    """ImageSequential and its like, with `random_apply`."""
+    """Converts ImageSequential and its subclasses, with `random_apply`."""
     children = list(k.children())
     if not k.random_apply:
         return conversion.sequence(children)
@@ -157,7 +157,7 @@ def _container(k: Any, conversion: Conversion) -> Converted:
         raise NoEquivalentError("random_apply with a mixing child", runs=False)
     fewest, most = k.random_apply[0], k.random_apply[1] - 1
     weights, same = k.random_apply_weights.tolist(), {"same_on_batch": bool(k.same_on_batch)}
-    repeats = most > sum(weights) or most > sum(w > 0 for w in weights)  # as Kornia decides it
+    repeats = most > sum(weights) or most > sum(w > 0 for w in weights)  # Kornia's own condition
     if most > 1 and repeats and fewest != most:
         raise NoEquivalentError("random_apply of a varying number of children with repetition")
     layers = conversion.alternatives(children)

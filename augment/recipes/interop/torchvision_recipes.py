@@ -1,4 +1,4 @@
-"""torchvision's v2 transforms as layers, found by name, so that torchvision need not be installed."""
+"""Conversion of torchvision's v2 transforms. It finds them by name, so torchvision need not be installed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-import augment as A  # its names are read when a table entry is called: this module is part of it
+import augment as A  # names are looked up when a converter is called, because augment imports this module
 from augment.core.layer import Layer
 from augment.draws.distributions import Distribution
 from augment.recipes.interop.conversion import Conversion, Converted, NoEquivalentError, number, single
@@ -18,18 +18,18 @@ _INTERPOLATIONS = {0: "nearest", 2: "bilinear", 3: "bicubic"}
 
 
 def from_torchvision(transform: Any, strict: bool = False) -> Layer:
-    """Turns torchvision's v2 transforms into layers with the same ranges and probabilities, drawn for every sample.
+    """Converts torchvision's v2 transforms to layers with the same ranges and probabilities, drawn per sample.
 
     Args:
-        transform: a `v2.Compose` of transforms, nested at will, or a single one.
-        strict: raise if anything has no equivalent. Otherwise it runs as it is, as an `Opaque` stage.
+        transform: a `v2.Compose` of transforms, nested to any depth, or a single transform.
+        strict: raise an error if a transform has no equivalent. Otherwise it runs unchanged in an `Opaque` stage.
 
     Returns:
-        A Pipeline for a Compose, of the dtype that its last conversion asks for; a layer for a single transform.
+        A Pipeline for a Compose, with the dtype of its last type conversion; a layer for a single transform.
 
     Raises:
-        ValueError: one for everything that cannot convert, each with its reason; without `strict` only for what cannot
-            be a stage either.
+        ValueError: some transforms cannot be converted; the error lists all of them with reasons. Without `strict`,
+            these are the transforms that cannot be a stage either.
     """
     conversion = Conversion(_find, stage, strict)
     layers = conversion.layers(transform)
@@ -63,26 +63,26 @@ def _nothing(t: Any, _: Conversion) -> Converted:
 
 
 def _resize_mode(t: Any) -> str:
-    """Of what changes the size, where our layers have torch's names."""
+    """Returns the interpolation of a resize, for which our layers use torch's names."""
     value = getattr(t.interpolation, "value", t.interpolation)
     return _INTERPOLATIONS.get(value, value)
 
 
 def _resample(t: Any) -> str:
-    """Of what moves pixels otherwise: "nearest" is the pixel at the centre, there is no other one."""
+    """Returns the interpolation of other warps, for which "nearest" always takes the pixel at the centre."""
     mode = _resize_mode(t)
     return "nearest" if mode == "nearest-exact" else mode
 
 
 def _fill(t: Any) -> float:
-    """One number in [0, 1] for all channels."""
+    """Returns the fill value in [0, 1], which all channels must share."""
     fill = for_images(t.fill)
     return 0.0 if fill is None else number(unit(fill), "fill")
 
 
 def _centred(t: Any) -> None:
     if t.center is not None:
-        raise NoEquivalentError(f"center={t.center}: turns are about the centre of the image")
+        raise NoEquivalentError(f"center={t.center}: the centre of rotation is always the image centre")
 
 
 def _apply(t: Any, conversion: Conversion) -> Converted:
@@ -102,7 +102,7 @@ def _choice(t: Any, conversion: Conversion) -> Converted:
 
 def _rotation(t: Any, _: Conversion) -> Converted:
     if t.expand:
-        raise NoEquivalentError("expand=True gives images of many sizes", runs=False)
+        raise NoEquivalentError("expand=True gives images of different sizes", runs=False)
     _centred(t)
     low, high = t.degrees
     if not _fill(t):
@@ -118,7 +118,7 @@ def _affine(t: Any, _: Conversion) -> Converted:
 
 def _perspective(t: Any, _: Conversion) -> Converted:
     if _fill(t):
-        raise NoEquivalentError(f"fill={t.fill}: 0 shows outside of the image")
+        raise NoEquivalentError(f"fill={t.fill}: the only fill value is 0")
     return A.RandomPerspective(t.distortion_scale, resample=_resample(t), p=t.p)
 
 
@@ -127,7 +127,7 @@ def _resize(t: Any, _: Conversion) -> Converted:
         mode, smooth = _resize_mode(t), bool(t.antialias)
         return A.LongestMaxSize(t.max_size, mode) if smooth else A.Resize(t.max_size, "long", mode, antialias=False)
     if t.max_size is not None:
-        raise NoEquivalentError("size and max_size together", runs=False)
+        raise NoEquivalentError("size and max_size cannot be combined", runs=False)
     size = tuple(t.size) if len(t.size) == 2 else t.size[0]
     return A.Resize(size, resample=_resize_mode(t), antialias=bool(t.antialias))
 
@@ -137,7 +137,7 @@ def _crop(t: Any, _: Conversion) -> Converted:
     seen = t.padding_mode == "constant" and (t.pad_if_needed or t.padding is not None)
     fill = for_images(t.fill) if seen else None
     fill = (0.0,) if fill is None else unit(fill)
-    shift = len(set(fill)) > 1  # a fill per channel: a shift takes it to 0, which all channels share, and back
+    shift = len(set(fill)) > 1  # fill differs between channels: shift it to 0 before the crop, and back afterwards
     crop = A.RandomCrop(
         tuple(t.size), (left, top, right, bottom), t.pad_if_needed, 0.0 if shift else fill[0], t.padding_mode
     )
@@ -157,7 +157,7 @@ def _jitter(t: Any, _: Conversion) -> Converted:
 
 
 def _photometric_distort(t: Any, _: Conversion) -> Converted:
-    """Contrast comes before or after saturation and hue, each as likely."""
+    """Contrast is applied before or after saturation and hue, with equal probability."""
     contrast = A.ColorJitter(contrast=tuple(t.contrast), p=t.p)
     saturation = A.ColorJitter(saturation=tuple(t.saturation), p=t.p)
     hue = A.ColorJitter(hue=tuple(t.hue), p=t.p)
@@ -168,9 +168,9 @@ def _photometric_distort(t: Any, _: Conversion) -> Converted:
 
 def _grayscale(t: Any, _: Conversion) -> Converted:
     if t.num_output_channels != 3:
-        raise NoEquivalentError("images keep their channels, so give num_output_channels=3", runs=False)
+        raise NoEquivalentError("the number of channels cannot change; use num_output_channels=3", runs=False)
     layer = A.RandomGrayscale(p=1.0)
-    layer.deterministic = True  # nothing about it is random, so evaluation has it too
+    layer.deterministic = True  # it is not random, so evaluation applies it too
     return layer
 
 
@@ -181,7 +181,7 @@ def _solarize(t: Any, _: Conversion) -> Converted:
 
 def _noise(t: Any, _: Conversion) -> Converted:
     noise = A.RandomGaussianNoise(t.mean, t.sigma, p=1.0)
-    return [noise, A.RandomBrightness((1.0, 1.0))] if t.clip else noise  # the latter only cuts to [0, 1]
+    return [noise, A.RandomBrightness((1.0, 1.0))] if t.clip else noise  # RandomBrightness only clips to [0, 1]
 
 
 def _erasing(t: Any, _: Conversion) -> Converted:
@@ -214,7 +214,7 @@ def _to_dtype(t: Any, conversion: Conversion) -> Converted:
         return []
     known = conversion.dtype is not None and conversion.dtype.is_floating_point and dtype.is_floating_point
     if not scale and not known:
-        raise NoEquivalentError("scale=False on bytes, but floats are in [0, 1] here", runs=False)
+        raise NoEquivalentError("scale=False keeps the range of uint8, but floats must lie in [0, 1]", runs=False)
     conversion.dtype = dtype
     return []
 
@@ -232,23 +232,23 @@ TABLE: dict[str, Callable[[Any, Conversion], Converted]] = {
     "RandomOrder": lambda t, c: A.RandomOrder(c.alternatives(t.transforms)),
     # geometry
     "CenterCrop": lambda t, _: A.CenterCrop(tuple(t.size)),
-    "ElasticTransform": _opaque("its strength in pixels depends on the size of the image"),
-    "FiveCrop": _refused("makes five images of one"),
+    "ElasticTransform": _opaque("its strength in pixels depends on the image size"),
+    "FiveCrop": _refused("returns five images per image"),
     "Pad": _pad,
     "RandomAffine": _affine,
     "RandomCrop": _crop,
     "RandomHorizontalFlip": lambda t, _: A.RandomHorizontalFlip(t.p),
-    "RandomIoUCrop": _refused("gives images of many sizes"),
+    "RandomIoUCrop": _refused("gives images of different sizes"),
     "RandomPerspective": _perspective,
-    "RandomResize": _refused("gives images of many sizes"),
+    "RandomResize": _refused("gives images of different sizes"),
     "RandomResizedCrop": _resized_crop,
     "RandomRotation": _rotation,
-    "RandomShortestSize": _refused("gives images of many sizes"),
+    "RandomShortestSize": _refused("gives images of different sizes"),
     "RandomVerticalFlip": lambda t, _: A.RandomVerticalFlip(t.p),
-    "RandomZoomOut": _refused("gives images of many sizes"),
+    "RandomZoomOut": _refused("gives images of different sizes"),
     "Resize": _resize,
-    "ScaleJitter": _refused("gives images of many sizes"),
-    "TenCrop": _refused("makes ten images of one"),
+    "ScaleJitter": _refused("gives images of different sizes"),
+    "TenCrop": _refused("returns ten images per image"),
     # colour and noise
     "ColorJitter": _jitter,
     "GaussianBlur": lambda t, _: A.RandomGaussianBlur(tuple(t.kernel_size[::-1]), tuple(t.sigma), p=1.0),
@@ -287,9 +287,9 @@ TABLE: dict[str, Callable[[Any, Conversion], Converted]] = {
     "SetClampingMode": _nothing,
     "ToDtype": _to_dtype,
     "ToImage": _nothing,
-    "ToPILImage": _refused("a pipeline's images are tensors"),
+    "ToPILImage": _refused("the images of a pipeline are tensors"),
     "ToPureTensor": _nothing,
     "ToTensor": _to_tensor,
     "UniformTemporalSubsample": _refused("changes the number of frames"),
 }
-"""Lambda is left out: what a function of yours does, nobody knows, so it runs as it is."""
+"""Converters by name. Lambda has none, because its function is unknown; it runs in an `Opaque` stage."""

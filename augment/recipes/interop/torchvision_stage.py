@@ -1,4 +1,4 @@
-"""A torchvision transform as it is: one that keeps the shape of images, told that they are floats in [0, 1]."""
+"""Unchanged torchvision transforms as stages, with pixel values converted to [0, 1]."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-import augment as A  # its names are read when a function is called: this module is part of it
+import augment as A  # names are looked up when a function is called, because augment imports this module
 from augment.core.layer import Layer
 from augment.recipes.interop.conversion import NoEquivalentError, numbers
 
@@ -20,14 +20,14 @@ _RESHAPING = {
     *("RandomZoomOut", "Resize", "ScaleJitter", "RGB", "FiveCrop", "TenCrop", "UniformTemporalSubsample"),
     *("PILToTensor", "ToPILImage", "ToTensor"),
 }
-"""Names, in both versions, of what changes the size or the number of images, or what an image is."""
+"""Names of transforms (v1 and v2) that change the size, number or type of images."""
 
 
 def stage(transform: Any) -> Layer:
-    """The transform in an `Opaque`, its fills in [0, 1].
+    """Wraps the transform in an `Opaque` and converts its fill values to [0, 1].
 
     Raises:
-        NoEquivalentError: it, or a transform in it, changes the shape of images.
+        NoEquivalentError: the transform, or a nested one, changes the shape of the images.
     """
     parts = list(_parts(transform))
     if any(_reshapes(part) for part in parts):
@@ -40,13 +40,13 @@ def stage(transform: Any) -> Layer:
 
 
 def unit(value: Any) -> Any:
-    """A fill, or one a channel, in [0, 1]: torchvision's are in units of the image, so that more than 1 means bytes."""
+    """Converts a fill, one number or one per channel, to [0, 1]; a number above 1 means 8-bit values."""
     found = numbers(value)
     return tuple(n / 255 for n in found) if any(n > 1 for n in found) else tuple(found)
 
 
 def for_images(by_type: Any) -> Any:
-    """What holds for images, where torchvision takes a dict of one thing a type; None if nothing does."""
+    """Returns the entry for images of a torchvision dict by type, or None; other values are returned unchanged."""
     if not isinstance(by_type, dict):
         return by_type
     by_name = {getattr(key, "__name__", key): value for key, value in by_type.items()}
@@ -54,14 +54,14 @@ def for_images(by_type: Any) -> Any:
 
 
 def _parts(transform: Any) -> Iterator[Any]:
-    """A transform and whatever it contains."""
+    """Yields a transform and all nested transforms."""
     yield transform
     for inner in getattr(transform, "transforms", ()):
         yield from _parts(inner)
 
 
 def _names(part: Any) -> set[str]:
-    """What torchvision calls a transform and the classes that it is derived from."""
+    """Returns the names of the torchvision classes of a transform, base classes included."""
     return {cls.__name__ for cls in type(part).__mro__ if cls.__module__.startswith(_PACKAGE)}
 
 
@@ -73,16 +73,16 @@ def _reshapes(part: Any) -> bool:
 
 
 def _has_values(part: Any) -> bool:
-    """Whether a transform of torchvision holds pixel values."""
+    """Whether a torchvision transform holds pixel values."""
     return bool(_names(part)) and (hasattr(part, "fill") or hasattr(part, "value"))
 
 
 def _in_floats(part: Any) -> None:
-    """Of a dict of fills only that for images is left: a stage sees plain tensors."""
+    """Converts the pixel values of a transform to [0, 1] and keeps only the fill for images."""
     if hasattr(part, "fill"):
         fill = for_images(part.fill)
         part.fill = fill if fill is None else list(unit(fill)) if isinstance(fill, (list, tuple)) else unit(fill)[0]
-    if hasattr(part, "_fill"):  # where the second version looks
+    if hasattr(part, "_fill"):  # v2 reads this attribute
         part._fill = {"others": part.fill}
     if isinstance(getattr(part, "value", None), (int, float, list, tuple)):
         part.value = list(unit(part.value))
@@ -91,7 +91,7 @@ def _in_floats(part: Any) -> None:
 
 
 def _filled_on_the_horizon(fill: Any, _: Any, inputs: Any, image: Tensor) -> Tensor:
-    """torchvision divides by zero where a pixel lies on the horizon of a perspective, and fills that pixel with NaN.
+    """Replaces NaN with the fill: torchvision divides by zero for pixels on the horizon of a perspective.
 
     `fill` is in units of the image; `image` is (..., C, H, W).
     """

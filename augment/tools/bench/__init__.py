@@ -1,1 +1,1 @@
-"""Side-by-side measurements: recipe x implementation, in one run on one machine."""
+"""Side-by-side measurements of every recipe and implementation, in one run on one machine."""

@@ -1,4 +1,4 @@
-"""python -m augment bench"""
+"""The command `python -m augment bench`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--recipes", default="recipes", help=f"comma-separated recipes or groups: {', '.join(GROUPS)} (%(default)s)"
     )
     add_measuring(parser, only="")
-    parser.add_argument("--plot", metavar="FILE", help="write a picture here (.png, .svg or .pdf)")
+    parser.add_argument("--plot", metavar="FILE", help="write a plot to this file (.png, .svg or .pdf)")
 
 
 def run(arguments: argparse.Namespace, given: Sequence[str]) -> None:
@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace, given: Sequence[str]) -> None:
     rows = []
     for some in measured(task, recipes, found, arguments.rounds, to_stderr):
         rows += some
-        reports.save(arguments, report, rows, reports.markdown)  # an interruption costs one recipe
+        reports.save(arguments, report, rows, reports.markdown)  # an interruption loses at most one recipe
     reports.tell(arguments, report, rows, reports.print_tables)
     if arguments.plot:
         reports.plot(arguments.plot, report, rows)

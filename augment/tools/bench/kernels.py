@@ -1,39 +1,37 @@
-"""How many operators a call launches in eager mode: on a GPU each is a kernel, and a pass over memory."""
+"""Counts the operators that a call launches in eager mode; on a GPU each is a kernel and a pass over memory."""
 
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
+from augment.data.private_torch import each_operator
 from augment.tools.bench.work import Run
 
 _LARGE = 4096
-"""Elements from which on an operator works on pixels; below it works on parameters."""
+"""Minimum number of elements of an operator that works on pixels; smaller operators work on parameters."""
 
 
-class Kernels(TorchDispatchMode):
-    """Counts operators that write a tensor; views are free.
+class Kernels:
+    """Count operators that write a tensor; called after each operator. Views are free.
 
     Attributes:
-        total: all of them.
-        passes: those that write tensors of the size of images.
+        total: number of operators.
+        passes: number of operators that write tensors as large as images.
     """
 
     def __init__(self) -> None:
-        super().__init__()
         self.total = self.passes = 0
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
-        out = func(*args, **(kwargs or {}))
-        if not (func.is_view or "empty" in func.name()):
+    def __call__(self, operator: Any, args: tuple, out: Any) -> None:
+        if not (operator.is_view or "empty" in operator.name()):
             written = [t for t in (out if isinstance(out, (tuple, list)) else [out]) if isinstance(t, torch.Tensor)]
             self.total += bool(written)
             self.passes += any(t.numel() > _LARGE for t in written)
-        return out
 
 
 def counted(run: Run) -> Kernels:
-    """The kernels of one call."""
-    with torch.no_grad(), Kernels() as kernels:
+    """Return the kernel counts of one call."""
+    kernels = Kernels()
+    with torch.no_grad(), each_operator(kernels):
         run()
     return kernels

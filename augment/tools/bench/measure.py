@@ -1,4 +1,4 @@
-"""One run: every implementation on every recipe, with what was skipped and why."""
+"""Measures every implementation on every recipe, and records what was skipped and why."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from augment.tools.errors import ToolError
 
 PEERS = (ours, kornia, torchvision, albumentations, fuse, dali, cvcuda)
 OURS = ("augment compiled", "augment eager")
-"""What others are compared with: the first of these that took part."""
+"""Implementations of this library; the first one measured is the reference of the comparison."""
 
 
 @dataclass(frozen=True)
@@ -26,16 +26,16 @@ class Row:
     """One implementation on one recipe.
 
     Attributes:
-        images_per_s: median over the rounds; None if it took no part, see `note`.
+        images_per_s: median over the rounds; None if it was not measured, see `note`.
         spread: half the distance between the quartiles over the median.
-        ratio: how many times as fast as this implementation the library is.
-        peak_mb: 10^6 bytes above those in use before the call.
+        ratio: speed of this library divided by the speed of this implementation.
+        peak_mb: peak memory of the call above the memory in use before it, in 10^6 bytes.
         gb_per_s: 10^9 bytes of input and output per second.
-        of_copy: that over what a plain copy of as many bytes reaches.
-        first_call_s: with compilation, where there is any.
-        kernels, passes: operators launched in eager mode, and those of them that write images; None if compiled.
-        parameters, differentiable: what sort of work it does, see `Implementation`.
-        note: why it took no part.
+        of_copy: `gb_per_s` divided by the rate of a plain copy of the same number of bytes.
+        first_call_s: seconds of the first call, including compilation.
+        kernels, passes: operators launched in eager mode, and how many of them write images; None if compiled.
+        parameters, differentiable: see `Implementation`.
+        note: why it was not measured.
     """
 
     recipe: str
@@ -58,21 +58,21 @@ class Row:
 
 
 def implementations(only: Sequence[str], device: torch.device) -> tuple[list[Implementation], dict[str, str]]:
-    """Those that can take part, and why the others cannot.
+    """Return the implementations that can run, and the reasons why the others cannot.
 
     Args:
-        only: beginnings of names to restrict it to; empty for all.
+        only: prefixes of the names to consider; empty for all.
     """
     every = [one for peer in PEERS for one in peer.IMPLEMENTATIONS]
     asked = [i for i in every if not only or any(i.name.startswith(start) for start in only)]
     if not asked:
-        raise ToolError(f"--only: {','.join(only)!r} begins none of {', '.join(i.name for i in every)}.")
+        raise ToolError(f"--only: {','.join(only)!r} is a prefix of none of {', '.join(i.name for i in every)}.")
     reasons = {i.name: i.missing(device) for i in asked}
     return [i for i in asked if not reasons[i.name]], {name: why for name, why in reasons.items() if why}
 
 
 def taking_part(only: str, device: torch.device) -> tuple[list[Implementation], dict[str, str]]:
-    """The same for a list as users type it, separated by commas; says who is left out."""
+    """Parse a comma-separated list of prefixes, return its `implementations`, and report the skipped ones."""
     found, skipped = implementations([name.strip() for name in only.split(",") if name.strip()], device)
     for name, why in skipped.items():
         to_stderr(f"skipped {name}: {why}")
@@ -80,7 +80,7 @@ def taking_part(only: str, device: torch.device) -> tuple[list[Implementation], 
 
 
 def task_of(batch: int, size: int, out: int, dtype: torch.dtype, device: torch.device, threads: int) -> Task:
-    """Smooth random images with some noise, so that operators that depend on the content see something like photos."""
+    """Build a task with smooth, slightly noisy random images, which resemble photos for content-dependent operators."""
     generator = torch.Generator().manual_seed(0)
     coarse = torch.rand(batch, 3, 8, 8, generator=generator)
     images = torch.nn.functional.interpolate(coarse, (size, size), mode="bilinear") * 220
@@ -93,10 +93,10 @@ def task_of(batch: int, size: int, out: int, dtype: torch.dtype, device: torch.d
 def measured(
     task: Task, recipes: Sequence[str], found: Sequence[Implementation], rounds: int, tell: Callable[[str], None]
 ) -> Iterator[list[Row]]:
-    """The rows of one recipe after another."""
+    """Measure the recipes one by one and yield the rows of each."""
     torch.set_num_threads(task.threads)
     for recipe in recipes:
-        torch._dynamo.reset()  # of the peers' code, which is shared between recipes
+        torch.compiler.reset()  # drop the peers' compiled code, which recipes share
         tell(recipe)
         yield _one_recipe(task, recipe, found, rounds, tell)
 

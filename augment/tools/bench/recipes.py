@@ -1,6 +1,6 @@
-"""What is measured: recipes as lists of operators, which every implementation translates by a table of its own.
+"""The measured recipes: lists of operators, which every implementation translates with its own table.
 
-The names stand for these operators, with the same ranges wherever a library has them (`peers` says where not):
+The names stand for these operators, with the same ranges in every library that has them (`peers` notes exceptions):
 
     resized_crop  8 to 100 % of the area, ratio 3/4 to 4/3, antialiased where offered, to the output size
     hflip, vflip  half of the images
@@ -42,7 +42,7 @@ RECIPES: dict[str, tuple[str, ...]] = {
     **{f"chain:{n}": _CHAIN[:n] for n in range(1, len(_CHAIN) + 1)},
 }
 TRAINABLE = [name for name, operators in _WHOLE.items() if not {"mixup", "cutmix"} & set(operators)]
-"""Those that give images and leave the labels alone."""
+"""Recipes that return images and do not change labels."""
 
 GROUPS = {
     "recipes": list(_WHOLE),
@@ -54,7 +54,7 @@ GROUPS = {
 
 
 def chosen(names: str) -> list[str]:
-    """The recipes that a comma-separated list of recipes and groups names."""
+    """Return the recipes named by a comma-separated list of recipes and groups."""
     found: list[str] = []
     for name in names.split(","):
         if name not in RECIPES and name not in GROUPS:

@@ -1,4 +1,4 @@
-"""What was measured, as a table on the terminal, as plain data, as Markdown and as a picture."""
+"""Reports of the measurements: a table on the terminal, plain data, Markdown, and a plot."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ PACKAGES = (
 SETTINGS = ("batch", "size", "out", "dtype", "threads", "rounds")
 COLUMNS = ("images/s", "spread", "augment is", "peak MB", "GB/s", "of copy", "first s", "kernels", "draws", "gradient")
 _WIDE, _FIRST = 130, range(4)
-"""A terminal narrower than so many characters shows the first columns only; --json and --markdown have all."""
+"""A terminal narrower than this number of characters shows only the first columns."""
 
 
 def about(
     tool: str, given: Sequence[str], arguments: Namespace, device: torch.device, skipped: dict[str, str]
 ) -> dict[str, Any]:
-    """What a report says before its results."""
+    """Return the header of a report: command, environment, settings and skipped implementations."""
     return {
         "command": shlex.join(["python", "-m", "augment", tool, *given]),
         "settings": {name: getattr(arguments, name) for name in SETTINGS} | {"device": str(device)},
@@ -52,7 +52,7 @@ def tell(
     rows: Sequence[Any],
     show: Callable[[dict[str, Any], Sequence[Any]], None],
 ) -> None:
-    """Prints the results as the user wants them."""
+    """Print the results in the format that the user chose."""
     if arguments.json == "-":
         print(_json(report, rows))
     else:
@@ -65,7 +65,7 @@ def save(
     rows: Sequence[Any],
     markdown: Callable[[dict[str, Any], Sequence[Any]], str],
 ) -> None:
-    """Writes the files that the user wants."""
+    """Write the files that the user asked for."""
     if arguments.json and arguments.json != "-":
         Path(arguments.json).write_text(_json(report, rows) + "\n")
     if arguments.markdown:
@@ -77,7 +77,7 @@ def _json(report: dict[str, Any], rows: Sequence[Any]) -> str:
 
 
 def environment(device: torch.device, threads: int) -> dict[str, Any]:
-    """Machine, versions and date."""
+    """Return machine, versions and date."""
     versions = {package: installed(package) for package in PACKAGES}
     gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else None
     return {
@@ -100,7 +100,7 @@ def _processor() -> str:
 
 
 def cells(row: Row) -> list[str]:
-    """A row in the order of COLUMNS."""
+    """Format a row in the order of COLUMNS."""
     if row.images_per_s is None:
         return ["-"] * len(COLUMNS)
     kernels = "" if row.kernels is None else f"{row.kernels} ({row.passes})"
@@ -119,7 +119,7 @@ def cells(row: Row) -> list[str]:
 
 
 def print_tables(report: dict[str, Any], rows: Sequence[Row]) -> None:
-    """On the terminal, one table a recipe."""
+    """Print one table per recipe on the terminal."""
     required("rich", "rich", "the table")
     from rich.console import Console
     from rich.table import Table
@@ -145,11 +145,11 @@ def print_tables(report: dict[str, Any], rows: Sequence[Row]) -> None:
 
 
 LEGEND = (
-    "All start from the same uint8 batch on the device and end with floats there. 'augment is' n x: this library "
+    "Implementations map the same uint8 batch on the device to floats on the device. 'augment is' n x: this library "
     f"({OURS[0]}, or {OURS[1]} if that was not measured) has n times the speed; below 1 it is slower. spread: half the "
-    "distance between the quartiles. of copy: against a plain copy of as many bytes. first: the first call, with "
-    "compilation. kernels: operators launched in eager mode (those that write images). peak: memory above that before "
-    "the call."
+    "distance between the quartiles. of copy: speed relative to a plain copy of as many bytes. first: the first call, "
+    "with compilation. kernels: operators launched in eager mode (operators that write images). peak: memory above the "
+    "memory before the call."
 )
 
 
@@ -164,7 +164,7 @@ def headline(report: dict[str, Any]) -> str:
 
 
 def markdown(report: dict[str, Any], rows: Sequence[Row]) -> str:
-    """The same as Markdown, with the command."""
+    """Return the report as Markdown, including the command."""
     lines = [headline(report) + ".", "", "    " + report["command"], ""]
     for recipe in dict.fromkeys(row.recipe for row in rows):
         lines += [f"### {recipe}", "", "| implementation | " + " | ".join(COLUMNS) + " |"]
@@ -177,7 +177,7 @@ def markdown(report: dict[str, Any], rows: Sequence[Row]) -> str:
 
 
 def plot(path: str, report: dict[str, Any], rows: Sequence[Row]) -> None:
-    """Bars of images/s, one panel a recipe; the chain's lengths as lines. The file's suffix chooses the format."""
+    """Plot images/s as bars, one panel per recipe, and chain lengths as lines; the suffix selects the format."""
     required("matplotlib", "matplotlib", "--plot")
     import matplotlib
 

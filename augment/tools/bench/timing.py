@@ -1,4 +1,4 @@
-"""Measurements, taken in turns (A B C A B C ...) so that whatever else the machine does hits everybody alike."""
+"""Interleaved measurements (A B C A B C ...), so that other load on the machine affects all implementations alike."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import torch
 from augment.tools.bench.work import Run, Task
 
 _BLOCK = 0.2
-"""Seconds that one turn should take at least, so that the clock and the call do not matter."""
+"""Minimum seconds per turn, so that clock resolution and call overhead do not matter."""
 
 
 @dataclass
 class Timing:
-    """Attributes: seconds per batch of every turn, of the first call (with compilation), and the peak in bytes."""
+    """Seconds per batch of every turn, seconds of the first call (with compilation), and peak memory in bytes."""
 
     turns: list[float] = field(default_factory=list)
     first_call: float = 0.0
@@ -31,7 +31,7 @@ class Timing:
 
     @property
     def spread(self) -> float:
-        """Half the distance between the quartiles over the median."""
+        """Return half the distance between the quartiles divided by the median."""
         if len(self.turns) < 2:
             return 0.0
         low, _, high = statistics.quantiles(self.turns, n=4, method="inclusive")
@@ -39,7 +39,7 @@ class Timing:
 
 
 def warmed_up(run: Run, task: Task) -> Timing:
-    """Compiles what is compiled, and measures the peak of memory."""
+    """Run until compilation is complete, and measure the first call and the peak memory."""
     timing = Timing()
     start = time.perf_counter()
     run()
@@ -51,7 +51,7 @@ def warmed_up(run: Run, task: Task) -> Timing:
 
 
 def in_turns(runs: dict[str, Run], task: Task, rounds: int) -> dict[str, list[float]]:
-    """Seconds per batch of each run in every round."""
+    """Return the seconds per batch of each run in every round."""
     from torch.utils.benchmark import Timer  # imports half of torch
 
     timers = {name: Timer("run()", globals={"run": run}, num_threads=task.threads) for name, run in runs.items()}
@@ -59,13 +59,13 @@ def in_turns(runs: dict[str, Run], task: Task, rounds: int) -> dict[str, list[fl
     turns: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(rounds):
         for name, timer in timers.items():
-            timer.timeit(1)  # memory that others freed meanwhile may have to be fetched again
+            timer.timeit(1)  # reallocate memory that was freed while other runs were measured
             turns[name].append(timer.timeit(repeats[name]).median)
     return turns
 
 
 def copy_run(task: Task) -> tuple[Run, int]:
-    """A plain copy that moves as many bytes as the task must: the input read once, the output written once."""
+    """Return a copy of as many bytes as the task must move: it reads the input and writes the output once."""
     out_bytes = len(task.images) * 3 * task.out**2 * torch.empty(0, dtype=task.dtype).element_size()
     moved = task.images.numel() + out_bytes
     source = torch.zeros(moved // 2, dtype=torch.uint8, device=task.device)
@@ -74,9 +74,10 @@ def copy_run(task: Task) -> tuple[Run, int]:
 
 
 def peak_memory(run: Run, device: torch.device) -> int | None:
-    """Bytes in use at the worst moment of a run above those before it; of the process on a Linux CPU, None elsewhere.
+    """Return the peak memory of a run above the memory in use before it, in bytes; None if it cannot be measured.
 
-    On a GPU it is what torch allocates; libraries with allocators of their own are not seen.
+    On a GPU this is the memory that torch allocates, without libraries that have their own allocator. On a Linux CPU
+    it is the memory of the process. Other systems return None.
     """
     if device.type == "cuda":
         torch.cuda.synchronize(device)
@@ -88,8 +89,8 @@ def peak_memory(run: Run, device: torch.device) -> int | None:
     if not sys.platform.startswith("linux"):
         return None
     try:
-        ctypes.CDLL("libc.so.6").malloc_trim(0)  # what is free but kept would hide what the run takes
-        Path("/proc/self/clear_refs").write_text("5")  # starts a new peak
+        ctypes.CDLL("libc.so.6").malloc_trim(0)  # cached free memory would hide what the run allocates
+        Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     except OSError:
         return None
     before = _status("VmRSS")

@@ -1,4 +1,4 @@
-"""The work that every implementation is given, and what it says about how it does it."""
+"""The task that every implementation performs, and the description of an implementation."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ CLASSES = 1000
 
 @dataclass(frozen=True)
 class Task:
-    """Where everybody starts and ends: the same bytes on the device -> normalised floats on the device.
+    """Input and output of every implementation: the same bytes on the device -> normalised floats on the device.
 
     Attributes:
         images: (B, 3, H, W) uint8, channels_last, as decoders deliver them.
         labels: (B,) int64.
         out: side of the output in pixels.
-        dtype: of the output.
-        threads: on the CPU.
+        dtype: dtype of the output.
+        threads: number of CPU threads.
     """
 
     images: Tensor
@@ -38,18 +38,18 @@ class Task:
 
 
 class NotOfferedError(Exception):
-    """The implementation has no such operator."""
+    """Raised if an implementation lacks an operator."""
 
 
 Run = Callable[[], Any]
-"""Processes the task's batch once."""
+"""A function that processes the task's batch once."""
 
 Table = dict[str, Callable[[Task], Any]]
-"""Operator name -> what makes it."""
+"""Operator name -> function that creates the operator."""
 
 
 def installed(package: str) -> str | None:
-    """The version, if it is there."""
+    """Return the installed version of a package; None if it is missing."""
     try:
         return version(package)
     except PackageNotFoundError:
@@ -61,12 +61,12 @@ class Implementation:
     """One column of the comparison.
 
     Attributes:
-        name: as printed.
-        package: of PyPI; several where there is one for each CUDA, the first being what to install.
-        parameters: "per sample", or "one per batch": how many draws a batch gets.
-        differentiable: whether gradients reach the images where the operator has any.
+        name: name in reports.
+        package: PyPI package; several if there is one per CUDA version, the first being the one to install.
+        parameters: "per sample" or "one per batch": the number of draws for a batch.
+        differentiable: whether gradients reach the images, for operators that have gradients.
         build: task, operators -> run; raises NotOfferedError.
-        devices: where it runs.
+        devices: device types that it supports.
     """
 
     name: str
@@ -77,7 +77,7 @@ class Implementation:
     devices: tuple[str, ...] = ("cpu", "cuda")
 
     def missing(self, device: torch.device) -> str | None:
-        """Why it cannot take part, if so."""
+        """Return the reason why it cannot run; None if it can."""
         packages = (self.package,) if isinstance(self.package, str) else self.package
         if not any(installed(package) for package in packages):
             return f"not installed (pip install {packages[0]})"
@@ -85,7 +85,7 @@ class Implementation:
 
 
 def translated(table: Table, operators: Sequence[str], task: Task) -> list[Any]:
-    """The operators as an implementation's own objects."""
+    """Translate operators to an implementation's own objects."""
     unknown = [name for name in operators if name not in table]
     if unknown:
         raise NotOfferedError(f"has no {', '.join(unknown)}")

@@ -1,4 +1,4 @@
-"""Why augmentation is not fast, and what to do: diagnose(pipeline, loader), or python -m augment doctor."""
+"""Finds out why augmentation is slow and how to fix it: diagnose(pipeline, loader), or python -m augment doctor."""
 
 from augment.tools.doctor.diagnosis import diagnose
 from augment.tools.doctor.findings import Finding, Report

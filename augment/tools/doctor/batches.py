@@ -1,4 +1,4 @@
-"""What a loader delivers, and whether it is what the pipeline is fastest on."""
+"""Checks whether a loader delivers batches in the form that is fastest for the pipeline."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from augment.data.batch import Batch, PackedImages
+from augment.data.batch import Batch
 from augment.data.known import dense
+from augment.data.packed import PackedImages
 from augment.tools.doctor.findings import NOTE, SLOW, Report
 from augment.tools.errors import ToolError
 
 
 @dataclass(frozen=True)
 class Form:
-    """Of the images of a batch: dtype, size (None if packed), whether channels_last, pinned, and the device."""
+    """Form of the images of a batch: dtype, size (None if packed), whether channels_last, pinned, and the device."""
 
     dtype: torch.dtype
     size: tuple[int, int] | None
@@ -27,7 +28,7 @@ class Form:
 
 
 def as_batch(delivered: Any) -> Batch:
-    """The images, and the labels beside them, of what loaders usually deliver."""
+    """Convert the usual outputs of loaders, images with or without labels, to a Batch."""
     if isinstance(delivered, Batch):
         return delivered
     if isinstance(delivered, (Tensor, PackedImages)):
@@ -56,7 +57,7 @@ def form_of(batch: Batch) -> Form:
 
 
 def check_batches(report: Report, forms: list[Form], target: torch.device) -> None:
-    """Looks at the form of the batches that a pipeline on `target` is given."""
+    """Check the form of the batches that a pipeline on `target` receives."""
     first = forms[0]
     if first.dtype != torch.uint8:
         times = torch.empty(0, dtype=first.dtype).element_size()
@@ -64,14 +65,14 @@ def check_batches(report: Report, forms: list[Form], target: torch.device) -> No
             "batch",
             SLOW,
             f"the loader delivers {first.dtype}: {times} times the bytes of uint8 to collate, copy and read",
-            "deliver uint8 (drop ToTensor, ToDtype and Normalize from the loader); the pipeline converts in its own "
-            "pass, and Normalize belongs into it",
+            "deliver uint8 (remove ToTensor, ToDtype and Normalize from the loader); the pipeline converts in its own "
+            "pass, and Normalize belongs there",
         )
     if not first.channels_last:
         report.add(
             "batch",
             SLOW,
-            "the images are in planar order (C, H, W), which costs a copy or three separate reads a pixel",
+            "the images are in planar order (C, H, W), which costs a copy or three separate reads per pixel",
             "keep the order that decoders deliver: torch.from_numpy(array).permute(2, 0, 1) without contiguous(), or "
             "images.contiguous(memory_format=torch.channels_last) in the collate function",
         )
@@ -79,7 +80,7 @@ def check_batches(report: Report, forms: list[Form], target: torch.device) -> No
         report.add(
             "batch",
             SLOW,
-            "the batches are not pinned, so that their copy to the GPU stops the host",
+            "the batches are not pinned, so the host waits for their copy to the GPU",
             "DataLoader(..., pin_memory=True), and batch.to(device, non_blocking=True)",
         )
     sizes = {form.size for form in forms}
@@ -88,5 +89,5 @@ def check_batches(report: Report, forms: list[Form], target: torch.device) -> No
             "batch",
             NOTE,
             f"the batches have {len(sizes)} different image sizes, e.g. {sorted(map(str, sizes))[:3]}",
-            "each is compiled by itself; PackedImages are compiled once for many sizes",
+            "each size is compiled separately; PackedImages are compiled once for many sizes",
         )

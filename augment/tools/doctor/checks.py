@@ -1,4 +1,4 @@
-"""The other questions that the doctor asks, one function each."""
+"""The other checks of the doctor, one function each."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import torch
 
 from augment.core.layer import Layer
 from augment.core.pipeline import Pipeline
-from augment.kernels.cpu import library
+from augment.kernels import missing
 from augment.tools.doctor.findings import NOTE, SLOW, Report
 
 _MEMORY = 2.5
-"""Times the output: what a pipeline should need at most."""
+"""Memory that a pipeline should need at most, in multiples of its output."""
 
 
 def check_device(report: Report, used: torch.device, asked: torch.device | None) -> None:
@@ -23,7 +23,7 @@ def check_device(report: Report, used: torch.device, asked: torch.device | None)
         report.add(
             "device",
             SLOW,
-            "augmentation runs on the CPU although there is a GPU",
+            "augmentation runs on the CPU although a GPU is available",
             'move the batch first: pipeline(batch.to("cuda", non_blocking=True))',
         )
     else:
@@ -32,23 +32,18 @@ def check_device(report: Report, used: torch.device, asked: torch.device | None)
             "device",
             SLOW if asked is not None and asked.type == "cuda" else NOTE,
             f"augmentation runs on the CPU: {why}",
-            "if the machine has a GPU: install a CUDA build of torch and a driver that fits, and look at "
+            "if the machine has a GPU: install a CUDA build of torch and a matching driver, and check "
             "CUDA_VISIBLE_DEVICES",
         )
-    if not library.AVAILABLE:
-        report.add(
-            "device",
-            SLOW,
-            "augment's kernels for a CPU were not compiled when it was installed, and torch's are several times slower",
-            "install g++, then this package once more: pip install --force-reinstall --no-deps --no-cache-dir ...",
-        )
+    for problem, remedy in missing():
+        report.add("device", SLOW, problem, remedy)
     cores = os.cpu_count() or 1
     if torch.get_num_threads() < cores:
         report.add(
             "device",
             NOTE,
             f"torch uses {torch.get_num_threads()} of {cores} CPU cores",
-            "torch.set_num_threads(...) or OMP_NUM_THREADS, unless the others are for data loading",
+            "torch.set_num_threads(...) or OMP_NUM_THREADS, unless the other cores load data",
         )
 
 
@@ -63,12 +58,12 @@ def check_mode(report: Report, pipeline: Layer) -> None:
             "mode",
             NOTE,
             f"{len(learned)} parameters are learnable ({learned[0]}, ...), so a graph is recorded and memory kept",
-            "pipeline.requires_grad_(False) when they have been learned",
+            "pipeline.requires_grad_(False) once they are learned",
         )
 
 
 def check_compilation(report: Report, pipeline: Layer, device: torch.device, graphs: list[int]) -> None:
-    """`graphs`: how many were compiled during each batch."""
+    """Check whether the pipeline is compiled once; `graphs` counts the compilations during each batch."""
     stuck = [type(leaf).__name__ for leaf in pipeline.leaves() if not getattr(leaf, "compilable", True)]
     compiles = isinstance(pipeline, Pipeline) and pipeline.compiles_on(device)
     if stuck:
@@ -76,14 +71,14 @@ def check_compilation(report: Report, pipeline: Layer, device: torch.device, gra
             "compile",
             SLOW,
             f"{', '.join(dict.fromkeys(stuck))} cannot be compiled, so the whole pipeline runs in eager mode",
-            "replace it by a layer of augment, or put it first or last, outside of the compiled pipeline",
+            "replace it by a layer of augment, or move it to the start or end, outside the compiled pipeline",
         )
     elif not compiles:
         report.add(
             "compile",
             SLOW if device.type == "cuda" else NOTE,
             "the pipeline is not compiled",
-            "Pipeline(..., compile=True); the first batch then takes seconds to minutes, later processes use the cache",
+            "Pipeline(..., compile=True); the first batch takes seconds to minutes, and later processes use the cache",
         )
     later = sum(graphs[1:])
     if later:
@@ -91,13 +86,13 @@ def check_compilation(report: Report, pipeline: Layer, device: torch.device, gra
             "compile",
             SLOW,
             f"{later} of {len(graphs) - 1} batches after the first were compiled again",
-            'see why with TORCH_LOGS="recompiles"; usual causes are image sizes or dtypes that change, train() and '
-            "eval() in turns, and attributes that change from batch to batch",
+            'find out why with TORCH_LOGS="recompiles"; usual causes are changing image sizes or dtypes, mixing '
+            "train() and eval(), and attributes that change from batch to batch",
         )
 
 
 def check_workers(report: Report, loader: Any, wait: float, work: float, batch: int) -> None:
-    """`wait`: seconds a batch from the loader takes; `work`: seconds in the pipeline."""
+    """Check whether loading is slower than augmenting; `wait` and `work` are their seconds per batch."""
     report.figures["loader, images/s"] = round(batch / max(wait, 1e-9))
     report.figures["pipeline, images/s"] = round(batch / max(work, 1e-9))
     workers = getattr(loader, "num_workers", None)
@@ -113,7 +108,7 @@ def check_workers(report: Report, loader: Any, wait: float, work: float, batch: 
     report.add(
         "workers",
         SLOW,
-        f"the loader takes {wait * 1e3:.0f} ms a batch, the pipeline {work * 1e3:.0f} ms: training waits for loading",
+        f"the loader takes {wait * 1e3:.0f} ms per batch, the pipeline {work * 1e3:.0f} ms: training waits for data",
         remedy,
     )
 
@@ -128,5 +123,5 @@ def check_memory(report: Report, peak: int | None, output: int) -> None:
             "memory",
             NOTE,
             f"the pipeline needs {times:.1f} times the size of its output",
-            "compile it (intermediate images then are not stored), or give smaller batches",
+            "compile it (which avoids storing intermediate images), or use smaller batches",
         )

@@ -1,4 +1,4 @@
-"""python -m augment doctor"""
+"""The command `python -m augment doctor`."""
 
 from __future__ import annotations
 
@@ -19,11 +19,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "pipeline", nargs="?", default="imagenet", help="a preset, a YAML file or an expression (%(default)s)"
     )
-    parser.add_argument("--images", metavar="FOLDER", help="load these files; random bytes if not given")
+    parser.add_argument("--images", metavar="FOLDER", help="folder of images to load; default: random bytes")
     parser.add_argument("--device", default="auto", help="cpu, cuda or auto (%(default)s)")
-    parser.add_argument("--batch", type=positive, default=64, help="images in a batch (%(default)s)")
-    parser.add_argument("--size", type=positive, default=256, help="side that images are brought to (%(default)s)")
-    parser.add_argument("--workers", type=int, default=0, help="of the data loader, with --images (%(default)s)")
+    parser.add_argument("--batch", type=positive, default=64, help="images per batch (%(default)s)")
+    parser.add_argument("--size", type=positive, default=256, help="side of the resized images in pixels (%(default)s)")
+    parser.add_argument(
+        "--workers", type=int, default=0, help="workers of the data loader, with --images (%(default)s)"
+    )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
 
 

@@ -1,4 +1,4 @@
-"""One look at a pipeline and its loader."""
+"""Diagnoses a pipeline and its loader."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from augment.core.layer import Layer
 from augment.core.pipeline import Pipeline
 from augment.data.batch import Batch
 from augment.data.known import dense
+from augment.data.private_torch import graphs_compiled
 from augment.tools.bench.timing import peak_memory
 from augment.tools.doctor import checks
 from augment.tools.doctor.batches import Form, as_batch, check_batches, form_of
@@ -27,16 +28,16 @@ from augment.tools.errors import ToolError
 def diagnose(
     pipeline: Layer, loader: Iterable[Any], device: torch.device | str | None = None, batches: int = 8
 ) -> Report:
-    """Runs a few batches through a pipeline as training would, and says what costs speed.
+    """Run a few batches through a pipeline as training would, and report what makes it slow.
 
     Args:
         pipeline: a Pipeline or a single layer.
-        loader: delivers images, (images, labels), {"image": ..., "label": ...}, PackedImages or Batch.
-        device: where to augment; a GPU if there is one.
-        batches: how many to look at, at least 2.
+        loader: yields images, (images, labels), {"image": ..., "label": ...}, PackedImages or Batch.
+        device: device of the augmentation; by default a GPU if available.
+        batches: number of batches to run, at least 2.
 
     Returns:
-        The report; print it, or look at `findings` and `figures`.
+        The report; print it, or read its `findings` and `figures`.
     """
     if not isinstance(pipeline, Layer):
         raise TypeError(f"diagnose: pipeline={type(pipeline).__name__} must be a Pipeline or another layer of augment.")
@@ -59,7 +60,7 @@ def diagnose(
 def _run_through(
     report: Report, pipeline: Layer, loader: Iterable[Any], device: torch.device, batches: int
 ) -> tuple[list[Form], Batch]:
-    """Times loader and pipeline, and counts compilations; the forms of the batches as delivered and the last one."""
+    """Time loader and pipeline, and count compilations; also return the forms of all batches and the last batch."""
     forms: list[Form] = []
     waits, works, graphs = [], [], []
     batch: Batch | None = None
@@ -69,26 +70,24 @@ def _run_through(
         waits.append(time.perf_counter() - start)
         batch = as_batch(delivered)
         forms.append(form_of(batch))
-        before, start = _graphs(), time.perf_counter()
+        before, start = graphs_compiled(), time.perf_counter()
         batch = batch.to(device, non_blocking=True)
         pipeline(batch)
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         works.append(time.perf_counter() - start)
-        graphs.append(_graphs() - before)
+        graphs.append(graphs_compiled() - before)
         start = time.perf_counter()
     if batch is None or len(forms) < 2:
-        raise ToolError(f"the loader delivers {len(forms)} batches; the doctor needs at least 2, the first is warm-up.")
+        raise ToolError(
+            f"the loader delivers {len(forms)} batches; the doctor needs at least 2, as the first is a warm-up."
+        )
     report.figures["images"] = f"{forms[0].dtype}, {forms[0].size or 'packed'}, batch {len(batch)}"
     report.figures["first batch, s"] = round(works[0], 2)
     checks.check_compilation(report, pipeline, device, graphs)
     settled = [work for work, compiled in zip(works[1:], graphs[1:], strict=True) if not compiled] or works[1:]
     checks.check_workers(report, loader, statistics.median(waits[1:]), statistics.median(settled), len(batch))
     return forms, batch
-
-
-def _graphs() -> int:
-    return torch._dynamo.utils.counters["stats"]["unique_graphs"]
 
 
 def _check_syncs(report: Report, pipeline: Layer, batch: Batch) -> None:
@@ -104,12 +103,12 @@ def _check_syncs(report: Report, pipeline: Layer, batch: Batch) -> None:
         report.add(
             "sync",
             SLOW if batch.device.type == "cuda" else "note",
-            f"the host reads values of a tensor {count} times a batch: {place}",
-            "compute it with tensor operators (torch.where instead of if, no item(), tolist(), nonzero() or masks as "
-            "indices); on a GPU each read waits for all work before it, and it breaks compilation and CUDA graphs",
+            f"the host reads values of a tensor {count} times per batch: {place}",
+            "use tensor operators (torch.where instead of if, no item(), tolist(), nonzero() or masks as indices); on "
+            "a GPU each read waits for all earlier work, and it breaks compilation and CUDA graphs",
         )
 
 
 def _without_values(batch: Batch) -> Batch:
-    """Empty tensors of the same form: made under FakeTensorMode they have no values."""
+    """Return empty tensors of the same form; created under FakeTensorMode, they have no values."""
     return batch.map(lambda part: torch.empty_like(part))

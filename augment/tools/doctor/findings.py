@@ -1,4 +1,4 @@
-"""What the doctor says."""
+"""The doctor's report."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ SLOW, NOTE = "slow", "note"
 
 @dataclass(frozen=True)
 class Finding:
-    """Something to know about a pipeline or its loader.
+    """One observation about a pipeline or its loader.
 
     Attributes:
         topic: device, batch, sync, compile, workers, memory or mode.
-        level: "slow" if it costs speed for sure, "note" if it may.
-        what: what was seen, and where.
-        remedy: what to do.
+        level: "slow" if it certainly costs speed, "note" if it may.
+        what: the observation, and where it was made.
+        remedy: how to fix it.
     """
 
     topic: str
@@ -27,7 +27,7 @@ class Finding:
 
 @dataclass
 class Report:
-    """Findings, and the figures that they rest on."""
+    """Findings, and the figures behind them."""
 
     findings: list[Finding] = field(default_factory=list)
     figures: dict[str, Any] = field(default_factory=dict)
@@ -46,5 +46,5 @@ class Report:
         for finding in sorted(self.findings, key=lambda f: f.level != SLOW):
             lines += ["", f"[{finding.level}] {finding.topic}: {finding.what}", f"    -> {finding.remedy}"]
         if not self.topics():
-            lines += ["", "Nothing found that slows it down."]
+            lines += ["", "No problems found."]
         return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Where the host reads tensor values: on a GPU each read waits for everything before it, and it breaks compilation."""
+"""Finds where the host reads tensor values; on a GPU each read waits for all earlier work and breaks compilation."""
 
 from __future__ import annotations
 
@@ -12,54 +12,52 @@ from types import FrameType
 from typing import Any
 
 import torch
-from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from augment.core.layer import Layer
+from augment.data import private_torch
 from augment.data import subset as rows
 
 _READS = ("aten::_local_scalar_dense", "aten::nonzero", "aten::masked_select", "aten::equal", "aten::_unique2")
-"""Operators whose result the host needs before it can go on."""
+"""Operators whose result the host must wait for."""
 
-_TORCH = str(Path(torch.__file__).parent)
+_NOT_THE_CALLER = (str(Path(torch.__file__).parent), __file__, private_torch.__file__, "<")
+"""How the names of files start that stand between a layer and the operator that it calls."""
 
 
-class Reads(TorchDispatchMode):
-    """Counts reads of values on a device by where they are in the code.
+class Reads:
+    """Count reads of values on a device, by their place in the code; called after each operator.
 
     Attributes:
-        places: "Layer, file:line: code" -> how often.
+        places: "Layer, file:line: code" -> number of reads.
     """
 
     def __init__(self, device: torch.device) -> None:
-        super().__init__()
         self.device = device
         self.places: Counter[str] = Counter()
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+    def __call__(self, operator: Any, args: tuple, out: Any) -> None:
         source = next((a.device.type for a in args if isinstance(a, torch.Tensor)), None)
-        out = func(*args, **(kwargs or {}))
-        read = source == self.device.type and (func.name().partition(".")[0] in _READS or self._leaves(out))
+        read = source == self.device.type and (operator.name().partition(".")[0] in _READS or self._leaves(out))
         if read and not _of_rows(_frames(sys._getframe(1))):
             self.places[_place(_frames(sys._getframe(1)))] += 1
-        return out
 
     def _leaves(self, out: Any) -> bool:
-        """Whether it was copied from the GPU to the host."""
+        """Return whether the output was copied from the GPU to the host."""
         return self.device.type != "cpu" and isinstance(out, torch.Tensor) and out.device.type == "cpu"
 
 
 def reads(call: Callable[[], Any], device: torch.device) -> Counter[str]:
     """The reads of a call in eager mode, on real data."""
-    with torch.no_grad(), Reads(device) as found:
+    found = Reads(device)
+    with torch.no_grad(), private_torch.each_operator(found):
         call()
     return found.places
 
 
 def fake_read(call: Callable[[], Any]) -> str | None:
-    """Where a call with tensors without values fails, which also finds reads that no operator shows (`tolist`)."""
+    """Return where a call fails on tensors without values; this also finds reads without an operator (`tolist`)."""
     try:
-        with torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True):
+        with torch.no_grad(), private_torch.without_values():
             call()
     except Exception as error:
         frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
@@ -74,17 +72,17 @@ def _frames(frame: FrameType | None) -> Iterator[FrameType]:
 
 
 def _of_rows(frames: Iterator[FrameType]) -> bool:
-    """Whether it is `rows_of` that reads: it does so on a CPU only, where nothing waits."""
+    """Return whether the read is in `rows_of`, which reads only on a CPU, where no read waits."""
     codes = (frame.f_code for frame in frames)
     return any(code.co_filename == rows.__file__ and code.co_name == rows.rows_of.__name__ for code in codes)
 
 
 def _place(frames: Iterator[FrameType]) -> str:
-    """The innermost line outside of torch and this file, and the layer that it belongs to."""
+    """Return the innermost line outside torch and its observers, and the layer that it belongs to."""
     line, layer = None, None
     for frame in frames:
         file = frame.f_code.co_filename
-        if file == __file__ or file.startswith((_TORCH, "<")):
+        if file.startswith(_NOT_THE_CALLER):
             continue
         if line is None:
             code = linecache.getline(file, frame.f_lineno).strip()
@@ -93,4 +91,4 @@ def _place(frames: Iterator[FrameType]) -> str:
         if isinstance(owner, Layer):
             layer = type(owner).__name__
             break
-    return f"{layer or 'outside of any layer'}, {line}"
+    return f"{layer or 'outside any layer'}, {line}"

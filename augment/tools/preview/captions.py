@@ -1,4 +1,4 @@
-"""What `explain` tells, short enough to stand under a picture."""
+"""Formats the output of `explain` as a short caption."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 
 _UNTOLD = ("layer", "applied", "key", "pairing")
 _SILENT = ("Normalize", "Denormalize", "Resize", "CenterCrop")
-"""Layers that do the same to every image."""
+"""Layers that treat every image alike."""
 
 
 def caption(explained: dict[str, Any], width: int) -> list[str]:
-    """Lines of at most `width` characters; a layer that was applied starts a new one."""
+    """Return lines of at most `width` characters, a new line for each applied layer."""
     lines = []
     for entry in explained["layers"]:
         if not entry["applied"] or entry["layer"] in _SILENT:
@@ -29,7 +29,7 @@ def caption(explained: dict[str, Any], width: int) -> list[str]:
 
 
 def _word(name: str, value: Any, initials: bool) -> str:
-    """degrees=5.8, or d5.8 where there are many; long lists are left out."""
+    """Format a value as degrees=5.8, or as d5.8 if there are many; long lists are omitted."""
     if isinstance(value, list) and (len(value) > 2 or any(isinstance(v, list) for v in value)):
         return ""
     number = ",".join(map(_number, value)) if isinstance(value, list) else _number(value)

@@ -1,4 +1,4 @@
-"""python -m augment preview"""
+"""The command `python -m augment preview`."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "pipeline", help=f"a preset ({', '.join(sorted(PRESETS))}), a YAML file, or layers: 'RandomRotation(30)'"
     )
-    parser.add_argument("images", help="an image file, or a folder of them")
+    parser.add_argument("images", help="an image file, or a folder of image files")
     parser.add_argument("output", help="the picture to write (.png)")
     parser.add_argument("--grid", default="4x6", help="images x draws, e.g. 4x6 (%(default)s)")
     parser.add_argument("--size", type=positive, default=160, help="side of the tiles in pixels (%(default)s)")
     parser.add_argument(
-        "--background", default="white", help="what transparent images lie on: black, '#7c7468', ... (%(default)s)"
+        "--background", default="white", help="colour behind transparent images: black, '#7c7468', ... (%(default)s)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the draws (%(default)s)")
-    parser.add_argument("--epoch", type=int, default=0, help="of the first draw (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the draws (%(default)s)")
+    parser.add_argument("--epoch", type=int, default=0, help="epoch of the first draw (%(default)s)")
 
 
 def run(arguments: argparse.Namespace, given: Sequence[str]) -> None:

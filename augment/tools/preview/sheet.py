@@ -1,4 +1,4 @@
-"""A contact sheet: the original of each image, then what the pipeline makes of it with different draws."""
+"""A contact sheet: each original image, followed by the pipeline's output for different draws."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from augment.data.known import dense
 from augment.tools.preview.captions import caption
 
 LINE, MARGIN, FONT = 12, 6, 10
-"""Pixels: the height of a line of text, the space around tiles, the size of letters."""
+"""In pixels: the height of a text line, the space around tiles, the font size."""
 
 Tile = tuple[Tensor, list[str]]
-"""A picture (3, H, W) uint8 and the lines under it."""
+"""A picture (3, H, W) uint8 and the caption lines below it."""
 
 
 def rows_of(pipeline: A.Pipeline, images: list[Tensor], draws: int, epoch: int, width: int) -> list[list[Tile]]:
-    """For every image its draws in consecutive epochs; its place in the list is its sample number."""
-    if any(isinstance(leaf, A.Mix) for leaf in pipeline.leaves()):  # they need each other, so they must fit
+    """Draw every image in consecutive epochs; its position in the list is its sample number."""
+    if any(isinstance(leaf, A.Mix) for leaf in pipeline.leaves()):  # mixing requires images of one size
         square = A.Pipeline(A.Resize((width, width)), dtype=torch.uint8).eval()
         images = [square(image) for image in images]
         batches = [torch.stack(images)] if images else []
@@ -35,7 +35,7 @@ def rows_of(pipeline: A.Pipeline, images: list[Tensor], draws: int, epoch: int, 
 
 
 def _tiles(pipeline: A.Pipeline, images: Tensor, noise: Tensor, width: int) -> list[Tile]:
-    """One draw of each image."""
+    """Augment each image once and return the tiles."""
     labels = torch.eye(len(images))
     with torch.no_grad():
         out = dense(pipeline(A.Batch(images, label=labels), noise).image)
@@ -47,14 +47,14 @@ def _tiles(pipeline: A.Pipeline, images: Tensor, noise: Tensor, width: int) -> l
 
 
 def within(images: Tensor, side: int) -> Tensor:
-    """Brought to fit into a square, if they are larger."""
+    """Shrink images that are larger than a square so that they fit into it."""
     if max(images.shape[-2:]) <= side:
         return images
     return A.Pipeline(A.LongestMaxSize(side), dtype=torch.uint8).eval()(images)
 
 
 def visible(pipeline: A.Pipeline, images: Tensor) -> Tensor:
-    """Bytes to look at: what Normalize did is undone."""
+    """Undo Normalize and return bytes for display."""
     if images.dtype == torch.uint8:
         return images
     images = images.float()
@@ -66,7 +66,7 @@ def visible(pipeline: A.Pipeline, images: Tensor) -> Tensor:
 
 
 def drawn(rows: list[list[Tile]], path: Path) -> tuple[int, int]:
-    """Writes the sheet; returns its (width, height) in pixels."""
+    """Write the sheet to a file and return its (width, height) in pixels."""
     from PIL import Image, ImageDraw, ImageFont
 
     font = ImageFont.load_default(FONT)

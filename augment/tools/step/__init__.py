@@ -1,1 +1,1 @@
-"""What augmentation adds to a step of training."""
+"""Measures how much augmentation adds to a training step."""

@@ -1,4 +1,4 @@
-"""python -m augment step"""
+"""The command `python -m augment step`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DTYPES = ("float32", "bfloat16")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--backbone", default="resnet50", help="a network of timm (%(default)s)")
+    parser.add_argument("--backbone", default="resnet50", help="a timm network (%(default)s)")
     parser.add_argument("--recipe", default="jitter", help=f"one of {', '.join(TRAINABLE)} (%(default)s)")
     add_measuring(parser, only="augment,kornia")
 
@@ -42,13 +42,13 @@ def run(arguments: argparse.Namespace, given: Sequence[str]) -> None:
 
 
 LEGEND = (
-    "added: what comes on top of the step on images that are ready. syncs: how often the host waits for the GPU in a "
-    "step. peak: memory above that before the step. first: the first step, with compilation."
+    "added: time beyond a step on ready images. syncs: how often the host waits for the GPU per step. peak: "
+    "memory above the memory before the step. first: the first step, with compilation."
 )
 
 
 def cells(row: Row) -> list[str]:
-    """A row in the order of COLUMNS."""
+    """Format a row in the order of COLUMNS."""
     if row.ms is None or row.images_per_s is None:
         return ["-"] * len(COLUMNS)
     return [
@@ -86,7 +86,7 @@ def print_table(report: dict[str, Any], rows: Sequence[Row]) -> None:
 
 
 def markdown(report: dict[str, Any], rows: Sequence[Row]) -> str:
-    """The same as Markdown, with the command."""
+    """Return the report as Markdown, including the command."""
     lines = [_headline(report) + ".", "", "    " + report["command"], ""]
     lines += ["| images come from | " + " | ".join(COLUMNS) + " |", "|---|" + "---:|" * len(COLUMNS)]
     lines += [f"| {row.step} | " + " | ".join(cells(row)) + " |" for row in rows]

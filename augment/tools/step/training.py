@@ -1,4 +1,4 @@
-"""Steps of training that differ in who augments their images, and in when these travel to the GPU."""
+"""Training steps that differ in who augments their images, and in when the images are copied to the GPU."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from augment.tools.bench.work import CLASSES, Implementation, NotOfferedError, R
 from augment.tools.errors import ToolError, required
 
 ALONE = "no augmentation"
-"""The step on images that are ready on the device: what the others are compared with."""
+"""The reference step, whose images are ready on the device."""
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,13 @@ class Row:
     """One kind of step.
 
     Attributes:
-        ms: milliseconds of a step, median over the rounds; None if it took no part, see `note`.
+        ms: milliseconds per step, median over the rounds; None if it was not measured, see `note`.
         spread: half the distance between the quartiles over the median.
-        added: share of the step alone that comes on top of it.
-        syncs: how often the host waited for the GPU within a step; None on a CPU.
-        peak_mb: 10^6 bytes above those in use before the step.
-        first_call_s: with compilation, where there is any.
-        note: why it took no part.
+        added: time beyond the reference step, as a share of that step.
+        syncs: how often the host waits for the GPU in a step; None on a CPU.
+        peak_mb: peak memory of the step above the memory in use before it, in 10^6 bytes.
+        first_call_s: seconds of the first step, including compilation.
+        note: why it was not measured.
     """
 
     step: str
@@ -49,7 +49,7 @@ class Row:
 
 
 def backbone(name: str) -> nn.Module:
-    """A network of timm with fresh weights."""
+    """Build a timm network with random weights."""
     import difflib
 
     timm = required("timm", "timm", "--backbone")
@@ -60,7 +60,7 @@ def backbone(name: str) -> nn.Module:
 
 
 def training(network: nn.Module, task: Task) -> Callable[[Tensor], None]:
-    """What a step does with its images: forward, loss, backward and update, the forward pass in the task's dtype."""
+    """Return the step after augmentation: forward pass in the task's dtype, loss, backward pass and update."""
     network = network.to(task.device).to(memory_format=torch.channels_last).train()
     optimizer = torch.optim.SGD(network.parameters(), lr=1e-3, momentum=0.9)
     precision = torch.autocast(task.device.type, torch.bfloat16, enabled=task.dtype == torch.bfloat16)
@@ -78,7 +78,7 @@ def training(network: nn.Module, task: Task) -> Callable[[Tensor], None]:
 def steps(
     task: Task, operators: Sequence[str], found: Sequence[Implementation], train: Callable[[Tensor], None]
 ) -> tuple[dict[str, Run], dict[str, str]]:
-    """The kinds of step by name, and why some are missing."""
+    """Return the kinds of step by name, and the reasons why others are missing."""
     ready = torch.rand(len(task.images), task.out, task.out, 3, device=task.device).permute(0, 3, 1, 2).to(task.dtype)
     runs: dict[str, Run] = {ALONE: lambda: train(ready)}
     notes: dict[str, str] = {}
@@ -93,12 +93,12 @@ def steps(
 
 
 def _trained_on(augment: Callable[[], Tensor], train: Callable[[Tensor], None]) -> Run:
-    """A step on what an implementation delivers."""
+    """Return the step that trains on the images of an implementation."""
     return lambda: train(augment())
 
 
 def _copying(task: Task, operators: Sequence[str], train: Callable[[Tensor], None]) -> dict[str, Run]:
-    """Steps whose bytes start in the host's pinned memory."""
+    """Return the steps whose bytes start in the host's pinned memory."""
     host = task.images.cpu().pin_memory()
     augment = ours.pipeline(task, operators, compile=True)
     ahead = prefetched(itertools.repeat(host), task.device)
@@ -116,7 +116,7 @@ def measured(
     rounds: int,
     tell: Callable[[str], None],
 ) -> list[Row]:
-    """A row for each kind of step, measured in turns."""
+    """Measure all kinds of step, interleaved, and return one row per kind."""
     torch.set_num_threads(task.threads)
     runs, notes = steps(task, operators, found, training(network, task))
     timings: dict[str, Timing] = {}
@@ -153,7 +153,7 @@ def _row(name: str, timing: Timing, alone: float, task: Task, syncs: int | None)
 
 
 def synchronisations(run: Run, device: torch.device) -> int | None:
-    """How often the host waits for the GPU in a run."""
+    """Return how often the host waits for the GPU in a run; None on a CPU."""
     if device.type != "cuda":
         return None
     before = torch.cuda.get_sync_debug_mode()

@@ -1,6 +1,6 @@
-"""What each layer is compared with: the same operator of an independent library at the same parameters."""
+"""Reference values of each layer: the same operator of an independent library at the same parameters."""
 
-from tests.conformance.references import (  # noqa: F401  (they register)
+from tests.conformance.references import (  # noqa: F401  (importing registers them)
     filtering,
     geometric,
     interop,

@@ -1,4 +1,4 @@
-"""Image operators: Kornia's, torchvision's where the two differ, and scipy's."""
+"""References of image operators: Kornia, torchvision if the two differ, and scipy."""
 
 import kornia.augmentation as augmentation
 import kornia.enhance as enhance
@@ -54,14 +54,14 @@ def _(images, params):
 @reference("RandomClahe")
 @per_image
 def _(image, row):
-    level = image + 1e-9  # Kornia counts at the level below, and 8-bit levels may come a rounding under their own
+    level = image + 1e-9  # Kornia truncates to a level, and 8-bit levels may be a rounding error below it
     return enhance.equalize_clahe(level, row["clip_limit"], (4, 4))
 
 
 @reference("RandomJPEG")
 @per_image
 def _(image, row):
-    """The codec's equations in numpy, with scipy's transform; the layer's tables are compared with Pillow's."""
+    """Compute the codec's equations in numpy, with scipy's transform; another test compares tables with Pillow."""
     height, width = image.shape[1:]
     level = np.pad(image.numpy() * 255, ((0, 0), (0, -height % 16), (0, -width % 16)), mode="edge")
     to_ycc = np.array([[0.299, 0.587, 0.114], [0, 0, 0], [0, 0, 0]])
@@ -87,7 +87,7 @@ def coded(plane, table):
         for x in range(0, plane.shape[1], 8):
             block = np.s_[y : y + 8, x : x + 8]
             steps = scipy.fft.dctn(plane[block], norm="ortho") / table
-            rounded = np.trunc(steps + np.copysign(0.501, steps))  # ties away from 0, found in spite of rounding
+            rounded = np.trunc(steps + np.copysign(0.501, steps))  # ties away from 0, with a margin for rounding errors
             out[block] = scipy.fft.idctn(rounded * table, norm="ortho")
     return out
 

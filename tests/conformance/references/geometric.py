@@ -1,4 +1,4 @@
-"""Warps: Kornia's functional operators, torchvision's for crops and resizes (Kornia's are not antialiased)."""
+"""References of warps: Kornia's functional operators, and torchvision for crops and resizes, which it antialiases."""
 
 import kornia.geometry.transform as geometry
 import numpy as np
@@ -121,7 +121,7 @@ def _(images, params):
 @reference("RandomThinPlateSpline")
 @per_image
 def _(image, row):
-    """scipy's thin-plate spline through the same five displacements."""
+    """Compute scipy's thin-plate spline through the same five displacements."""
     _, height, width = image.shape
     y, x = np.mgrid[:height, :width]
     points = np.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], -1).reshape(-1, 2)
@@ -143,7 +143,7 @@ def _(images, params):
 @reference("RandomGridDistortion")
 @per_image
 def _(image, row):
-    """numpy's piecewise linear interpolation between the cells' edges."""
+    """Compute numpy's piecewise linear interpolation between the edges of the cells."""
     _, height, width = image.shape
     edges = [np.concatenate([[0], np.cumsum(row[name])]) for name in ("columns", "rows")]
     at = [

@@ -1,4 +1,4 @@
-"""What runs the modules of others does nothing of its own."""
+"""Layers that run foreign modules have no reference of their own."""
 
 from tests.conformance.references.register import not_compared
 

@@ -1,4 +1,4 @@
-"""Mixing: Kornia with the same draws where it needs images only; the rest is compared in test_mixing.py."""
+"""References of mixing: Kornia with the same draws for image-only layers; test_mixing.py compares the rest."""
 
 import kornia.augmentation as K
 import torch
@@ -7,7 +7,7 @@ from tests.conformance.references.register import not_compared, reference
 
 for name in ("RandomMixUp", "RandomCutMix", "ResizeMix", "RandomTransplantation"):
     not_compared(name, "compared in test_mixing.py, together with labels and masks")
-not_compared("RandomMix", "a choice of others, pinned in test_mixing.py")
+not_compared("RandomMix", "a choice among other layers, compared in test_mixing.py")
 
 
 @reference("RandomMosaic", example={"mosaic_grid": (3, 2)})
@@ -23,7 +23,7 @@ def _(images, params):
 
 @reference("RandomJigsaw", example={"grid": (4, 3)})
 def _(images, params):
-    """Of the part that the grid divides, which is all that Kornia takes; it fills places column by column."""
+    """Use only the part that the grid divides evenly, as Kornia requires; Kornia fills the grid column by column."""
     height, width = images.shape[-2] // 4 * 4, images.shape[-1] // 3 * 3
     theirs = params["permutation"].unflatten(1, (4, 3)).mT.flatten(1)
     out = images.clone()

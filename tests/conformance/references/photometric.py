@@ -1,4 +1,4 @@
-"""Pixel operators: Kornia's functional ones, torchvision's, Pillow's and scipy's, and drawings by loops and slices."""
+"""References of pixel operators: Kornia, torchvision, Pillow, scipy, and drawing with loops and slices."""
 
 import math
 
@@ -101,7 +101,7 @@ def _(images, params):
 
 @reference("RandomPosterize", example={"bits": (0, 8)})
 @per_image
-def _(image, row):  # Pillow's, not Kornia's, see test_posterize_of_bytes_is_exact
+def _(image, row):  # Pillow instead of Kornia, see test_posterize_of_bytes_is_exact
     byte = Image.fromarray((image * 255).round().byte().permute(1, 2, 0).contiguous().numpy())
     return torch.from_numpy(np.array(ImageOps.posterize(byte, int(row["bits"])))).permute(2, 0, 1).double() / 255
 
@@ -143,12 +143,12 @@ def _(images, params):
     down = torch.linspace(0, 1, height, dtype=images.dtype)[:, None]
     right = torch.linspace(0, 1, width, dtype=images.dtype)
     corners = torch.stack([right + down, down - right, right - down, -right - down])[None]
-    corners = enhance.normalize_min_max(corners, eps=0.0)[0]  # Kornia's 1e-6 takes a millionth off the gain
+    corners = enhance.normalize_min_max(corners, eps=0.0)[0]  # Kornia's 1e-6 reduces the gain by a millionth
     return lit(images, params, corners[params["corner"].long()])
 
 
 @reference("RandomGaussianIllumination")
-def _(images, params):  # Kornia's, but without the 1e-6 that it adds to the divisor, see test_a_spot_reaches_its_gain
+def _(images, params):  # Kornia without the 1e-6 in the divisor, see test_a_spot_reaches_its_gain
     profiles = []
     for axis, n in enumerate(images.shape[-2:]):
         mean = params["center"][:, axis, None] * n - (0.5 if n % 2 else 0.0)
@@ -158,12 +158,12 @@ def _(images, params):  # Kornia's, but without the 1e-6 that it adds to the div
 
 
 def fractal(images, params, channels):
-    """Kornia's, fed with our draws, which cover the part of its grid that shows."""
+    """Run Kornia with our draws, which cover the visible part of its grid."""
     height, width = images.shape[-2:]
     levels = (height - 2).bit_length()
     sizes = list(zip(plasma._nodes(height, levels), plasma._nodes(width, levels), strict=True))
     grids = plasma._draws(params["key"], channels, sizes)
-    queue = [grids[0], *grids[2:]]  # the first level mixes nothing in
+    queue = [grids[0], *grids[2:]]  # the first level adds nothing
 
     def take(size, **_):
         ours = queue.pop(0).double().flatten(0, 1)[:, None]
@@ -202,12 +202,12 @@ def _(image, row):
 
 @reference("GridMask", example={"rotation": 0.0, "unit_range": (5, 12), "ratio": (0.3, 0.7)})
 @per_image
-def _(image, row):  # turned grids are drawn in test_photometric.py
+def _(image, row):  # test_photometric.py draws rotated grids
     unit, band = int(row["unit"]), int(row["band"])
     cell = np.pad(np.zeros((unit - band, unit - band)), ((band, 0), (band, 0)), constant_values=1)
     grid = np.tile(cell, (9 * 37 // unit, 9 * 37 // unit))
     height, width = image.shape[-2:]
-    # the grid is laid out from the centre of the image, half a pixel off its pixels where the side is even
+    # the grid starts at the image centre, which is half a pixel off the pixel grid if the side is even
     top = 4 * unit + int(np.floor(row["top"] - (height - 1) / 2)) % unit
     left = 4 * unit + int(np.floor(row["left"] - (width - 1) / 2)) % unit
     return image * torch.from_numpy(grid[top : top + height, left : left + width])

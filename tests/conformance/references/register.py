@@ -1,4 +1,4 @@
-"""The table that the families fill: what each layer is compared with, to what tolerance, and what is not compared."""
+"""The table of references: the reference and tolerance of each layer, and layers without a reference."""
 
 from collections.abc import Callable
 
@@ -17,12 +17,12 @@ NOT_COMPARED: dict[str, str] = {}
 
 
 def reference(name: str, tolerance: float = 1e-9, example: dict | None = None) -> Callable[[Reference], Reference]:
-    """Registers an independent implementation of a layer.
+    """Register an independent implementation of a layer.
 
     Args:
-        name: of the layer.
-        tolerance: largest absolute difference; say in a comment where it is not rounding.
-        example: constructor arguments for the comparison, where the reference lacks something of the layer's own.
+        name: name of the layer.
+        tolerance: largest absolute difference; explain in a comment if it exceeds rounding errors.
+        example: constructor arguments for the comparison, if the reference does not support the layer's `example`.
     """
 
     def register(function: Reference) -> Reference:
@@ -37,7 +37,7 @@ def not_compared(name: str, reason: str) -> None:
 
 
 def per_image(function: Callable[[Tensor, dict[str, float]], Tensor]) -> Reference:
-    """Lifts a function of one image (C, H, W) and plain numbers."""
+    """Lift a function of one image (C, H, W) and plain numbers to a batch."""
 
     def batched(images: Tensor, params: Params) -> Tensor:
         rows = [{name: value[i].tolist() for name, value in params.items()} for i in range(len(images))]

@@ -12,7 +12,7 @@ from augment.tools.bench.work import MEAN, STD, Implementation, Run, Table, Task
 
 
 def _lib() -> Any:
-    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it asks the network for new versions
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # otherwise it checks the network for new versions
     import albumentations
 
     return albumentations
@@ -65,7 +65,7 @@ TABLE: Table = {
 
 
 def _build(task: Task, operators: Sequence[str]) -> Run:
-    """As many threads as the others have, each with its own copy; OpenCV runs outside of Python's lock."""
+    """Use as many threads as the other implementations, each with its own copy; OpenCV releases the GIL."""
     lib = _lib()
     import cv2
 

@@ -1,4 +1,4 @@
-"""CV-CUDA: named, so that the table does not look complete without it; its recipes are still to be written on a GPU."""
+"""CV-CUDA: listed so that its absence from the tables is visible; its recipes are not written yet."""
 
 from collections.abc import Sequence
 

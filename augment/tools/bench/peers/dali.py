@@ -1,4 +1,4 @@
-"""NVIDIA DALI: a pipeline fed with the batch, each sample with its own draws; it runs on the CPU as well."""
+"""NVIDIA DALI: a pipeline that is fed with the batch and draws per sample; it also runs on the CPU."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from augment.tools.bench.work import MEAN, STD, Implementation, Run, Table, Task, translated
 
 Step = Callable[[Any], Any]
-"""A node of DALI's graph with images (H, W, C) uint8 -> the node behind it."""
+"""A node of DALI's graph with images (H, W, C) uint8 -> the next node."""
 
 
 def _fn() -> Any:
@@ -25,7 +25,7 @@ def _between(low: float, high: float) -> Any:
 
 
 def _centre(image: Any) -> Any:
-    """In pixels; the images are squares, so that the order does not matter."""
+    """Return the centre in pixels; images are square, so the order of the axes does not matter."""
     return image.shape()[:2] / 2.0
 
 
@@ -122,7 +122,7 @@ def _four_operators(image: Any) -> Any:
 
 def _one_of_three(image: Any) -> Any:
     chosen = _fn().random.choice(3)
-    if chosen == 0:  # of DALI's graph: each sample goes its own way
+    if chosen == 0:  # a branch of DALI's graph, taken per sample
         result = _gray(image)
     elif chosen == 1:
         result = _solarize(image)
@@ -139,7 +139,7 @@ def _normalize(image: Any) -> Any:
 
 
 def _erasing(image: Any) -> Any:
-    """2 to 33 % of the area, ratio 0.3 to 3.3, of a quarter of the (C, H, W) images."""
+    """Erase 2 to 33 % of the area, ratio 0.3 to 3.3, in a quarter of the (C, H, W) images."""
     fn = _fn()
     area, ratio = _between(0.02, 0.33), _between(math.log(0.3), math.log(3.3))
     from nvidia.dali import math as nodes
@@ -185,14 +185,14 @@ _ON_FLOATS = ("normalize", "erasing")
 
 
 def _to_float(image: Any) -> Any:
-    """(H, W, C) bytes -> (C, H, W) in [0, 1]."""
+    """Convert (H, W, C) bytes to (C, H, W) floats in [0, 1]."""
     from nvidia.dali import types
 
     return _fn().crop_mirror_normalize(image, dtype=types.FLOAT, output_layout="CHW", mean=[0.0], std=[255.0])
 
 
 def _steps(task: Task, operators: Sequence[str]) -> list[Step]:
-    """The operators, and the conversion before what needs floats; normalize does it on the way."""
+    """Return the operators, with a conversion before the first one that needs floats; normalize converts itself."""
     steps = translated(TABLE, operators, task)
     first = next((i for i, name in enumerate(operators) if name in _ON_FLOATS), len(steps))
     if "normalize" not in operators[first : first + 1]:
@@ -201,7 +201,7 @@ def _steps(task: Task, operators: Sequence[str]) -> list[Step]:
 
 
 def _build(task: Task, operators: Sequence[str]) -> Run:
-    """One batch in, one batch out: nothing is computed ahead, while others are being measured."""
+    """Process one batch per call without prefetching, so that DALI does not work while others are measured."""
     from nvidia.dali import pipeline_def
 
     steps = _steps(task, operators)

@@ -11,7 +11,7 @@ def _build(task: Task, operators: Sequence[str]) -> Run:
 
     if set(operators) & {"mixup", "cutmix"}:
         raise NotOfferedError("has no mixing")
-    # the order is kept, as it is for everybody else
+    # keep the order of the operators, as all other implementations do
     steps = Compose(translated(kornia.TABLE, operators, task), reorder=ReorderPolicy.NONE)
     steps = steps.to(task.device)
     return lambda: steps(task.images.float() / 255).to(task.dtype)

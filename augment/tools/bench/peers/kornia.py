@@ -1,4 +1,4 @@
-"""Kornia, in eager mode and compiled (with graph breaks where it has them)."""
+"""Kornia, in eager mode and compiled (with its graph breaks)."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -73,7 +73,7 @@ def _eager(task: Task, operators: Sequence[str]) -> Run:
 
 
 def _mixing(task: Task, steps: nn.Sequential, count: int) -> Run:
-    """Kornia returns (label, partner's label, share) for each mix and leaves it to the loss to combine them."""
+    """Combine the labels of a mix, for which Kornia returns (label, partner's label, share)."""
 
     def run() -> object:
         images, labels = steps[:-count](task.images.float() / 255), []

@@ -1,4 +1,4 @@
-"""torchvision v2: on the batch (one draw for all of it) and image by image."""
+"""torchvision v2: on the batch (one draw for all images) and image by image."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -58,7 +58,7 @@ _ON_FLOATS = ("normalize", "erasing", "mixup", "cutmix")
 
 
 def _steps(task: Task, operators: Sequence[str]) -> tuple[Any, list[Any]]:
-    """The transforms of images with the conversion where it belongs, and those of a batch with labels."""
+    """Return the transforms of images, with a conversion where needed, and the transforms of a batch with labels."""
     v2 = _v2()
     steps = translated(TABLE, operators, task)
     first = next((i for i, name in enumerate(operators) if name in _ON_FLOATS), len(steps))

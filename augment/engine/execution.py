@@ -1,0 +1,177 @@
+"""How a batch is executed: through the plan of a layer, in chunks on a CPU, or through compiled code."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from augment.data.batch import Batch
+from augment.data.context import compiling, on_cpu, on_gpu, recorded
+from augment.data.packed import PackedImages
+from augment.data.pixels import dtype_of, each, finished, kept_dtype, result_dtype, to_bytes
+from augment.data.primitives import materialized
+from augment.data.types import Noise, Params, Size
+from augment.draws.noise import Key, drawn, key_of
+from augment.engine.chunks import chunked, in_order
+from augment.engine.compiling import CompiledNoise, CompiledPass
+from augment.engine.plan import Plan, Stage, plan_of
+from augment.engine.warp_run import apply_steps, steps_of
+from augment.geometry.motion import inverted
+
+
+def compiles(layer: Any, device: torch.device) -> bool:
+    """Whether a layer is compiled for batches on a device; never with a leaf that no graph can hold, such as Opaque."""
+    mode = layer.compile_mode
+    wanted = on_gpu(device) if mode == "auto" else bool(mode)
+    return wanted and not compiling() and all(leaf.compilable for leaf in layer.leaves())
+
+
+def draw(layer: Any, epoch: int | Tensor, index: Tensor) -> Noise:
+    """The draws (B, draws) of samples, by one kernel where the layer is compiled for a GPU."""
+    if not on_gpu(index.device) or not compiles(layer, index.device):
+        return drawn(layer.seed, epoch, index, layer.draws)
+    compiled = layer.__dict__.setdefault("_compiled", {})
+    if "noise" not in compiled:
+        compiled["noise"] = CompiledNoise()
+    return compiled["noise"](layer.seed, epoch, index, layer.draws)
+
+
+def key_for(layer: Any, batch: Batch, size: int, index: Tensor | None, epoch: int | Tensor) -> Key | None:
+    """What a layer that is compiled for a GPU draws from where it augments: the host makes one call instead of two."""
+    if not on_gpu(batch.device) or size != len(batch) or not compiles(layer, batch.device):  # frames share their draws
+        return None
+    return key_of(layer.numbers(index, size, batch.device), epoch)
+
+
+def execute(layer: Any, batch: Batch, noise: Noise | Key | None) -> Batch:
+    """A batch and its noise, or no noise for what is not random, to the finished batch, the image channels_last."""
+    if compiling() or not on_cpu(batch.device):
+        return in_order(execute_whole(layer, batch, noise))
+    plan = plan_of(layer, training=noise is not None)
+    params = _raw(layer, plan, batch, noise)
+    exact = isinstance(batch.image, PackedImages) or batch.image.dtype in (torch.uint8, torch.float32)
+    if not plan.stages or not (exact or len(plan.parts) == 1) or _learns(plan, params, batch):
+        return in_order(execute_whole(layer, batch, noise))
+    compiled, wanted = compiles(layer, batch.device), result_dtype(batch.image, layer.dtype)
+    for number, stages in enumerate(plan.parts):
+        dtype = wanted if number == len(plan.parts) - 1 else result_dtype(batch.image, None)
+        if not stages[0].leaves[0].by_sample:
+            batch = in_order(run(stages, params, batch, dtype))
+        elif compiled:
+            batch = chunked(_compiled(layer, stages[0].first, stages[-1].end, dtype, batch.device), batch, noise)
+        else:
+            batch = chunked(partial(_run, stages, dtype), batch, params)
+    return batch
+
+
+def _learns(plan: Plan, params: list[Params], batch: Batch) -> bool:
+    """Whether a gradient is wanted of what the plan computes."""
+    if not torch.is_grad_enabled():
+        return False
+    values = [value for raw in params for value in raw.values()]
+    return recorded([*batch.tensors(), *values, *(p for leaf in plan.modules for p in leaf.parameters())])
+
+
+def execute_whole(layer: Any, batch: Batch, noise: Noise | Key | None) -> Batch:
+    """The whole batch at once, compiled if the layer is."""
+    dtype = result_dtype(batch.image, layer.dtype)
+    if compiles(layer, batch.device):
+        return _compiled(layer, 0, None, dtype, batch.device)(batch, noise)
+    return _between(layer, 0, None, dtype, batch, noise)
+
+
+def _between(
+    layer: Any, first: int, end: int | None, dtype: torch.dtype, batch: Batch, noise: Noise | Key | None
+) -> Batch:
+    """The batch after the leaves from `first` to `end`; what is compiled."""
+    if isinstance(noise, Key):
+        noise = materialized(drawn(layer.seed, noise.epoch, noise.index, layer.draws))
+    plan = plan_of(layer, training=noise is not None)
+    stages = [stage for stage in plan.stages if first <= stage.first and (end is None or stage.first < end)]
+    return run(stages, _raw(layer, plan, batch, noise), batch, dtype)
+
+
+def _raw(layer: Any, plan: Plan, batch: Batch, noise: Noise | None) -> list[Params]:
+    """The raw draws of every leaf; without noise of those that are not random."""
+    if noise is None:
+        empty = torch.zeros(len(batch), 0, device=batch.device)
+        return [leaf.params(empty) for leaf in plan.leaves]
+    if not isinstance(batch.image, PackedImages) and batch.size not in plan.sizes:
+        layer.out_size(batch.size)  # containers refuse layers that change it
+        plan.sizes.add(batch.size)
+    return layer.leaf_params(noise)
+
+
+def _compiled(layer: Any, first: int, end: int | None, dtype: torch.dtype, device: torch.device) -> CompiledPass:
+    """The compiled pass of some leaves, made when it is first asked for."""
+    passes = layer.__dict__.setdefault("_compiled", {})
+    if (first, end, dtype) not in passes:
+        _check_device(layer, device)
+        mode = layer.compile_mode if layer.compile_mode not in (True, "auto") else None
+
+        def between(batch: Batch, noise: Noise | Key | None) -> Batch:
+            return _between(layer, first, end, dtype, batch, noise)
+
+        passes[first, end, dtype] = CompiledPass(layer, between, mode)
+    return passes[first, end, dtype]
+
+
+def _check_device(layer: Any, device: torch.device) -> None:
+    for tensor in (*layer.parameters(), *layer.buffers()):
+        if tensor.ndim and tensor.device != device:
+            raise ValueError(
+                f"{type(layer).__name__}: the images are on {device}, but what its layers hold is on {tensor.device}: "
+                f"call .to({str(device)!r}) on it, or on the model that holds it."
+            )
+
+
+def _run(stages: list[Stage], dtype: torch.dtype, batch: Batch, params: list[Params]) -> Batch:
+    return run(stages, params, batch, dtype)
+
+
+def run(stages: list[Stage], params: list[Params], batch: Batch, dtype: torch.dtype) -> Batch:
+    """Stage after stage: the pure function of a batch and the raw draws of all leaves, to the finished batch."""
+    for number, stage in enumerate(stages):
+        drawn = params[stage.first : stage.end]
+        following = stages[number + 1] if number + 1 < len(stages) else None
+        kept = kept_dtype(dtype)
+        if following is not None and _makes_bytes(following.leaves[0], params[following.first]):
+            kept = torch.uint8
+        if _makes_bytes(stage.leaves[0], drawn[0]) and not isinstance(batch.image, PackedImages):
+            batch = batch.replace(image=_bytes(batch.image))
+        batch = stage.leaves[0].apply(batch, drawn, stage.leaves, kept)
+    return batch.replace(image=finished(batch.image, dtype))
+
+
+def _makes_bytes(leaf: Any, drawn: Params) -> bool:
+    """Whether a layer works on bytes of every sample; samples that a gate leaves out stay the floats that they are."""
+    return leaf.on_bytes and "gate" not in drawn
+
+
+def _bytes(image: Any) -> Any:
+    if dtype_of(image) == torch.uint8:
+        return image
+    return each(image, to_bytes) if isinstance(image, tuple) else to_bytes(image)
+
+
+def undone(layer: Any, batch: Batch, noise: Noise | None, size: Size) -> Batch:
+    """A batch taken back through the geometry of a layer, to images of a size.
+
+    Raises:
+        ValueError: the layer does not bring images of this size to that of the batch.
+    """
+    plan = plan_of(layer, training=noise is not None)
+    steps = steps_of(plan.leaves, _raw(layer, plan, batch, noise), batch.image, size)
+    if not steps:
+        return batch
+    if batch.size != steps[-1].out_size:
+        raise ValueError(
+            f"{type(layer).__name__}.inverse: images must be {tuple(steps[-1].out_size)}, as what the layer makes of "
+            f"size={tuple(size)}, got {tuple(batch.size)}."
+        )
+    back, dtype = [inverted(step) for step in reversed(steps)], result_dtype(batch.image, None)
+    batch = apply_steps(batch, back)
+    return batch.replace(image=finished(batch.image, dtype))

@@ -1,0 +1,86 @@
+"""The plan of a layer: what is decided once, when it first runs and whenever its layers change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from augment.data.types import Size
+
+Leaf = Any
+"""A `core.layer.Layer` that is executed; this room lies below that one and does not import it."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Neighbouring leaves that are executed together.
+
+    Attributes:
+        leaves: one layer, or a run of warps.
+        first: the place of the first of them among all leaves.
+    """
+
+    leaves: list[Leaf]
+    first: int
+
+    @property
+    def end(self) -> int:
+        return self.first + len(self.leaves)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a layer is executed.
+
+    Attributes:
+        leaves: the layers to run, one after another.
+        stages: the same, those together that are executed together.
+        parts: stages that may be executed a few samples at a time, and between them each stage that looks at the
+            whole batch.
+        modules: leaves that hold modules or parameters beside their quantities, through which a gradient may flow
+            that does not show in the raw draws.
+        sizes: image sizes that the layers were found to accept.
+    """
+
+    leaves: list[Leaf]
+    stages: list[Stage]
+    parts: list[list[Stage]]
+    modules: list[Leaf]
+    sizes: set[Size] = field(default_factory=set)
+
+
+def plan_of(layer: nn.Module, training: bool) -> Plan:
+    """The plan of a layer, kept with it; in code that is traced it is made anew, as a part of what is traced."""
+    if torch.compiler.is_compiling():
+        return _planned(_leaves(layer, training))
+    plans = layer.__dict__.setdefault("_plans", {})
+    leaves, plan = _leaves(layer, training), plans.get(training)
+    if plan is None or plan.leaves != leaves:
+        plan = plans[training] = _planned(leaves)
+    return plan
+
+
+def _leaves(layer: Any, training: bool) -> list[Leaf]:
+    return layer.leaves() if training else layer.fixed_leaves()
+
+
+def _planned(leaves: list[Leaf]) -> Plan:
+    stages: list[Stage] = []
+    for place, leaf in enumerate(leaves):
+        if stages and leaf.joins(stages[-1].leaves):
+            stages[-1].leaves.append(leaf)
+        else:
+            stages.append(Stage([leaf], place))
+    parts: list[list[Stage]] = []
+    alone = True
+    for stage in stages:
+        by_sample = stage.leaves[0].by_sample
+        if alone or not by_sample:
+            parts.append([])
+        parts[-1].append(stage)
+        alone = not by_sample
+    modules = [leaf for leaf in leaves if leaf._parameters or len(leaf._modules) > 1 + len(leaf._quantities)]
+    return Plan(leaves, stages, parts, modules)

@@ -1,0 +1,86 @@
+"""What of the source a run of steps may read: the window that crops leave, and the reach of the antialiasing filter."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from augment.geometry import matrix as mat
+from augment.geometry.interpolation import Footprint, Span, Window
+from augment.geometry.motion import Step, shrinks
+
+
+def window_of(steps: Sequence[Step]) -> Window:
+    """What is left of the source by crops that come before any interpolation."""
+    window = Window.whole(steps[0].in_size)
+    before: list[Step] = []
+    for step in steps:
+        if step.window is not None:
+            top, left, height, width = step.window
+            x1, x2, y1, y2 = left, left + width - 1, top, top + height - 1
+            if step.padding in ("reflect", "reflection"):
+                x1, x2 = _with_mirror_image(x1, x2, step.in_size[1], step.padding)
+                y1, y2 = _with_mirror_image(y1, y2, step.in_size[0], step.padding)
+            if before:
+                m = mat.compose(*(s.matrix for s in before))
+                x1, x2 = m[:, 0, 0] * x1 + m[:, 0, 2], m[:, 0, 0] * x2 + m[:, 0, 2]
+                y1, y2 = m[:, 1, 1] * y1 + m[:, 1, 2], m[:, 1, 1] * y2 + m[:, 1, 2]
+            window = Window(_meet(window.rows, y1, y2), _meet(window.columns, x1, x2))
+        before.append(step)
+        if not (step.lattice and step.separable and step.padding == "none"):
+            break  # what is interpolated before a crop is not limited by it
+    return window
+
+
+def _with_mirror_image(
+    first: float | Tensor, last: float | Tensor, extent: int | Tensor, padding: str
+) -> tuple[float | Tensor, float | Tensor]:
+    """The span with the pixels that it shows mirrored, where it reaches beyond an axis."""
+    repeated = 1 if padding == "reflection" else 0
+    mirrored = -repeated - first, 2 * (extent - 1) + repeated - last
+    if not any(isinstance(end, Tensor) for end in (first, last, extent)):
+        return min(first, mirrored[1]), max(last, mirrored[0])
+    like = next(end for end in (first, last, extent) if isinstance(end, Tensor))
+    first, last, beyond, before = (torch.zeros_like(like) + end for end in (first, last, mirrored[1], mirrored[0]))
+    return torch.minimum(first, beyond), torch.maximum(last, before)
+
+
+def _meet(span: Span, first: float | Tensor, last: float | Tensor) -> Span:
+    """The pixels of a span that lie between two positions, in whatever order; its nearest if none does."""
+    if not any(isinstance(end, Tensor) for end in (*span, first, last)):
+        low, high = span
+        return min(max(low, min(first, last)), high), max(min(high, max(first, last)), low)
+    like = next(end for end in (first, last, *span) if isinstance(end, Tensor))
+    first, last, low, high = (torch.zeros_like(like) + end for end in (first, last, *span))
+    return (
+        torch.minimum(torch.maximum(low, torch.minimum(first, last).round()), high),
+        torch.maximum(torch.minimum(high, torch.maximum(first, last).round()), low),
+    )
+
+
+def antialiased(steps: Sequence[Step]) -> bool:
+    """Whether any step changes the size with antialiasing."""
+    return any(isinstance(shrink, Tensor) or shrink != 1 for step in steps for shrink in step.shrink)
+
+
+def footprint_of(steps: Sequence[Step]) -> Footprint:
+    """Filter radii: the minification of the whole run per sample, at least 1 and at most what its steps ask for.
+
+    It is the length of the source axis' row of the Jacobian at the centre of the output: 1 for a rotation, a crop's
+    size over the output's for a resized crop.
+    """
+    separable = all(step.separable for step in steps)
+    limits, bounds = shrinks(steps)
+    if max(bounds) == 1:
+        return Footprint(separable=separable)
+    m = mat.compose(*(step.matrix for step in steps))
+    height, width = steps[-1].out_size
+    cx, cy = (width - 1) / 2, (height - 1) / 2
+    u, v, w = (m[:, i, 0] * cx + m[:, i, 1] * cy + m[:, i, 2] for i in range(3))
+    radii = []
+    for row, position, limit in ((1, v, limits[0]), (0, u, limits[1])):
+        gradient = [(m[:, row, j] - position / w * m[:, 2, j]) / w for j in range(2)]
+        length = torch.hypot(*gradient)
+        length = length.minimum(limit.to(length.dtype)) if isinstance(limit, Tensor) else length.clamp(max=limit)
+        radii.append(length.clamp(min=1))
+    return Footprint((radii[0], radii[1]), bounds, separable)

@@ -1,0 +1,121 @@
+"""Arguments for every operator that has kernels: the table that holds each kernel to its operator's definition."""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import torch
+
+import augment as A
+from augment.data.operator import Kernel, Operator
+from augment.geometry.interpolation import Footprint, Window
+from augment.kernels.reference.overlay import Overlay
+from augment.layers.filtering.jpeg import quantization
+
+COUNT, SIZE = 8, (23, 31)
+CHOSEN = torch.arange(COUNT) % 3 != 1
+
+
+def bytes(channels: int = 3) -> torch.Tensor:
+    made = torch.randint(0, 256, (COUNT, *SIZE, channels), generator=torch.Generator().manual_seed(0))
+    return made.to(torch.uint8).permute(0, 3, 1, 2)
+
+
+def uniforms(*shape: int) -> torch.Tensor:
+    return torch.rand(COUNT, *shape, generator=torch.Generator().manual_seed(1))
+
+
+def _look_up() -> tuple:
+    factor = uniforms() + 0.5
+
+    def function(planes, params):
+        return tuple(plane * params[0]["factor"][:, None, None] for plane in planes)
+
+    def tables(image, level):
+        return level * factor[:, None, None]
+
+    return bytes(), CHOSEN, {"factor": factor}, function, tables, True
+
+
+def _box() -> dict[str, torch.Tensor]:
+    sides = {"top": 9, "left": 12, "height": 14, "width": 19}
+    return {name: torch.floor(uniforms() * most) for name, most in sides.items()}
+
+
+def _overlay() -> tuple:
+    floats = bytes() / 255
+    return floats, floats, Overlay(torch.arange(COUNT).roll(1), uniforms(), *_box().values())
+
+
+def _positions() -> tuple[torch.Tensor, torch.Tensor]:
+    x, y = torch.linspace(-2, 33, 40)[None, None], torch.linspace(-1, 24, 30)[None, :, None]
+    return (x + y / 9).expand(COUNT, -1, -1), (y - x / 9).expand(COUNT, -1, -1)
+
+
+def _steps() -> list:
+    run = A.Pipeline(A.RandomRotation(30.0, p=1.0), A.RandomAffine(9, (0.2, 0.2), (0.7, 1.3), fill_value=0.3, p=1.0))
+    noise = run.noise(torch.arange(COUNT))
+    like = torch.empty(COUNT, 0)
+    pairs = zip(run.leaves(), run.leaf_params(noise), strict=True)
+    return [leaf.step(SIZE, SIZE, drawn, like) for leaf, drawn in pairs]
+
+
+def _one_map() -> tuple:
+    (step, _) = _steps()
+
+    def geometry(drawn, image):
+        return [step if len(image) == COUNT else replace(step, matrix=step.matrix[CHOSEN])]
+
+    return bytes(), CHOSEN, [{}], geometry, "nearest", True, torch.uint8
+
+
+NAMES = ("Brightness", "Color", "Contrast", "Sharpness", "Posterize", "Solarize", "AutoContrast", "Equalize")
+EXAMPLES: dict[str, Callable[[], tuple]] = {
+    "pointwise": _look_up,
+    "erase": lambda: (bytes(), CHOSEN, _box(), 0.25, None),
+    "count_levels": lambda: (bytes(),),
+    "sharpen": lambda: (bytes(), CHOSEN, uniforms() * 3),
+    "separable_filter": lambda: (bytes(), CHOSEN, uniforms(5) / 5, uniforms(7) / 7, "reflect", torch.float32),
+    "jpeg": lambda: (bytes(), CHOSEN, quantization(uniforms() * 99 + 1)),
+    "lay_over": _overlay,
+    "policy_step": lambda: (bytes(), CHOSEN, NAMES, torch.arange(COUNT), uniforms() * 3 + 1),
+    "sample bilinear": lambda: (bytes(), *_positions(), Window.whole(SIZE), "bilinear", Footprint(), None),
+    "sample nearest": lambda: (bytes(), *_positions(), Window.whole(SIZE), "nearest", Footprint(), None),
+    "resample": lambda: (bytes(), _steps(), "bilinear", torch.float32),
+    "warp": _one_map,
+    "stack": lambda: ([uniforms(4), uniforms(4)], 1),
+    "materialized": lambda: (uniforms(4),),
+    "saturated": lambda: (uniforms(4) * 3 - 1,),
+    "where": lambda: (CHOSEN[:, None], uniforms(4), -uniforms(4)),
+}
+"""Arguments by operator, or by operator and what tells its kernels apart."""
+
+
+def operators() -> dict[str, Operator]:
+    """Every operator that has a kernel, by name."""
+    found = {}
+    for package in ("augment.kernels.reference", "augment.data"):
+        for module in pkgutil.iter_modules(importlib.import_module(package).__path__, f"{package}."):
+            for value in vars(importlib.import_module(module.name)).values():
+                if isinstance(value, Operator) and value.kernels:
+                    found[value.__name__] = value
+    return found
+
+
+def rows() -> Iterator[tuple[str, Operator, Kernel, Callable[[], tuple]]]:
+    """Each kernel with arguments for it, and a name."""
+    for name, operator in operators().items():
+        for example, arguments in EXAMPLES.items():
+            if example.split()[0] != name:
+                continue
+            for kernel in operator.kernels:
+                if kernel.serves(*arguments()):
+                    yield f"{example}, {kernel.backend.name}", operator, kernel, arguments
+
+
+def difference(found: object, expected: object) -> float:
+    """The largest difference, in units of images in [0, 1]; of counts and bytes in levels of 255."""
+    found, expected = (torch.stack(tuple(v), 1) if isinstance(v, (tuple, list)) else v for v in (found, expected))
+    unit = 1.0 if found.is_floating_point() else 255.0
+    return ((found.double() - expected.double()).abs().max() / unit).item()
