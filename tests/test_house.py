@@ -69,7 +69,7 @@ def test_files_are_short(file):
 
 
 def test_how_a_layer_is_executed_is_overridden_nowhere():
-    """A kind implements `apply`; the engine executes. Layers and pipelines declare."""
+    """A kind implements `transform`; the engine executes. Layers and pipelines declare."""
     execution = ("forward", "inverse", "explain", "noise", "numbers")
     for name, module in list(sys.modules.items()):
         if not name.startswith("augment."):
@@ -78,7 +78,9 @@ def test_how_a_layer_is_executed_is_overridden_nowhere():
             if not inspect.isclass(cls) or not issubclass(cls, A.Layer) or cls.__module__ != name:
                 continue
             above = [base for base in cls.__mro__[1:] if issubclass(base, A.Layer)]
-            if "apply" in vars(cls):
-                assert not [b for b in above if b is not A.Layer and "apply" in vars(b)], f"{cls.__name__}.apply"
+            if "transform" in vars(cls):
+                assert not [b for b in above if b is not A.Layer and "transform" in vars(b)], (
+                    f"{cls.__name__}.transform"
+                )
             if cls is not A.Layer:
                 assert not [method for method in execution if method in vars(cls)], cls.__name__

@@ -90,7 +90,7 @@ class Warp(Layer):
     def joins(self, run: Sequence[Layer]) -> bool:
         return _joins(self, run)
 
-    def apply(self, batch: Batch, params: list[Params], run: Sequence[Layer], kept: torch.dtype) -> Batch:
+    def transform(self, batch: Batch, params: list[Params], run: Sequence[Layer], kept: torch.dtype) -> Batch:
         return warped(batch, params, run, kept)
 
 
@@ -132,7 +132,7 @@ class DenseWarp(Layer):
     def joins(self, run: Sequence[Layer]) -> bool:
         return _joins(self, run)
 
-    def apply(self, batch: Batch, params: list[Params], run: Sequence[Layer], kept: torch.dtype) -> Batch:
+    def transform(self, batch: Batch, params: list[Params], run: Sequence[Layer], kept: torch.dtype) -> Batch:
         return warped(batch, params, run, kept)
 
 
@@ -170,7 +170,7 @@ class PixelOp(Layer):
         """
         raise NotImplementedError
 
-    def apply(self, batch: Batch, params: list[Params], run: Sequence[Layer], kept: torch.dtype) -> Batch:
+    def transform(self, batch: Batch, params: list[Params], run: Sequence[Layer], kept: torch.dtype) -> Batch:
         check_dense(self, batch)
         (drawn,) = params
         if self.operator is not None:
@@ -215,7 +215,7 @@ class ImageOp(Layer):
         """As a PixelOp's."""
         raise NotImplementedError
 
-    def apply(self, batch: Batch, params: list[Params], run: Sequence[Layer], kept: torch.dtype) -> Batch:
+    def transform(self, batch: Batch, params: list[Params], run: Sequence[Layer], kept: torch.dtype) -> Batch:
         check_dense(self, batch)
         (drawn,) = params
         if self.operator is not None:

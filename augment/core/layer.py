@@ -89,7 +89,7 @@ class Layer(Configured, nn.Module):
     @property
     def own_draws(self) -> int:
         """How many columns of noise its own quantities take, those of layers in it not counted."""
-        return self.p.draws + sum(self._modules[name].draws * (n or 1) for name, n in self._quantities.items())
+        return self.p.draws + sum(getattr(self, name).draws * (n or 1) for name, n in self._quantities.items())
 
     @property
     def draws(self) -> int:
@@ -115,7 +115,7 @@ class Layer(Configured, nn.Module):
             noise = noise[:1].expand_as(noise)
         columns, start = [], 0
         for name, count in (("p", None), *self._quantities.items()):
-            distribution = self._modules[name]
+            distribution = getattr(self, name)
             end = start + distribution.draws * (count or 1)
             u = noise[:, start:end] if end > start else noise.new_zeros(len(noise), count or 1)
             columns.append((name, distribution, count, u))
@@ -154,7 +154,7 @@ class Layer(Configured, nn.Module):
         """Resolved parameters of one sample as plain data."""
         return {name: value[0].tolist() for name, value in params.items() if name != "gate"}
 
-    def apply(self, batch: Batch, params: list[Params], run: Sequence[Layer], kept: torch.dtype) -> Batch:
+    def transform(self, batch: Batch, params: list[Params], run: Sequence[Layer], kept: torch.dtype) -> Batch:
         """The pure function of a batch and raw draws, for a run of neighbours that are executed together.
 
         A run starts with this layer; most kinds run alone. Containers have none: their leaves are executed.

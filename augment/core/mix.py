@@ -65,7 +65,7 @@ class Mix(Layer):
         )
         self.quantity("pairing", (0.0, 1.0))
 
-    def apply(self, batch: Batch, params: list[Params], run: Sequence[Layer], kept: torch.dtype) -> Batch:
+    def transform(self, batch: Batch, params: list[Params], run: Sequence[Layer], kept: torch.dtype) -> Batch:
         """Once every sample has a partner and is prepared, a large batch on a CPU is mixed a few samples at a time."""
         whole, drawn = self.prepared(batch), self.paired(params[0])
         if not may_be_chunked([*whole.tensors(), *drawn.values()]):

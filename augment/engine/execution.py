@@ -142,7 +142,7 @@ def run(stages: list[Stage], params: list[Params], batch: Batch, dtype: torch.dt
             kept = torch.uint8
         if _makes_bytes(stage.leaves[0], drawn[0]) and not isinstance(batch.image, PackedImages):
             batch = batch.replace(image=_bytes(batch.image))
-        batch = stage.leaves[0].apply(batch, drawn, stage.leaves, kept)
+        batch = stage.leaves[0].transform(batch, drawn, stage.leaves, kept)
     return batch.replace(image=finished(batch.image, dtype))
 
 

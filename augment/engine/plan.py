@@ -82,5 +82,11 @@ def _planned(leaves: list[Leaf]) -> Plan:
             parts.append([])
         parts[-1].append(stage)
         alone = not by_sample
-    modules = [leaf for leaf in leaves if leaf._parameters or len(leaf._modules) > 1 + len(leaf._quantities)]
+    modules = [leaf for leaf in leaves if _holds_more(leaf)]
     return Plan(leaves, stages, parts, modules)
+
+
+def _holds_more(leaf: Leaf) -> bool:
+    """Whether a leaf has parameters or modules beside its gate and its quantities."""
+    own = next(leaf.parameters(recurse=False), None) is not None
+    return own or len(list(leaf.children())) > 1 + len(leaf._quantities)

@@ -47,7 +47,7 @@ def test_gradient_to_a_magnitude(name, quantity):
 
     def outcome(changed: torch.Tensor) -> torch.Tensor:
         batch = as_batch(images) if isinstance(layer, A.Mix) else A.Batch(images)
-        image = layer.apply(batch, [params | {quantity: changed}], [layer], torch.float32).image
+        image = layer.transform(batch, [params | {quantity: changed}], [layer], torch.float32).image
         return torch.stack(image, 1) if isinstance(image, tuple) else image
 
     assert gradcheck(outcome, (value,), eps=1e-6, atol=1e-4)

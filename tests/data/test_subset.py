@@ -4,12 +4,13 @@ import pytest
 import torch
 
 import augment as A
-from augment.core import kinds as layer
 from augment.data import subset as rows
+from augment.kernels.cpu import library
+from augment.kernels.cpu import policy_step as kernels
 from augment.kernels.reference import grid_sampling as dense_samplers
 from augment.kernels.reference import policy_step as on_bytes
+from augment.kernels.reference import warping
 from augment.layers.policies.operators import space
-from augment.layers.policies.slot import _moved
 from tests.conformance.catalogue import LAYERS, as_batch, draw, make
 
 
@@ -21,7 +22,7 @@ def test_every_layer(name, photos, monkeypatch):
     some = gated(as_batch(photos), noise).image
     for module in (rows, dense_samplers, on_bytes):
         monkeypatch.setattr(module, "rows_of", lambda chosen: None)
-    for module in (layer, on_bytes):
+    for module in (warping, on_bytes):
         monkeypatch.setattr(module, "takes_rows", lambda drawn: False)
     torch.testing.assert_close(some, gated(as_batch(photos), noise).image, rtol=0, atol=1e-5)
 
@@ -73,6 +74,9 @@ def test_operators_that_compiled_code_leaves_alone(chosen, order):
     operators = torch.tensor([6, 7, 9, 12, 13])
     op, value = torch.where(torch.tensor(chosen), operators, 0), torch.tensor([1.5, 0.2, 1.9, 0.0, 0.0])
     names = " ".join(operator.name for operator in space("randaugment"))
-    torch.library.opcheck(on_bytes.changed.operator, (image, names, op, value))
-    matrix = torch.eye(3).expand(5, 3, 3).contiguous()
-    torch.library.opcheck(_moved.operator, (image, matrix, torch.tensor(chosen), 0.5))
+    moved = image, torch.eye(3).expand(5, 3, 3).contiguous(), torch.tensor(chosen), 0.5
+    if library.AVAILABLE:
+        torch.library.opcheck(kernels._stepped.operator, (image, names, op, value))
+        torch.library.opcheck(kernels._moved.operator, moved)
+    torch.library.opcheck(kernels._stepped_in_torch.operator, (image, names, op, value))
+    torch.library.opcheck(kernels._moved_in_torch.operator, moved)

@@ -55,7 +55,7 @@ def test_crops_at_no_number_lie_in_the_image(dtype, name, value):
         broken: Params = params | {quantity: torch.full_like(params[quantity], value)}
         resolved = layer.resolve(broken, (20, 24))
         assert all(resolved[side].isfinite().all() for side in ("top", "left"))
-        out = layer.apply(A.Batch(images), [broken], [layer], torch.float32).image
+        out = layer.transform(A.Batch(images), [broken], [layer], torch.float32).image
         out = out if isinstance(out, torch.Tensor) else torch.stack(out, 1)
         assert out.isfinite().all()
         assert out.min() >= (0 if name == "padded" else 1 / 255)

@@ -1,4 +1,4 @@
-// From bytes to floats in one pass: through tables (augment/core/level_op.py), sharper or softer
+// From bytes to floats in one pass: through tables (augment/kernels/reference/pixelwise.py), sharper or softer
 // (augment/layers/filtering/sharpness.py), and with a rectangle erased (augment/layers/photometric/erasing.py).
 #include "levels.h"
 #include "rectangle.h"

@@ -61,7 +61,9 @@ def _(
     return _sampled(False, pixels(image), x, y, window, footprint)
 
 
-def _serves_nearest(image: Source, x: Grid, y: Grid, window: Window, interpolation: str, *rest: object) -> bool:
+def _serves_nearest(
+    image: Source, x: Grid, y: Grid, window: Window, interpolation: str = "bilinear", *rest: object
+) -> bool:
     known = isinstance(image, PackedImages) or dtype_of(image) in (torch.uint8, torch.float32)
     return interpolation == "nearest" and known and readable(image, x, y)
 

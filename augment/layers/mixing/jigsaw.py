@@ -64,7 +64,7 @@ class RandomJigsaw(Layer):
             undisplace=partial(self._look, size, order.argsort(1)),
         )
 
-    def apply(self, batch: Batch, params: list[Params], run: Sequence[Layer], kept: torch.dtype) -> Batch:
+    def transform(self, batch: Batch, params: list[Params], run: Sequence[Layer], kept: torch.dtype) -> Batch:
         """Runs in its own pass: joined with other warps, interpolation would blur across patch borders."""
         check_dense(self, batch)
         steps = steps_of(run, params, batch.image)

@@ -79,7 +79,7 @@ class AugMix(Layer):
         for i in range(1, self.width):
             self.quantity(f"stick_{i}", Beta(alpha, alpha * (self.width - i)))
 
-    def apply(self, batch: Batch, params: list[Params], run: Sequence[Layer], kept: torch.dtype) -> Batch:
+    def transform(self, batch: Batch, params: list[Params], run: Sequence[Layer], kept: torch.dtype) -> Batch:
         (drawn,) = params
         check_dense(self, batch)
         before = to_float(stacked(batch.image))
@@ -108,6 +108,6 @@ class AugMix(Layer):
             at = chain * self.longest + turn
             step = {name: drawn[name][:, at] for name in ("op", "level", "sign")} | {"gate": turn < depth}
             for half in self.halves:
-                batch = half.apply(batch, [step], [half], torch.uint8)
+                batch = half.transform(batch, [step], [half], torch.uint8)
             batch = batch.replace(image=tuple(to_bytes(plane) for plane in planes(batch.image)))
         return batch

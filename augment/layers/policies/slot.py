@@ -102,7 +102,7 @@ class SlotPixels(Layer):
     def acts_on(self, params: Params) -> Bool[Tensor, " b"]:
         return _drew(self.operators, params, PHOTOMETRIC)
 
-    def apply(self, batch: Batch, params: list[Params], run: Sequence[Layer], kept: torch.dtype) -> Batch:
+    def transform(self, batch: Batch, params: list[Params], run: Sequence[Layer], kept: torch.dtype) -> Batch:
         check_dense(self, batch)
         if PHOTOMETRIC.isdisjoint(self.names):
             return batch
