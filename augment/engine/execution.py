@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -50,29 +51,38 @@ def execute(layer: Any, batch: Batch, noise: Noise | Key | None) -> Batch:
     """A batch and its noise, or no noise for what is not random, to the finished batch, the image channels_last."""
     if compiling() or not on_cpu(batch.device):
         return in_order(execute_whole(layer, batch, noise))
-    plan = plan_of(layer, training=noise is not None)
-    params = _raw(layer, plan, batch, noise)
+    plan, compiled = plan_of(layer, training=noise is not None), compiles(layer, batch.device)
     exact = isinstance(batch.image, PackedImages) or batch.image.dtype in (torch.uint8, torch.float32)
-    if not plan.stages or not (exact or len(plan.parts) == 1) or _learns(plan, params, batch):
+    if not plan.stages or not (exact or len(plan.parts) == 1):
         return in_order(execute_whole(layer, batch, noise))
-    compiled, wanted = compiles(layer, batch.device), result_dtype(batch.image, layer.dtype)
+    # compiled code makes its own raw draws
+    params = [] if compiled and len(plan.parts) == 1 else _raw(layer, plan, batch, noise)
+    if recorded(_sources(layer, plan, params, batch)):
+        return in_order(execute_whole(layer, batch, noise))
+    wanted = result_dtype(batch.image, layer.dtype)
     for number, stages in enumerate(plan.parts):
-        dtype = wanted if number == len(plan.parts) - 1 else result_dtype(batch.image, None)
+        last = number == len(plan.parts) - 1
+        dtype = wanted if last else result_dtype(batch.image, None)
         if not stages[0].leaves[0].by_sample:
             batch = in_order(run(stages, params, batch, dtype))
         elif compiled:
-            batch = chunked(_compiled(layer, stages[0].first, stages[-1].end, dtype, batch.device), batch, noise)
+            end = None if last else stages[-1].end
+            batch = chunked(_compiled(layer, stages[0].first, end, dtype, batch.device), batch, noise)
         else:
             batch = chunked(partial(_run, stages, dtype), batch, params)
     return batch
 
 
-def _learns(plan: Plan, params: list[Params], batch: Batch) -> bool:
-    """Whether a gradient is wanted of what the plan computes."""
-    if not torch.is_grad_enabled():
-        return False
-    values = [value for raw in params for value in raw.values()]
-    return recorded([*batch.tensors(), *values, *(p for leaf in plan.modules for p in leaf.parameters())])
+def _sources(layer: Any, plan: Plan, params: list[Params], batch: Batch) -> Iterator[Tensor]:
+    """The tensors through which what is computed may have a gradient."""
+    yield from batch.tensors()
+    if not params:
+        yield from layer.parameters()
+        return
+    for raw in params:
+        yield from raw.values()
+    for leaf in plan.modules:
+        yield from leaf.parameters()
 
 
 def execute_whole(layer: Any, batch: Batch, noise: Noise | Key | None) -> Batch:
@@ -135,14 +145,14 @@ def _run(stages: list[Stage], dtype: torch.dtype, batch: Batch, params: list[Par
 def run(stages: list[Stage], params: list[Params], batch: Batch, dtype: torch.dtype) -> Batch:
     """Stage after stage: the pure function of a batch and the raw draws of all leaves, to the finished batch."""
     for number, stage in enumerate(stages):
-        drawn = params[stage.first : stage.end]
+        own = params[stage.first : stage.end]
         following = stages[number + 1] if number + 1 < len(stages) else None
         kept = kept_dtype(dtype)
         if following is not None and _makes_bytes(following.leaves[0], params[following.first]):
             kept = torch.uint8
-        if _makes_bytes(stage.leaves[0], drawn[0]) and not isinstance(batch.image, PackedImages):
+        if _makes_bytes(stage.leaves[0], own[0]) and not isinstance(batch.image, PackedImages):
             batch = batch.replace(image=_bytes(batch.image))
-        batch = stage.leaves[0].transform(batch, drawn, stage.leaves, kept)
+        batch = stage.leaves[0].transform(batch, own, stage.leaves, kept)
     return batch.replace(image=finished(batch.image, dtype))
 
 
