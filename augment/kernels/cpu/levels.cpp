@@ -1,6 +1,6 @@
 // From bytes to floats in one pass: through tables (augment/kernels/reference/pixelwise.py), sharper or softer
 // (augment/layers/filtering/sharpness.py), and with a rectangle erased (augment/layers/photometric/erasing.py).
-#include "levels.h"
+#include "level_table.h"
 #include "rectangle.h"
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 // A step of a policy on bytes, what augment/kernels/reference/policy_step.py and slot.py define, sample by sample.
-#include "levels.h"
+#include "level_table.h"
 
 #include <algorithm>
 #include <vector>

@@ -1,7 +1,7 @@
 // Sampling a few pixels: where their taps stand, with what weights, and their sum.
 #pragma once
 
-#include "levels.h"
+#include "level_table.h"
 
 #include <algorithm>
 #include <vector>
