@@ -1,4 +1,4 @@
-"""Steps of a policy on a CPU by the kernels of policy.cpp, as `reference.policy_step` defines them."""
+"""Steps of a policy on a CPU by the kernels of policy_step.cpp, as `reference.policy_step` defines them."""
 
 from collections.abc import Sequence
 
@@ -28,7 +28,7 @@ _NUMBERS = {
     "Color": 9,
     "Sharpness": 10,
 }
-"""policy.cpp's; whatever else is drawn is 0, which changes nothing."""
+"""policy_step.cpp's; whatever else is drawn is 0, which changes nothing."""
 
 Bytes = UInt8[Tensor, "b c h w"]
 
