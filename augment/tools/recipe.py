@@ -58,7 +58,7 @@ def _from_yaml(path: Path, size: int) -> Layer:
     try:
         config = OmegaConf.load(path)
         if "_target_" not in config:
-            raise ToolError(f"{path} holds no _target_, such as augment.Pipeline or augment.recipes.presets.imagenet.")
+            raise ToolError(f"{path} holds no _target_, such as augment.Pipeline or augment.presets.imagenet.")
         # settings that the trainer's files refer to
         data = {"size": size, "mean": list(A.IMAGENET_MEAN), "std": list(A.IMAGENET_STD), "num_classes": 1000}
         whole = OmegaConf.create({"data": data, "seed": 0, "file": config})

@@ -44,7 +44,7 @@ def legal(rng: Random) -> str:
     """Run a layer or a pipeline on images with annotations."""
     augment, told = _any(rng)
     batch = batch_of(rng)
-    noise = augment.draws.noise(batch_size=len(batch))
+    noise = augment.noise(batch_size=len(batch))
     with _told(told, batch):
         out = _answered(augment, batch, noise)
         if out is not None:
@@ -65,7 +65,7 @@ def packed(rng: Random) -> str:
     augment = A.Pipeline(first, A.Resize((8, 9)), compile=False)
     label = torch.eye(len(sizes)) if rng.random() < 0.5 else None
     with _told(f"Pipeline({type(first).__name__}({told}), Resize)", sizes):
-        out = _answered(augment, A.Batch(images, label=label), augment.draws.noise(batch_size=len(sizes)))
+        out = _answered(augment, A.Batch(images, label=label), augment.noise(batch_size=len(sizes)))
         if out is not None:
             assert out.image.shape == (len(sizes), channels, 8, 9)
             assert torch.isfinite(out.image).all(), "the output is not finite"
@@ -94,7 +94,7 @@ def call(rng: Random) -> str:
     """Call a layer with a wrong argument, which it must refuse."""
     augment, told = _any(rng)
     batch = A.Batch(torch.rand(2, 3, 12, 13), torch.eye(2), torch.ones(2, 12, 13, dtype=torch.int64))
-    noise = augment.draws.noise(batch_size=2)
+    noise = augment.noise(batch_size=2)
     wrongs = {
         "noise too wide": lambda: augment(batch, torch.rand(2, augment.draws + 1)),
         "noise too long": lambda: augment(batch, torch.rand(3, augment.draws)),
@@ -129,7 +129,7 @@ def traced(rng: Random, backend: str = "aot_eager") -> str:
     if not all(leaf.compilable for leaf in augment.leaves()):
         return f"not to be compiled: {type(augment).__name__}"
     batch = A.Batch(torch.rand(3, 3, 14, 15), torch.eye(3), torch.ones(3, 14, 15, dtype=torch.int64))
-    noise = augment.draws.noise(batch_size=3)
+    noise = augment.noise(batch_size=3)
     with _told(f"{type(augment).__name__}({told})"):
         expected = _answered(augment, batch, noise)
         if expected is not None:
