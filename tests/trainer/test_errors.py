@@ -87,8 +87,8 @@ def test_corrupt_image_that_only_a_worker_meets(ending: Ending, mixed_folder: Pa
 def test_crop_that_does_not_fit(ending: Ending, tmp_path: Path) -> None:
     resize, crop = {"name": "Resize", "size": [32, 32]}, {"name": "RandomCrop", "size": 64, "padding": 4}
     assert ending(f"augment={write_pipeline(tmp_path / 'crop.yaml', resize, crop)}") == (
-        "augment cannot process the images of this data: RandomCrop: size=(64, 64) does not fit into an image whose "
-        "side is 32 pixels (40 with padding); give a smaller size, more padding or pad_if_needed=True."
+        "augment cannot process the images of this data: RandomCrop: size=(64, 64) does not fit into an image with "
+        "a side of 32 pixels (40 with padding); give a smaller size, more padding or pad_if_needed=True."
     )
 
 
