@@ -31,8 +31,9 @@ def resolved(layer: A.Layer, count: int, size: tuple[int, int] = (64, 64)) -> di
 def test_the_image_keeps_its_dtype_whatever_the_parameters_have(name, dtypes):
     layer = make(name)
     planes = grays(4).to(dtypes[0]).unbind(1)
-    params = layer.resolve(layer.params(draw(layer, 4, dtype=dtypes[1])), (8, 8))
-    assert {plane.dtype for plane in layer.pixel(planes, params)} == {dtypes[0]}
+    params = layer.params(draw(layer, 4, dtype=dtypes[1]))
+    out = layer.transform(A.Batch(planes), [params], [layer], torch.float32).image
+    assert {plane.dtype for plane in out} == {dtypes[0]}
 
 
 @pytest.mark.parametrize("name", ["RandomRGBShift", "RandomPlanckianJitter"])
