@@ -287,13 +287,9 @@ class Layer(Configured, nn.Module):
         """
         batch, _, close = opened(batch, maps=True)
         size = checks.image_size(self, size)
-        if noise is None and self.training:
-            noise = self.noise(batch.index if index is None else index, epoch, batch_size=len(batch))
-        elif noise is not None:
-            checks.given_noise(self, noise, batch.device, len(batch), self.draws)
+        drawn = self._drawn(batch, len(batch), noise, index, epoch)
         with torch.autocast(batch.device.type, enabled=False):
-            batch = undone(self, batch, noise if self.training else None, size)
-        return close(batch)
+            return close(undone(self, batch, drawn, size))
 
     def explain(self, noise: Tensor, size: tuple[int, int]) -> dict[str, Any]:
         """What one sample gets, as plain data that survives JSON and replays: noise = tensor([explained["noise"]]).

@@ -64,12 +64,12 @@ def execute(layer: Any, batch: Batch, noise: Noise | Key | None) -> Batch:
         last = number == len(plan.parts) - 1
         dtype = wanted if last else result_dtype(batch.image, None)
         if not stages[0].leaves[0].by_sample:
-            batch = in_order(run(stages, params, batch, dtype))
+            batch = in_order(run(stages, dtype, batch, params))
         elif compiled:
             end = None if last else stages[-1].end
             batch = chunked(_compiled(layer, stages[0].first, end, dtype, batch.device), batch, noise)
         else:
-            batch = chunked(partial(_run, stages, dtype), batch, params)
+            batch = chunked(partial(run, stages, dtype), batch, params)
     return batch
 
 
@@ -97,11 +97,17 @@ def _between(
     layer: Any, first: int, end: int | None, dtype: torch.dtype, batch: Batch, noise: Noise | Key | None
 ) -> Batch:
     """The batch after the leaves from `first` to `end`; what is compiled."""
-    if isinstance(noise, Key):
-        noise = materialized(drawn(layer.seed, noise.epoch, noise.index, layer.draws))
+    noise = _noise_of(layer, noise)
     plan = plan_of(layer, training=noise is not None)
     stages = [stage for stage in plan.stages if first <= stage.first and (end is None or stage.first < end)]
-    return run(stages, _raw(layer, plan, batch, noise), batch, dtype)
+    return run(stages, dtype, batch, _raw(layer, plan, batch, noise))
+
+
+def _noise_of(layer: Any, noise: Noise | Key | None) -> Noise | None:
+    """The noise, drawn here where only its key was given."""
+    if isinstance(noise, Key):
+        return materialized(drawn(layer.seed, noise.epoch, noise.index, layer.draws))
+    return noise
 
 
 def _raw(layer: Any, plan: Plan, batch: Batch, noise: Noise | None) -> list[Params]:
@@ -138,11 +144,7 @@ def _check_device(layer: Any, device: torch.device) -> None:
             )
 
 
-def _run(stages: list[Stage], dtype: torch.dtype, batch: Batch, params: list[Params]) -> Batch:
-    return run(stages, params, batch, dtype)
-
-
-def run(stages: list[Stage], params: list[Params], batch: Batch, dtype: torch.dtype) -> Batch:
+def run(stages: list[Stage], dtype: torch.dtype, batch: Batch, params: list[Params]) -> Batch:
     """Stage after stage: the pure function of a batch and the raw draws of all leaves, to the finished batch."""
     for number, stage in enumerate(stages):
         own = params[stage.first : stage.end]
@@ -167,12 +169,13 @@ def _bytes(image: Any) -> Any:
     return each(image, to_bytes) if isinstance(image, tuple) else to_bytes(image)
 
 
-def undone(layer: Any, batch: Batch, noise: Noise | None, size: Size) -> Batch:
+def undone(layer: Any, batch: Batch, noise: Noise | Key | None, size: Size) -> Batch:
     """A batch taken back through the geometry of a layer, to images of a size.
 
     Raises:
         ValueError: the layer does not bring images of this size to that of the batch.
     """
+    noise = _noise_of(layer, noise)
     plan = plan_of(layer, training=noise is not None)
     steps = steps_of(plan.leaves, _raw(layer, plan, batch, noise), batch.image, size)
     if not steps:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from torch import nn
 
+from augment.data.context import compiling
 from augment.data.types import Size
 
 Leaf = Any
@@ -54,7 +54,7 @@ class Plan:
 
 def plan_of(layer: nn.Module, training: bool) -> Plan:
     """The plan of a layer, kept with it; in code that is traced it is made anew, as a part of what is traced."""
-    if torch.compiler.is_compiling():
+    if compiling():
         return _planned(_leaves(layer, training))
     plans = layer.__dict__.setdefault("_plans", {})
     leaves, plan = _leaves(layer, training), plans.get(training)

@@ -22,19 +22,20 @@ def warped(batch: Batch, params: list[Params], run: Sequence[Leaf], kept: torch.
     """A batch after a run of warps. What bicubic makes of bytes is cut to [0, 1]."""
     interpolation = interpolation_of(run)
     check_fixes_size(batch, run)
-    chosen = _moved_alone(batch, params, run)
+    alone = only_images(batch)
+    chosen = _moved_alone(batch, params, run) if alone else None
     plain = len(run) == 1 and run[0].padding == "zeros" and not getattr(run[0], "projective", True)
 
+    steps = [] if alone else steps_of(run, params, batch.image)
+
     def geometry(drawn: list[Params], image: Source) -> list[Step]:
-        return steps_of(run, drawn, image)
+        return steps or steps_of(run, drawn, image)
 
     image = warp(batch.image, chosen, params, geometry, interpolation, plain, kept)
     bytes_came = isinstance(batch.image, PackedImages) or dtype_of(batch.image) == torch.uint8
     if bytes_came and interpolation == "bicubic":
         image = image.clamp(0, 1) if isinstance(image, Tensor) else each(image, lambda plane: plane.clamp(0, 1))
-    if only_images(batch):
-        return batch.replace(image=image)
-    return annotated(batch, steps_of(run, params, batch.image)).replace(image=image)
+    return (batch if alone else annotated(batch, steps)).replace(image=image)
 
 
 def apply_steps(batch: Batch, steps: Sequence[Step], interpolation: str = "bilinear") -> Batch:
@@ -76,6 +77,8 @@ def steps_of(leaves: Sequence[Leaf], params: list[Params], image: Source, size: 
 
 def check_fixes_size(batch: Batch, run: Sequence[Leaf]) -> None:
     """Refuses packed images whose sizes differ after a run of warps, for what comes out is one tensor."""
+    if not isinstance(batch.image, PackedImages):
+        return
     size = batch.size
     for layer in run:
         size = layer.out_size(size)
@@ -90,13 +93,11 @@ def check_fixes_size(batch: Batch, run: Sequence[Leaf]) -> None:
 
 
 def _moved_alone(batch: Batch, params: list[Params], run: Sequence[Leaf]) -> Bool[Tensor, " b"] | None:
-    """Which samples a run moves, if it leaves others as they are and nothing but images is there; None otherwise."""
+    """Which samples of a batch of images alone a run moves, if it leaves the others as they are; None otherwise."""
     gates = [layer.acts_on(drawn) for layer, drawn in zip(run, params, strict=True)]
     if any(gate is None for gate in gates):
         return None
-    if isinstance(batch.image, PackedImages) or not only_images(batch):
-        return None
-    if any(layer.out_size(batch.size) != batch.size for layer in run):
+    if isinstance(batch.image, PackedImages) or any(layer.out_size(batch.size) != batch.size for layer in run):
         return None
     return torch.stack(gates).any(0)
 

@@ -94,6 +94,8 @@ NOISE = torch.rand(2, 2, generator=torch.Generator().manual_seed(0))
 LAYER = A.RandomRotation(5)
 CALLS = [
     (lambda: LAYER(IMAGES, epoch=1.5), TypeError, "RandomRotation: epoch=1.5 must be a whole number"),
+    (lambda: LAYER.inverse(A.Batch(IMAGES), size=(8, 8), epoch=1.5), TypeError, "epoch=1.5 must be a whole number"),
+    (lambda: LAYER.inverse(A.Batch(IMAGES), LAYER.noise(batch_size=2), size=(8, 8), epoch=-1), ValueError, "epoch=-1"),
     (lambda: LAYER(IMAGES, epoch=None), TypeError, "RandomRotation: epoch=None must be a whole number"),
     (lambda: LAYER(IMAGES, epoch=True), TypeError, "RandomRotation: epoch=True must be a whole number"),
     (lambda: LAYER(IMAGES, epoch=-1), ValueError, "RandomRotation: epoch=-1 must be a whole number from 0 to 42"),

@@ -17,10 +17,10 @@ def small_chunks(monkeypatch):
     lengths = []
     run = execution.run
 
-    def counting(stages, params, batch, dtype):
+    def counting(stages, dtype, batch, params):
         if stages[0].leaves[0].by_sample:
             lengths.append(len(batch))
-        return run(stages, params, batch, dtype)
+        return run(stages, dtype, batch, params)
 
     monkeypatch.setattr(execution, "run", counting)
     return lengths

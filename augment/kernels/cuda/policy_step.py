@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from augment.data.pixels import materialized_image, on_colours
-from augment.data.subset import takes_rows
 from augment.data.types import Bool, Integer, PerSample, UInt8
 from augment.kernels.cuda import library
 from augment.kernels.cuda.library import TRITON
@@ -18,6 +17,7 @@ from augment.kernels.reference.policy_step import (
     COLOURED,
     CURVED,
     SHARPENED,
+    drawn_names,
     drew,
     level_tables,
     policy_step,
@@ -43,9 +43,7 @@ def _(image: Bytes, chosen: Bool[Tensor, " b"] | None, names: Sequence[str], op:
 
 def stepped(image: Bytes, names: Sequence[str], op: PerSample, value: PerSample) -> Bytes:
     """The operator that each sample drew, none beyond the last name."""
-    if takes_rows(op):  # in the interpreter of tests
-        drawn = set(op.tolist())
-        names = [name if i in drawn else "" for i, name in enumerate(names)]
+    names = drawn_names(names, op)
     which = (drew(names, op, group) for group in (CURVED, COLOURED, SHARPENED))
     return carried_out(image, *which, value, lambda image: level_tables(image, names, op, value, counted))
 

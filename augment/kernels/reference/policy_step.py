@@ -70,15 +70,21 @@ def on_bytes(image: Bytes, names: Sequence[str], op: PerSample, value: PerSample
     """The same for all samples of bytes."""
     if colours(image.shape[1]) < image.shape[1]:
         return on_colours(image, lambda coloured: on_bytes(coloured, names, op, value))
-    if takes_rows(op):
-        drawn = set(op.tolist())
-        names = [name if i in drawn else "" for i, name in enumerate(names)]  # skip what no sample drew
+    names = drawn_names(names, op)
     functions = ((CURVED, _through_tables), (COLOURED, _coloured), (SHARPENED, _sharpened))
     out: Bytes | Planes = image
     for which, function in functions:
         if not which.isdisjoint(names):
             out = _for_those(drew(names, op, which), function, image, out, names, op, value)
     return stacked(out)
+
+
+def drawn_names(names: Sequence[str], op: PerSample) -> Sequence[str]:
+    """The names, empty where no sample drew the operator, if it pays to look: the others need not be computed."""
+    if not takes_rows(op):
+        return names
+    drawn = set(op.tolist())
+    return [name if i in drawn else "" for i, name in enumerate(names)]
 
 
 def wanted(chosen: Bool[Tensor, " b"] | None, names: Sequence[str], op: PerSample) -> PerSample:

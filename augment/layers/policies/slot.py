@@ -104,7 +104,7 @@ class SlotPixels(Layer):
 
     def transform(self, batch: Batch, params: list[Params], run: Sequence[Layer], kept: torch.dtype) -> Batch:
         check_dense(self, batch)
-        if PHOTOMETRIC.isdisjoint(self.names):
+        if not self.on_bytes:
             return batch
         (drawn,) = params
         resolved = self.resolve(drawn, batch.size)
