@@ -20,7 +20,7 @@ from augment.core.layer import Layer
 from augment.data.batch import Batch
 from augment.data.operator import Operator
 from augment.data.packed import PackedImages
-from augment.data.pixels import compute_dtype, dtype_of, on_colours, stacked, to_float
+from augment.data.pixels import compute_dtype, dtype_of, on_colours, size_of, stacked, to_float
 from augment.data.subset import Parts, on_chosen
 from augment.data.types import Float, Images, Matrices, Params, Planes, Size
 from augment.engine.warp_run import interpolation_of, warped
@@ -56,8 +56,8 @@ class Warp(Layer):
         """The matrix of samples that the gate leaves out; must map onto the same output size."""
         return mat.identity(like)
 
-    def shrink(self, size: Size) -> tuple[float | Tensor, float | Tensor]:
-        """The largest minification (vertical, horizontal) to antialias for an input of a size."""
+    def shrink(self, size: Size) -> tuple[Any, Any]:
+        """The largest minification (vertical, horizontal) to antialias for an input of a size, numbers if that is."""
         return 1.0, 1.0
 
     def window(self, size: Size, params: Params) -> Box | None:
@@ -171,20 +171,19 @@ class PixelOp(Layer):
         raise NotImplementedError
 
     def transform(self, batch: Batch, params: list[Params], run: Sequence[Layer], kept: torch.dtype) -> Batch:
-        check_dense(self, batch)
-        (drawn,) = params
+        image, (drawn,) = dense_image(self, batch), params
         if self.operator is not None:
-            return batch.replace(image=_operated(self, self.operator, batch, drawn, ()))
-        tables = self._tables_of(drawn, batch.size) if self.by_level else None
-        image = pointwise(batch.image, self.acts_on(drawn), drawn, self._changed, tables, self.alpha_stays)
-        return batch.replace(image=image)
+            return batch.replace(image=_operated(self, self.operator, image, drawn, ()))
+        tables = self._tables_of(drawn) if self.by_level else None
+        changed = pointwise(image, self.acts_on(drawn), drawn, self._changed, tables, self.alpha_stays)
+        return batch.replace(image=changed)
 
     def _changed(self, image: Parts, params: list[Params]) -> Parts:
-        return self.pixel(image, self.resolve(params[0], image[0].shape[-2:]))
+        return self.pixel(image, self.resolve(params[0], size_of(image)))
 
-    def _tables_of(self, drawn: Params, size: Size) -> Tables:
+    def _tables_of(self, drawn: Params) -> Tables:
         def tables(image: Images, level: Float[Tensor, "b c 256"]) -> Float[Tensor, "b c2 256"]:
-            params = self.resolve(drawn, size)
+            params = self.resolve(drawn, size_of(image))
             if self.tables is not None:
                 return self.tables(image, level, params)
             return self.pixel((level[:, :1],), params)[0]
@@ -216,32 +215,29 @@ class ImageOp(Layer):
         raise NotImplementedError
 
     def transform(self, batch: Batch, params: list[Params], run: Sequence[Layer], kept: torch.dtype) -> Batch:
-        check_dense(self, batch)
-        (drawn,) = params
+        image, (drawn,) = dense_image(self, batch), params
         if self.operator is not None:
-            return batch.replace(image=_operated(self, self.operator, batch, drawn, (kept,) if self.hands_on else ()))
+            return batch.replace(image=_operated(self, self.operator, image, drawn, (kept,) if self.hands_on else ()))
 
         def changed(image: Images) -> Images:
             return on_chosen(self.acts_on(drawn), self._changed, (image,), params)[0]
 
-        before = to_float(stacked(batch.image))
+        before = to_float(stacked(image))
         return batch.replace(image=on_colours(before, changed) if self.alpha_stays else changed(before))
 
     def _changed(self, image: Parts, params: list[Params]) -> Parts:
-        return (self.image(image[0], self.resolve(params[0], image[0].shape[-2:])),)
+        return (self.image(image[0], self.resolve(params[0], size_of(image[0]))),)
 
 
 def _operated(
-    layer: PixelOp | ImageOp, operator: Operator, batch: Batch, drawn: Params, more: tuple[Any, ...]
+    layer: PixelOp | ImageOp, operator: Operator, image: Images | Planes, drawn: Params, more: tuple[Any, ...]
 ) -> Images | Planes:
     """The image after a layer's operator, which gets it as it is and chooses among its kernels."""
-    chosen, dtype = layer.acts_on(drawn), compute_dtype(dtype_of(batch.image))
-    arguments = (*layer.arguments(layer.resolve(drawn, batch.size), dtype), *more)
-
-    def operated(image: Images | Planes) -> Images | Planes:
+    chosen, dtype = layer.acts_on(drawn), compute_dtype(dtype_of(image))
+    arguments = (*layer.arguments(layer.resolve(drawn, size_of(image)), dtype), *more)
+    if not layer.alpha_stays:
         return operator(image, chosen, *arguments)
-
-    return on_colours(stacked(batch.image), operated) if layer.alpha_stays else operated(batch.image)
+    return on_colours(stacked(image), lambda coloured: operator(coloured, chosen, *arguments))
 
 
 def _joins(layer: Warp | DenseWarp, run: Sequence[Layer]) -> bool:
@@ -254,13 +250,19 @@ def _joins(layer: Warp | DenseWarp, run: Sequence[Layer]) -> bool:
 def _gated_box(gate: Tensor, box: Box, size: Size) -> Box:
     """The box for the samples that the gate lets through, everything for the others."""
     whole = (0, 0, *size)
-    return tuple(torch.where(gate, chosen, rest) for chosen, rest in zip(box, whole, strict=True))
+    top, left, height, width = (torch.where(gate, chosen, rest) for chosen, rest in zip(box, whole, strict=True))
+    return top, left, height, width
 
 
-def check_dense(layer: Layer, batch: Batch) -> None:
-    """Refuses images of different sizes, which only warps can start with."""
-    if isinstance(batch.image, PackedImages):
-        raise ValueError(
-            f"{type(layer).__name__} cannot come first: the images of this batch differ in size. Put a layer before it "
-            "that fixes the size, such as RandomResizedCrop or Resize with (height, width)."
-        )
+def dense_image(layer: Layer, batch: Batch) -> Images | Planes:
+    """The images of a batch, which have one size.
+
+    Raises:
+        ValueError: they differ in size; only warps can start with such.
+    """
+    if not isinstance(batch.image, PackedImages):
+        return batch.image
+    raise ValueError(
+        f"{type(layer).__name__} cannot come first: the images of this batch differ in size. Put a layer before it "
+        "that fixes the size, such as RandomResizedCrop or Resize with (height, width)."
+    )

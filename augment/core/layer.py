@@ -6,7 +6,7 @@ noise (B, draws) --params--> raw draws --resolve(size)--> what happens --the kin
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 import torch
 from torch import Tensor, nn
@@ -19,12 +19,16 @@ from augment.draws import keys
 from augment.draws.arguments import number, whole
 from augment.draws.bounds import REAL_LINE, Range
 from augment.draws.config import Configured
-from augment.draws.distributions import Bernoulli, Distribution
+from augment.draws.distributions import Bernoulli
 from augment.draws.noise import Key, fresh_index
+from augment.draws.quantities import columns, log_prob
 from augment.draws.shorthand import Quantity, as_distribution, check_reached
-from augment.engine.execution import draw, execute, key_for, undone
+from augment.engine.execution import execute, key_for, noise_of, undone
+from augment.engine.explanation import explained
 from augment.engine.opening import opened
 from augment.geometry.motion import Step
+
+Pixels = Num[Tensor, "*b c h w"] | PackedImages
 
 
 class Layer(Configured, nn.Module):
@@ -48,7 +52,7 @@ class Layer(Configured, nn.Module):
         on_bytes: it works on bytes; floats are rounded to 256 levels first where it acts on every sample.
     """
 
-    deterministic: ClassVar[bool] = False
+    deterministic: bool = False
     example: ClassVar[dict[str, Any]] = {}
     identity: ClassVar[dict[str, Any] | None] = None
     differentiable: ClassVar[frozenset[str]] = frozenset()
@@ -101,26 +105,7 @@ class Layer(Configured, nn.Module):
 
         "gate" is a (B,) bool, missing if every sample is augmented.
         """
-        params = {}
-        for name, distribution, count, u in self._columns(noise):
-            if name != "p":
-                params[name] = distribution(u if count else u[:, 0])
-            elif distribution.support() != (1.0, 1.0):
-                params["gate"] = distribution(u[:, 0])
-        return params
-
-    def _columns(self, noise: Noise) -> list[tuple[str, Distribution, int | None, Tensor]]:
-        """Every quantity with its distribution, count, and columns of noise (B, count or 1), the gate first."""
-        if self.same_on_batch:
-            noise = noise[:1].expand_as(noise)
-        columns, start = [], 0
-        for name, count in (("p", None), *self._quantities.items()):
-            distribution = getattr(self, name)
-            end = start + distribution.draws * (count or 1)
-            u = noise[:, start:end] if end > start else noise.new_zeros(len(noise), count or 1)
-            columns.append((name, distribution, count, u))
-            start = end
-        return columns
+        return {"gate" if name == "p" else name: draw(uniforms) for name, draw, uniforms in columns(self, noise)}
 
     def log_prob(self, noise: Noise) -> PerSample:
         """(B,) log P of the gates and choices that each sample drew, differentiable in their learnable probabilities.
@@ -130,17 +115,7 @@ class Layer(Configured, nn.Module):
         Raises:
             ValueError: with same_on_batch, where no sample drew anything else to compare with.
         """
-        total = noise.new_zeros(len(noise))
-        for name, distribution, _, u in self._columns(noise):
-            log_p = distribution.log_prob_at(u)
-            if log_p is None:
-                continue
-            if self.same_on_batch:
-                raise ValueError(
-                    f"{type(self).__name__}: same_on_batch=True must be False to learn {name}, which compares samples."
-                )
-            total = total + log_p.sum(1)
-        return total
+        return log_prob(self, noise)
 
     def resolve(self, params: Params, size: Size) -> Params:
         """Turns raw draws into what happens to an image of a size, e.g. fractions into whole pixels."""
@@ -207,7 +182,7 @@ class Layer(Configured, nn.Module):
         epoch = keys.epoch(self, epoch)
         if batch_size is not None:
             batch_size = whole(self, "batch_size", batch_size, 0, 2**31 - 1)
-        return draw(self, epoch, self.numbers(index, batch_size, device))
+        return noise_of(self, epoch, self.numbers(index, batch_size, device))
 
     def numbers(
         self, index: Tensor | None, batch_size: int | None, device: torch.device | str | None
@@ -223,7 +198,7 @@ class Layer(Configured, nn.Module):
 
     def forward(
         self,
-        images: Num[Tensor, "*b c h w"] | PackedImages | Batch,
+        images: Pixels | Batch,
         noise: Noise | None = None,
         *,
         index: Tensor | None = None,
@@ -247,10 +222,22 @@ class Layer(Configured, nn.Module):
         """
         batch, frames, close = opened(images)
         drawn = self._drawn(batch, len(batch) // frames, noise, index, epoch)
-        if frames > 1 and drawn is not None:
+        if frames > 1 and isinstance(drawn, Tensor):
             drawn = drawn.repeat_interleave(frames, dim=0)
         with torch.autocast(batch.device.type, enabled=False):  # it rounds positions: 1.4 px in bfloat16
             return close(execute(self, batch, drawn))
+
+    if TYPE_CHECKING:  # torch declares no type for calls of modules
+
+        @overload
+        def __call__(
+            self, images: Batch, noise: Noise | None = None, *, index: Tensor | None = None, epoch: int | Tensor = 0
+        ) -> Batch: ...
+        @overload
+        def __call__(
+            self, images: Pixels, noise: Noise | None = None, *, index: Tensor | None = None, epoch: int | Tensor = 0
+        ) -> Num[Tensor, "*b c h2 w2"]: ...
+        def __call__(self, *arguments: Any, **named: Any) -> Any: ...
 
     def _drawn(
         self, batch: Batch, size: int, noise: Noise | None, index: Tensor | None, epoch: int | Tensor
@@ -262,7 +249,9 @@ class Layer(Configured, nn.Module):
         if not self.training or noise is not None:
             return noise if self.training else None
         index = batch.index if index is None else index
-        return key_for(self, batch, size, index, epoch) or draw(self, epoch, self.numbers(index, size, batch.device))
+        return key_for(self, batch, size, index, epoch) or noise_of(
+            self, epoch, self.numbers(index, size, batch.device)
+        )
 
     def inverse(
         self,
@@ -302,16 +291,9 @@ class Layer(Configured, nn.Module):
             {"noise": [...], "size": [height, width], "layers": [{"layer": name, "applied": bool, quantity: value or
             list of values, ...}, ...]}, quantities in the units of their layer, pixels where it resolves them.
         """
-        size = current = checks.image_size(self, size)
+        size = checks.image_size(self, size)
         checks.noise_of_one(self, noise, self.draws)
-        described = []
-        with torch.no_grad():
-            for leaf, drawn in zip(self.leaves(), self.leaf_params(noise[None]), strict=True):
-                applied = bool(drawn["gate"][0]) if "gate" in drawn else True
-                told = leaf.describe(leaf.resolve(drawn, current))
-                described.append({"layer": type(leaf).__name__, "applied": applied} | told)
-                current = leaf.out_size(current)
-        return {"noise": noise.tolist(), "size": list(size), "layers": described}
+        return explained(self, noise, size)
 
     def __getstate__(self) -> dict[str, Any]:
         """Plans and compiled code are not copied or pickled with the layer."""

@@ -8,12 +8,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from augment.core.kinds import check_dense
+from augment.core.kinds import dense_image
 from augment.core.layer import Layer
 from augment.data.batch import Batch
 from augment.data.context import for_gpu
+from augment.data.known import known, unpacked
 from augment.data.labels import as_given, mixable
-from augment.data.pixels import dtype_of, each, stacked, to_float
+from augment.data.pixels import dtype_of, each, size_of, stacked, to_float
 from augment.data.primitives import materialized
 from augment.data.subset import Drawn, Parts, on_chosen, where
 from augment.data.types import Bool, Integer, Params, PerSample, Size
@@ -74,16 +75,16 @@ class Mix(Layer):
         def chunk(rows: slice) -> Batch:
             some = whole.map(lambda part: part[rows])
             mixed = self.mixed(some, whole, {name: value[rows] for name, value in drawn.items()})
-            return mixed.replace(image=stacked(mixed.image))
+            return mixed.replace(image=stacked(unpacked(mixed.image)))
 
-        over = self.overlay(self.resolve(drawn, whole.size), whole.size)
+        over = self._overlay(whole, self.resolve(drawn, whole.size))
         at_once = over is not None and lay_over.kernel_for(whole.image, whole.image, over) is not None
         return self._as_given(batch, in_chunks(chunk, [slice(0, len(whole))] if at_once else chunks_of(whole)))
 
     def prepared(self, batch: Batch) -> Batch:
         """Float images, as planes in code for a GPU, and labels that have a column a class or target."""
-        check_dense(self, batch)
-        image = each(batch.image, to_float) if for_gpu(batch.device) else to_float(stacked(batch.image))
+        image = dense_image(self, batch)
+        image = each(image, to_float) if for_gpu(batch.device) else to_float(stacked(image))
         dtype = dtype_of(image)
         if batch.label is None and self.labels_optional:
             return batch.replace(image=image, label=torch.zeros(len(batch), 0, dtype=dtype, device=batch.device))
@@ -98,13 +99,13 @@ class Mix(Layer):
     def mixed(self, batch: Batch, others: Batch, drawn: Params) -> Batch:
         """Those of the prepared samples that the gate lets through mixed with others, and the rest as they are."""
         gate, params = drawn.get("gate"), self.resolve(drawn, batch.size)
-        over = self.overlay(params, batch.size)
+        over = self._overlay(batch, params)
         if over is not None:
             told = self.annotated(batch, others, params)
             if gate is not None:
                 over, told = over.only(gate), _only(gate, told, batch)
             return told.replace(image=lay_over(batch.image, others.image, over))
-        batch, others = (part.replace(image=stacked(part.image)) for part in (batch, others))
+        batch, others = (part.replace(image=stacked(unpacked(part.image))) for part in (batch, others))
         if gate is None:
             return self.mix(batch, others, params)
         changing = batch.replace(index=None)
@@ -116,6 +117,9 @@ class Mix(Layer):
             return tuple(getattr(mixed, name) for name in names)
 
         return batch.replace(**dict(zip(names, on_chosen(gate, changed, parts, [params]), strict=True)))
+
+    def _overlay(self, batch: Batch, params: Params) -> Overlay | None:
+        return self.overlay(params, size_of(unpacked(batch.image)))
 
     def step(self, size: Size, max_size: tuple[int, int], params: Params, like: Tensor) -> Step | None:
         raise ValueError(f"{type(self).__name__} cannot be undone: what was mixed does not come apart.")
@@ -130,7 +134,7 @@ class Mix(Layer):
 
     def _as_given(self, batch: Batch, mixed: Batch) -> Batch:
         """With labels as `augment.data.labels` says; without if the batch came without."""
-        label = None if batch.label is None else as_given(mixed.label, batch.label, self.num_classes)
+        label = None if batch.label is None else as_given(known(mixed.label), batch.label, self.num_classes)
         return mixed.replace(label=label)
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from augment.core import checks
 from augment.core.layer import Layer
+from augment.data.known import Modules
 from augment.data.types import Noise, Params, PerSample, Size
 from augment.draws import keys
 from augment.draws.arguments import shown
@@ -35,7 +36,7 @@ class Pipeline(Layer):
     ) -> None:
         super().__init__()
         hint = "; put a module of another library in Opaque(...)"
-        self.layers = nn.ModuleList(checks.layers(self, layers, Layer, "a layer", hint))
+        self.layers: Modules[Layer] = Modules(checks.layers(self, layers, Layer, "a layer", hint))
         self.seed = keys.seed(self, seed)
         self.dtype = _dtype(self, dtype)
         if not isinstance(compile, bool) and not (isinstance(compile, str) and compile in ("auto", *MODES)):

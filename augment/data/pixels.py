@@ -84,6 +84,12 @@ def dtype_of(image: Images | Planes) -> torch.dtype:
     return image[0].dtype if isinstance(image, tuple) else image.dtype
 
 
+def size_of(image: Images | Planes) -> tuple[int, int]:
+    """(height, width)."""
+    height, width = (image[0] if isinstance(image, tuple) else image).shape[-2:]
+    return height, width
+
+
 def per_sample(value: float | Tensor) -> float | Shaped[Tensor, "b 1 1"]:
     """A (B,) tensor shaped to broadcast over (B, H, W); numbers stay."""
     return value[:, None, None] if isinstance(value, Tensor) else value

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from augment.data.context import replayed
 from augment.data.memory import has_memory
+from augment.data.operator import operator
 from augment.data.types import Float, Integer, Noise
 from augment.draws import keys
 from augment.draws.arguments import whole
@@ -84,10 +85,11 @@ def uniform(seed: int, epoch: int | Tensor, index: Integer[Tensor, " b"], column
     """
     keys.index("uniform", index)
     seed, columns = keys.seed("uniform", seed), whole("uniform", "columns", columns, 0, 2**31 - 1)
-    return drawn(seed, keys.epoch("uniform", epoch), index, columns)
+    return drawn(index, seed, keys.epoch("uniform", epoch), columns)
 
 
-def drawn(seed: int, epoch: int | Tensor, index: Integer[Tensor, " b"], columns: int) -> Noise:
+@operator
+def drawn(index: Integer[Tensor, " b"], seed: int, epoch: int | Tensor, columns: int) -> Noise:
     """`uniform` of arguments that were checked."""
     first, second = sample_key(seed, epoch, index)
     column = _counter(columns, index.device)

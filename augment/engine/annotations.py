@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from augment.data.batch import Batch
-from augment.data.pixels import stacked
+from augment.data.known import known
+from augment.data.pixels import size_of, stacked
 from augment.data.types import Bool, Float, Size
 from augment.geometry.interpolation import Grid, Window
 from augment.geometry.matrix import Points
@@ -21,7 +22,7 @@ def warp_mask(mask: Tensor, x: Grid, y: Grid, inside: Sequence[Bool[Tensor, "b #
     """(B, H, W) or (B, M, H, W) at source positions, by the nearest pixel; 0 where a frame's outside is seen."""
     layered = mask if mask.ndim == 4 else mask[:, None]
     layered = layered.to(torch.uint8) if mask.dtype == torch.bool else layered
-    out = stacked(sample(layered, x, y, Window.whole(tuple(layered.shape[-2:])), "nearest"))
+    out = stacked(sample(layered, x, y, Window.whole(size_of(layered)), "nearest"))
     for shown in inside:
         out = torch.where(shown[:, None], out, 0)
     out = out.to(mask.dtype)
@@ -30,9 +31,9 @@ def warp_mask(mask: Tensor, x: Grid, y: Grid, inside: Sequence[Bool[Tensor, "b #
 
 def warp_keypoints(steps: Sequence[Step], batch: Batch) -> dict[str, Tensor]:
     """Positions, and which of them the output still shows."""
-    given = batch.keypoints
+    given, shown = known(batch.keypoints), known(batch.keypoints_visible)
     points, reached = _forward(steps, given[..., :2].to(steps[0].matrix.dtype))
-    visible = reached & in_frame(points, steps[-1].out_size) & batch.keypoints_visible
+    visible = reached & in_frame(points, steps[-1].out_size) & shown
     return {"keypoints": moved_to(points.to(given.dtype), given), "keypoints_visible": visible}
 
 
@@ -50,15 +51,16 @@ def in_frame(points: Points, size: Size) -> Bool[Tensor, "b n"]:
 
 def warp_boxes(steps: Sequence[Step], batch: Batch) -> dict[str, Tensor]:
     """The upright boxes around what the warps make of them, clipped to the frame, and the share left of each."""
-    boxes = batch.boxes.to(steps[0].matrix.dtype)
-    share = batch.boxes_visible.to(boxes.dtype)
+    given = known(batch.boxes)
+    boxes = given.to(steps[0].matrix.dtype)
+    share = known(batch.boxes_visible).to(boxes.dtype)
     run: list[Step] = []
     for step in steps:
         run.append(step)
         if step.window is not None or step is steps[-1]:  # what a crop cuts off does not come back
             boxes, kept = _clipped(_hull(run, boxes), step.out_size)
             share, run = share * kept, []
-    return {"boxes": boxes.to(batch.boxes.dtype), "boxes_visible": share.to(torch.float32)}
+    return {"boxes": boxes.to(given.dtype), "boxes_visible": share.to(torch.float32)}
 
 
 def _hull(steps: Sequence[Step], boxes: Float[Tensor, "b n 4"]) -> Float[Tensor, "b n 4"]:

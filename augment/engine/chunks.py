@@ -15,6 +15,7 @@ from torch import Tensor
 
 from augment.data.batch import Batch
 from augment.data.context import compiling, on_cpu, recorded
+from augment.data.known import dense
 from augment.data.memory import has_memory, in_large_pages
 from augment.data.packed import PackedImages
 from augment.data.types import Params
@@ -48,13 +49,13 @@ def in_chunks(chunk: Callable[[slice], Batch], parts: Sequence[slice]) -> Batch:
     """What `chunk` makes of some samples after others, in one batch, the image channels_last."""
     if len(parts) == 1:
         return in_order(chunk(parts[0]))
-    whole = None
-    for rows in parts:
-        made = chunk(rows)
-        if whole is None:
-            whole = made.map(lambda part: part.new_empty(parts[-1].stop, *part.shape[1:]))
-            image = torch.empty_like(whole.image, memory_format=torch.channels_last)
-            whole = whole.replace(image=in_large_pages(image))
+    made = chunk(parts[0])
+    whole = made.map(lambda part: part.new_empty(parts[-1].stop, *part.shape[1:]))
+    image = torch.empty_like(dense(whole.image), memory_format=torch.channels_last)
+    whole = whole.replace(image=in_large_pages(image))
+    for number, rows in enumerate(parts):
+        if number:
+            made = chunk(rows)
         for name, part in made.parts().items():
             getattr(whole, name)[rows] = part
         del made, part  # before the next chunk takes as much
@@ -70,10 +71,12 @@ def _rows(drawn: Drawn, rows: slice) -> Tensor | list[dict[str, Tensor]] | None:
 def chunks_of(batch: Batch) -> list[slice]:
     """Which samples of a batch to augment together, one after another."""
     image = batch.image
-    size = image.max_size if isinstance(image, PackedImages) else image.shape[-2:]
-    channels = image.channels if isinstance(image, PackedImages) else image.shape[1]
+    if isinstance(image, PackedImages):
+        channels, (height, width) = image.channels, image.max_size
+    else:
+        channels, height, width = dense(image).shape[1:]
     share = min(_PER_THREAD * torch.get_num_threads(), _MOST)
-    samples = max(2, share // max(4 * channels * size[0] * size[1], 1))
+    samples = max(2, share // max(4 * channels * height * width, 1))
     count = max(len(batch) // samples, 1)
     return [slice(len(batch) * k // count, len(batch) * (k + 1) // count) for k in range(count)]
 
@@ -85,7 +88,7 @@ def may_be_chunked(tensors: Sequence[Tensor]) -> bool:
 
 def in_order(batch: Batch) -> Batch:
     """The image channels_last, which is what convolutions are fast on."""
-    image, order = batch.image, torch.channels_last
+    image, order = dense(batch.image), torch.channels_last
     if image.is_contiguous(memory_format=order) or image.requires_grad or not has_memory(image):
         return batch.replace(image=image.contiguous(memory_format=order))
     return batch.replace(image=in_large_pages(torch.empty_like(image, memory_format=order)).copy_(image))

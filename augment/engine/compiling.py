@@ -83,16 +83,16 @@ class CompiledNoise:
     """`augment.draws.noise.drawn` as one kernel instead of a hundred, whose launches a GPU would wait for."""
 
     def __init__(self) -> None:
-        self.compiled = _compiled(drawn, None)
+        self.compiled = _compiled(drawn.reference, None)
 
-    def __call__(self, seed: int, epoch: int | Tensor, index: Tensor, columns: int) -> Noise:
+    def __call__(self, index: Tensor, seed: int, epoch: int | Tensor, columns: int) -> Noise:
         index, epoch = key_of(_with_variable_length(index), epoch)
-        return self.compiled(seed, epoch, index, columns)
+        return self.compiled(index, seed, epoch, columns)
 
 
 def _compiled(function: Callable[..., Any], mode: str | None, **options: Any) -> Callable[..., Any]:
-    known = private_torch.mode_options(CUDA_GRAPHED.get(mode, mode) or "default")
-    return torch.compile(function, fullgraph=True, options=known | _OPTIONS, **options)
+    of_mode = private_torch.mode_options(CUDA_GRAPHED.get(mode, mode) if mode else "default")
+    return torch.compile(function, fullgraph=True, options=of_mode | _OPTIONS, **options)
 
 
 def _with_variable_length(part: Any) -> Any:

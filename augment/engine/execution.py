@@ -11,6 +11,7 @@ from torch import Tensor
 
 from augment.data.batch import Batch
 from augment.data.context import compiling, on_cpu, on_gpu, recorded
+from augment.data.known import dense, unpacked
 from augment.data.packed import PackedImages
 from augment.data.pixels import dtype_of, each, finished, kept_dtype, result_dtype, to_bytes
 from augment.data.primitives import materialized
@@ -30,14 +31,14 @@ def compiles(layer: Any, device: torch.device) -> bool:
     return wanted and not compiling() and all(leaf.compilable for leaf in layer.leaves())
 
 
-def draw(layer: Any, epoch: int | Tensor, index: Tensor) -> Noise:
+def noise_of(layer: Any, epoch: int | Tensor, index: Tensor) -> Noise:
     """The draws (B, draws) of samples, by one kernel where the layer is compiled for a GPU."""
     if not on_gpu(index.device) or not compiles(layer, index.device):
-        return drawn(layer.seed, epoch, index, layer.draws)
+        return drawn(index, layer.seed, epoch, layer.draws)
     compiled = layer.__dict__.setdefault("_compiled", {})
     if "noise" not in compiled:
         compiled["noise"] = CompiledNoise()
-    return compiled["noise"](layer.seed, epoch, index, layer.draws)
+    return compiled["noise"](index, layer.seed, epoch, layer.draws)
 
 
 def key_for(layer: Any, batch: Batch, size: int, index: Tensor | None, epoch: int | Tensor) -> Key | None:
@@ -49,10 +50,10 @@ def key_for(layer: Any, batch: Batch, size: int, index: Tensor | None, epoch: in
 
 def execute(layer: Any, batch: Batch, noise: Noise | Key | None) -> Batch:
     """A batch and its noise, or no noise for what is not random, to the finished batch, the image channels_last."""
-    if compiling() or not on_cpu(batch.device):
+    if compiling() or not on_cpu(batch.device) or isinstance(noise, Key):
         return in_order(execute_whole(layer, batch, noise))
     plan, compiled = plan_of(layer, training=noise is not None), compiles(layer, batch.device)
-    exact = isinstance(batch.image, PackedImages) or batch.image.dtype in (torch.uint8, torch.float32)
+    exact = isinstance(batch.image, PackedImages) or dense(batch.image).dtype in (torch.uint8, torch.float32)
     if not plan.stages or not (exact or len(plan.parts) == 1):
         return in_order(execute_whole(layer, batch, noise))
     # compiled code makes its own raw draws
@@ -97,16 +98,16 @@ def _between(
     layer: Any, first: int, end: int | None, dtype: torch.dtype, batch: Batch, noise: Noise | Key | None
 ) -> Batch:
     """The batch after the leaves from `first` to `end`; what is compiled."""
-    noise = _noise_of(layer, noise)
+    noise = _given_or_drawn(layer, noise)
     plan = plan_of(layer, training=noise is not None)
     stages = [stage for stage in plan.stages if first <= stage.first and (end is None or stage.first < end)]
     return run(stages, dtype, batch, _raw(layer, plan, batch, noise))
 
 
-def _noise_of(layer: Any, noise: Noise | Key | None) -> Noise | None:
+def _given_or_drawn(layer: Any, noise: Noise | Key | None) -> Noise | None:
     """The noise, drawn here where only its key was given."""
     if isinstance(noise, Key):
-        return materialized(drawn(layer.seed, noise.epoch, noise.index, layer.draws))
+        return materialized(drawn(noise.index, layer.seed, noise.epoch, layer.draws))
     return noise
 
 
@@ -155,6 +156,11 @@ def run(stages: list[Stage], dtype: torch.dtype, batch: Batch, params: list[Para
         if _makes_bytes(stage.leaves[0], own[0]) and not isinstance(batch.image, PackedImages):
             batch = batch.replace(image=_bytes(batch.image))
         batch = stage.leaves[0].transform(batch, own, stage.leaves, kept)
+    if isinstance(batch.image, PackedImages):
+        raise ValueError(
+            "the images of this batch differ in size, and no layer that runs brings them to one size: add one that "
+            "does, such as CenterCrop, RandomResizedCrop or Resize with (height, width)."
+        )
     return batch.replace(image=finished(batch.image, dtype))
 
 
@@ -175,7 +181,7 @@ def undone(layer: Any, batch: Batch, noise: Noise | Key | None, size: Size) -> B
     Raises:
         ValueError: the layer does not bring images of this size to that of the batch.
     """
-    noise = _noise_of(layer, noise)
+    noise = _given_or_drawn(layer, noise)
     plan = plan_of(layer, training=noise is not None)
     steps = steps_of(plan.leaves, _raw(layer, plan, batch, noise), batch.image, size)
     if not steps:
@@ -187,4 +193,4 @@ def undone(layer: Any, batch: Batch, noise: Noise | Key | None, size: Size) -> B
         )
     back, dtype = [inverted(step) for step in reversed(steps)], result_dtype(batch.image, None)
     batch = apply_steps(batch, back)
-    return batch.replace(image=finished(batch.image, dtype))
+    return batch.replace(image=finished(unpacked(batch.image), dtype))

@@ -1,6 +1,7 @@
 """Conversion of all accepted inputs to a batch, and of the result to the form of the input."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,9 +14,7 @@ from augment.engine.annotations import in_frame
 from augment.engine.inputs import check_annotations, check_finite, check_images, check_layout, check_range
 
 
-def opened(
-    images: Tensor | PackedImages | Batch, maps: bool = False
-) -> tuple[Batch, int, Callable[[Batch], Tensor | Batch]]:
+def opened(images: Tensor | PackedImages | Batch, maps: bool = False) -> tuple[Batch, int, Callable[[Batch], Any]]:
     """Checks an input and converts it to a batch of (B, C, H, W).
 
     In the batch, boxes are xyxy. Boxes and keypoints are at least float32 and have `boxes_visible` and

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from augment.data.batch import Batch
+from augment.data.known import whole_size
 from augment.data.packed import PackedImages
-from augment.data.pixels import compute_dtype, dtype_of, each
+from augment.data.pixels import compute_dtype, dtype_of, each, size_of
 from augment.data.types import Bool, Params, Size
 from augment.engine.annotations import warp_boxes, warp_keypoints, warp_mask
 from augment.engine.plan import Leaf
@@ -49,7 +50,7 @@ def annotated(batch: Batch, steps: Sequence[Step]) -> Batch:
     """Mask, boxes and keypoints of a batch through a run of steps; the image stays."""
     changes = {}
     if batch.mask is not None:
-        x, y, outside = trace(steps, steps[-1].out_size)
+        x, y, outside = trace(steps, whole_size(steps[-1].out_size))
         inside = [is_inside(u, step.in_size[1]) & is_inside(v, step.in_size[0]) for u, v, step in outside]
         changes["mask"] = warp_mask(batch.mask, x, y, inside)
     if batch.keypoints is not None:
@@ -61,11 +62,12 @@ def annotated(batch: Batch, steps: Sequence[Step]) -> Batch:
 
 def steps_of(leaves: Sequence[Leaf], params: list[Params], image: Source, size: Size | None = None) -> list[Step]:
     """The geometry of leaves one after another, for images of a size; layers that move nothing have none."""
-    packed = isinstance(image, PackedImages)
+    if isinstance(image, PackedImages):
+        dtype, size, largest = torch.float32, size or image.sides, image.max_size
+    else:
+        dtype, size = compute_dtype(dtype_of(image)), size or size_of(image)
+        largest = whole_size(size)
     first = image[0] if isinstance(image, tuple) else image
-    size = size or (image.sides if packed else tuple(first.shape[-2:]))
-    largest = image.max_size if packed else size
-    dtype = torch.float32 if packed else compute_dtype(first.dtype)
     like, steps = torch.empty(len(first), 0, dtype=dtype, device=first.device), []
     for leaf, drawn in zip(leaves, params, strict=True):
         step = leaf.step(size, largest, drawn, like)

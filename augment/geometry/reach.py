@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from augment.data.types import Float, Matrices, Size
 from augment.geometry import matrix as mat
 from augment.geometry.interpolation import Footprint, Span, Window
 from augment.geometry.motion import Step, shrinks
@@ -47,15 +48,19 @@ def _with_mirror_image(
 
 def _meet(span: Span, first: float | Tensor, last: float | Tensor) -> Span:
     """The pixels of a span that lie between two positions, in whatever order; its nearest if none does."""
-    if not any(isinstance(end, Tensor) for end in (*span, first, last)):
-        low, high = span
+    low, high = span
+    like = next((end for end in (first, last, low, high) if isinstance(end, Tensor)), None)
+    if like is None:
         return min(max(low, min(first, last)), high), max(min(high, max(first, last)), low)
-    like = next(end for end in (first, last, *span) if isinstance(end, Tensor))
-    first, last, low, high = (torch.zeros_like(like) + end for end in (first, last, *span))
-    return (
-        torch.minimum(torch.maximum(low, torch.minimum(first, last).round()), high),
-        torch.maximum(torch.minimum(high, torch.maximum(first, last).round()), low),
-    )
+    first, last = (end if isinstance(end, Tensor) else torch.zeros_like(like) + end for end in (first, last))
+    return _limited(first.minimum(last).round(), span), _limited(first.maximum(last).round(), span)
+
+
+def _limited(position: Tensor, span: Span) -> Tensor:
+    """A position brought into a span."""
+    low, high = span
+    position = position.maximum(low) if isinstance(low, Tensor) else position.clamp(min=low)
+    return position.minimum(high) if isinstance(high, Tensor) else position.clamp(max=high)
 
 
 def antialiased(steps: Sequence[Step]) -> bool:
@@ -74,13 +79,18 @@ def footprint_of(steps: Sequence[Step]) -> Footprint:
     if max(bounds) == 1:
         return Footprint(separable=separable)
     m = mat.compose(*(step.matrix for step in steps))
-    height, width = steps[-1].out_size
-    cx, cy = (width - 1) / 2, (height - 1) / 2
-    u, v, w = (m[:, i, 0] * cx + m[:, i, 1] * cy + m[:, i, 2] for i in range(3))
+    if any(step.projective for step in steps):
+        m = _tangent(m, steps[-1].out_size)
     radii = []
-    for row, position, limit in ((1, v, limits[0]), (0, u, limits[1])):
-        gradient = [(m[:, row, j] - position / w * m[:, 2, j]) / w for j in range(2)]
-        length = torch.hypot(*gradient)
+    for length, limit in zip(torch.hypot(m[:, :2, 0], m[:, :2, 1]).unbind(1), reversed(limits), strict=True):
         length = length.minimum(limit.to(length.dtype)) if isinstance(limit, Tensor) else length.clamp(max=limit)
         radii.append(length.clamp(min=1))
-    return Footprint((radii[0], radii[1]), bounds, separable)
+    return Footprint((radii[1], radii[0]), bounds, separable)
+
+
+def _tangent(m: Matrices, size: Size) -> Float[Tensor, "b 2 2"]:
+    """The Jacobian of a projective map at the centre of an output of a size."""
+    height, width = size
+    u, v, w = (m[:, i, 0] * ((width - 1) / 2) + m[:, i, 1] * ((height - 1) / 2) + m[:, i, 2] for i in range(3))
+    rows = [[(m[:, i, j] - at / w * m[:, 2, j]) / w for j in range(2)] for i, at in enumerate((u, v))]
+    return torch.stack([torch.stack(row, 1) for row in rows], 1)

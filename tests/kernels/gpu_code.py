@@ -37,7 +37,7 @@ from triton.backends.compiler import GPUTarget
 from triton.runtime.interpreter import TensorHandle
 
 import augment as A
-from augment.engine.execution import draw, execute_whole
+from augment.engine.execution import execute_whole, noise_of
 from augment.kernels.cuda import filtering_triton as filtering_kernels
 from augment.kernels.cuda import policy_step_triton as policy_kernels
 from augment.kernels.cuda import warping_triton as warping_kernels
@@ -374,7 +374,7 @@ def generate(name: str) -> str:
         return code_of(*example(name), outer=name.startswith("outer "))
     pipeline, index = draws()
     with FakeTensorMode(allow_non_fake_inputs=True):
-        return generated(lambda: draw(pipeline, 7, on_gpu(index)))
+        return generated(lambda: noise_of(pipeline, 7, on_gpu(index)))
 
 
 def main(names: list[str]) -> None:

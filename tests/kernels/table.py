@@ -72,6 +72,7 @@ def _one_map() -> tuple:
 
 NAMES = ("Brightness", "Color", "Contrast", "Sharpness", "Posterize", "Solarize", "AutoContrast", "Equalize")
 EXAMPLES: dict[str, Callable[[], tuple]] = {
+    "drawn": lambda: (torch.arange(COUNT) * 10**12 - 3, 2**63 + 5, 7, 9),
     "pointwise": _look_up,
     "erase": lambda: (bytes(), CHOSEN, _box(), 0.25, None),
     "count_levels": lambda: (bytes(),),
@@ -95,7 +96,7 @@ EXAMPLES: dict[str, Callable[[], tuple]] = {
 def operators() -> dict[str, Operator]:
     """Every operator that has a kernel, by name."""
     found = {}
-    for package in ("augment.kernels.reference", "augment.data"):
+    for package in ("augment.kernels.reference", "augment.data", "augment.draws"):
         for module in pkgutil.iter_modules(importlib.import_module(package).__path__, f"{package}."):
             for value in vars(importlib.import_module(module.name)).values():
                 if isinstance(value, Operator) and value.kernels:

@@ -4,6 +4,6 @@ They are optional: where nothing could compile them when the package was install
 same functions run in torch, which is also what tests hold the kernels to.
 """
 
-from augment.kernels.cpu import filtering, jpeg, levels, overlay, policy_step, sampling, warping
+from augment.kernels.cpu import draws, filtering, jpeg, levels, overlay, policy_step, sampling, warping
 
-__all__ = ["filtering", "jpeg", "levels", "overlay", "policy_step", "sampling", "warping"]
+__all__ = ["draws", "filtering", "jpeg", "levels", "overlay", "policy_step", "sampling", "warping"]

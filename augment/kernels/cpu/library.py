@@ -20,12 +20,13 @@ AVAILABLE = bool(_FILES)
 
 _POINTER, _LONG, _INT, _FLOAT = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int, ctypes.c_float
 
-_INTERFACE = 2
+_INTERFACE = 3
 """Changes with the arguments of any kernel, together with machine.h's: an older library would read them wrongly."""
 
 _SOURCE = [_POINTER, _INT, _POINTER, _POINTER, _POINTER, _LONG, _LONG, _LONG, _LONG]
 
 _ARGUMENTS = {
+    "augment_draw": [_POINTER, _LONG, _LONG, _LONG, _LONG, _POINTER],
     "augment_sample": [
         _INT,  # whether the nearest pixel is asked for
         *_SOURCE,

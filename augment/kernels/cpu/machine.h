@@ -15,7 +15,7 @@
 #define INLINE static inline __attribute__((always_inline))
 
 // Changes with the arguments of any kernel, together with library.py's.
-constexpr int INTERFACE = 2;
+constexpr int INTERFACE = 3;
 
 typedef float Four __attribute__((vector_size(16)));
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from augment.core import checks
-from augment.core.kinds import check_dense
+from augment.core.kinds import dense_image
 from augment.core.layer import Layer
 from augment.data.batch import Batch
 from augment.data.known import known, whole_size
@@ -66,8 +66,7 @@ class RandomJigsaw(Layer):
 
     def transform(self, batch: Batch, params: list[Params], run: Sequence[Layer], kept: torch.dtype) -> Batch:
         """Runs in its own pass: joined with other warps, interpolation would blur across patch borders."""
-        check_dense(self, batch)
-        steps = steps_of(run, params, batch.image)
+        steps = steps_of(run, params, dense_image(self, batch))
         out = apply_steps(batch.replace(boxes=None, boxes_visible=None), steps)
         if batch.boxes is None:
             return out

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import torch
 
 from augment.core import checks
-from augment.core.kinds import check_dense
+from augment.core.kinds import dense_image
 from augment.core.layer import Layer
 from augment.data.batch import Batch
-from augment.data.pixels import planes, stacked, to_bytes, to_float
-from augment.data.types import Params, PerSample
+from augment.data.known import Modules
+from augment.data.pixels import each, stacked, to_bytes, to_float
+from augment.data.types import Params, PerSample, Planes
 from augment.draws.arguments import number, whole
 from augment.draws.distributions import Bernoulli, Beta, Choice
 from augment.layers.policies.operators import space
@@ -67,7 +68,7 @@ class AugMix(Layer):
             operators = tuple(operator for operator in operators if operator.name not in _COLOUR)
         self.width, self.longest = mixture_width, chain_depth if chain_depth > 0 else _MAX_DEPTH
         resample, fill = checks.resample_mode(self, resample), checks.unit_value(self, "fill", fill)
-        self.halves = torch.nn.ModuleList([SlotWarp(operators, resample, fill), SlotPixels(operators)])
+        self.halves: Modules[Layer] = Modules([SlotWarp(operators, resample, fill), SlotPixels(operators)])
         steps = self.width * self.longest
         self.quantity("op", Choice(range(len(operators))), count=steps)
         self.quantity("level", Choice([i / (_LEVELS - 1) for i in range(severity)]), count=steps)
@@ -80,15 +81,14 @@ class AugMix(Layer):
             self.quantity(f"stick_{i}", Beta(alpha, alpha * (self.width - i)))
 
     def transform(self, batch: Batch, params: list[Params], run: Sequence[Layer], kept: torch.dtype) -> Batch:
-        (drawn,) = params
-        check_dense(self, batch)
-        before = to_float(stacked(batch.image))
-        source = Batch(tuple(to_bytes(plane) for plane in planes(batch.image)))
+        image, (drawn,) = dense_image(self, batch), params
+        before = to_float(stacked(image))
+        source = each(image, to_bytes)
         augmented = drawn["augmented"].to(before.dtype)
         mixed = (1 - augmented)[:, None, None, None] * before
         for chain, weight in enumerate(self._weights(drawn)):
             share = (augmented * weight.to(before.dtype))[:, None, None, None]
-            mixed = mixed + share * to_float(stacked(self._chained(source, drawn, chain).image)).to(before.dtype)
+            mixed = mixed + share * to_float(stacked(self._chained(source, drawn, chain))).to(before.dtype)
         gate = drawn.get("gate")
         if gate is not None:
             mixed = torch.where(gate[:, None, None, None], mixed, before)
@@ -102,12 +102,13 @@ class AugMix(Layer):
             left = left - weights[-1]
         return [*weights, left]
 
-    def _chained(self, batch: Batch, drawn: Params, chain: int) -> Batch:
+    def _chained(self, image: Planes, drawn: Params, chain: int) -> Planes:
         depth = drawn["depth"][:, chain]
         for turn in range(self.longest):
             at = chain * self.longest + turn
             step = {name: drawn[name][:, at] for name in ("op", "level", "sign")} | {"gate": turn < depth}
+            batch = Batch(image)
             for half in self.halves:
                 batch = half.transform(batch, [step], [half], torch.uint8)
-            batch = batch.replace(image=tuple(to_bytes(plane) for plane in planes(batch.image)))
-        return batch
+            image = each(dense_image(self, batch), to_bytes)
+        return image

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from augment.core import checks
 from augment.core.layer import Layer
 from augment.data.constants import constant
+from augment.data.known import Modules
 from augment.data.types import Bool, Noise, Params, PerSample, Size
 from augment.draws.arguments import is_whole, shown
 from augment.draws.arguments import weights as relative
@@ -32,7 +33,7 @@ class Container(Layer):
 
     def __init__(self, layers: Sequence[Layer], p: float | Bernoulli = 1.0, same_on_batch: bool = False) -> None:
         super().__init__(p, same_on_batch)
-        self.layers = nn.ModuleList(checks.some_layers(self, layers, Layer, "a layer"))
+        self.layers: Modules[Layer] = Modules(checks.some_layers(self, layers, Layer, "a layer"))
 
     @property
     def draws(self) -> int:
@@ -113,6 +114,8 @@ class OneOf(Container):
         p: probability of one; the other samples get none.
         same_on_batch: one choice for all samples of a batch.
     """
+
+    choice: Choice
 
     def __init__(
         self,

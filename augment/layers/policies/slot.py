@@ -7,12 +7,13 @@ operators. Neither grows with the number of operators to choose among as much as
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from augment.core.kinds import Warp, check_dense
+from augment.core.kinds import Warp, dense_image
 from augment.core.layer import Layer
 from augment.data.batch import Batch
-from augment.data.pixels import stacked
+from augment.data.known import Modules
+from augment.data.pixels import size_of, stacked
 from augment.data.types import Bool, Matrices, Noise, Params, PerSample, Size
 from augment.draws.distributions import Bernoulli, Choice
 from augment.draws.shorthand import Quantity
@@ -103,15 +104,11 @@ class SlotPixels(Layer):
         return _drew(self.operators, params, PHOTOMETRIC)
 
     def transform(self, batch: Batch, params: list[Params], run: Sequence[Layer], kept: torch.dtype) -> Batch:
-        check_dense(self, batch)
+        image, (drawn,) = dense_image(self, batch), params
         if not self.on_bytes:
             return batch
-        (drawn,) = params
-        resolved = self.resolve(drawn, batch.size)
-        image = stacked(batch.image)
-        return batch.replace(
-            image=policy_step(image, self.acts_on(drawn), self.names, resolved["op"], resolved["value"])
-        )
+        op, value = (self.resolve(drawn, size_of(image))[name] for name in ("op", "value"))
+        return batch.replace(image=policy_step(stacked(image), self.acts_on(drawn), self.names, op, value))
 
     def describe(self, params: Params) -> dict[str, object]:
         return _described(self.operators, params, geometric=False)
@@ -142,7 +139,7 @@ class Slot(Layer):
         self.quantity("op", Choice(range(len(operators)), weights))
         self.quantity("level", level, legal=(0.0, 1.0))
         self.quantity("sign", Choice((-1.0, 1.0)))
-        self.halves = nn.ModuleList([SlotWarp(operators, resample, fill), SlotPixels(operators)])
+        self.halves: Modules[Layer] = Modules([SlotWarp(operators, resample, fill), SlotPixels(operators)])
 
     def leaves(self) -> list[Layer]:
         return list(self.halves)
