@@ -61,7 +61,8 @@ class Batch:
         """(height, width): numbers, or (B,) tensors for packed images."""
         if isinstance(self.image, PackedImages):
             return self.image.sides
-        return tuple(self._first.shape[-2:])
+        plane = self.image[0] if isinstance(self.image, tuple) else self.image
+        return plane.shape[-2], plane.shape[-1]
 
     def tensors(self) -> list[Tensor]:
         """The tensors that are there, of images their pixels."""

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from augment.data.known import whole_size
 from augment.data.memory import has_memory
 from augment.data.types import Images
 
@@ -34,7 +35,8 @@ class PackedImages:
 
     def __post_init__(self) -> None:
         self._check_types()
-        self.data, self.sizes, self.max_size = self.data.contiguous(), self.sizes.to(torch.int64), tuple(self.max_size)
+        self.data, self.sizes = self.data.contiguous(), self.sizes.to(torch.int64)
+        self.max_size = whole_size(tuple(self.max_size))
         if has_memory(self.sizes):
             self._check_sizes()
 

@@ -44,7 +44,8 @@ def constant_when_traced(function: Function) -> Function:
     Tested with torch 2.11.0 and 2.15.0. Where torch no longer reads the mark, the compiler traces into the function,
     and `fullgraph=True` raises an error that names it.
     """
-    function._dynamo_marked_constant = True
+    marked: Any = function
+    marked._dynamo_marked_constant = True
     return function
 
 

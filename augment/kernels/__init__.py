@@ -1,6 +1,6 @@
-"""The operators: defined in torch (`reference`), some of them with kernels in C++ (`cpu`) or Triton (`cuda`).
+"""The operators: each is defined in torch (`reference`), and some have kernels in C++ (`cpu`) or Triton (`cuda`).
 
-A backend registers its kernels when it is imported, which happens here: a further backend is one folder and one line.
+A backend registers its kernels when it is imported, which this module does.
 """
 
 from augment.kernels import cpu, cuda
@@ -9,5 +9,5 @@ __all__ = ["cpu", "cuda", "missing"]
 
 
 def missing() -> list[tuple[str, str]]:
-    """What is missing on this machine of the kernels that are worth having, and the remedy."""
+    """Returns pairs of a problem and its remedy, for kernels that should be installed on this machine but are not."""
     return cpu.library.missing()

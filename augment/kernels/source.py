@@ -1,4 +1,4 @@
-"""What kernels of all backends read: images as tensors, planes or packed, and how large these may be."""
+"""What the kernels of all backends read: images as tensors, channel planes or packed, and the largest allowed."""
 
 import torch
 from torch import Tensor
@@ -11,34 +11,41 @@ Source = Images | PackedImages | Planes
 
 
 def source_dtype(image: Source) -> torch.dtype:
-    """The type of the values that are read."""
+    """Returns the type of the values in memory."""
     return torch.uint8 if isinstance(image, PackedImages) else dtype_of(image)
 
 
 LARGEST_SIDE = 2**24
-"""Pixels of an image along an axis: float32 counts no further in steps of one."""
+"""Most pixels along an axis: float32 does not hold all larger whole numbers."""
 
 COUNTED = 2**31
-"""Numbers in memory: the kernels count in 32 bits within an image."""
+"""Number of elements that an image must stay below: the kernels use 32-bit offsets within an image."""
 
 
 def can_be_counted(image: Source) -> bool:
-    """Whether kernels count right within an image: along its sides as float32, in memory with 32 bits."""
-    plane = image[0] if isinstance(image, tuple) else image
-    size = image.max_size if isinstance(image, PackedImages) else plane.shape[-2:]
-    return max(size) <= LARGEST_SIDE and extent(image) < COUNTED
+    """Whether float32 positions and 32-bit offsets reach every pixel of the images."""
+    if isinstance(image, PackedImages):
+        largest = max(image.max_size)
+    else:
+        plane = image[0] if isinstance(image, tuple) else image
+        largest = max(plane.shape[-2:])
+    return largest <= LARGEST_SIDE and extent(image) < COUNTED
 
 
 def extent(image: Source) -> int:
-    """How far apart values of one image lie in memory, in elements; at least that."""
+    """Returns an upper bound of the distance between two values of an image in memory, in elements."""
     if isinstance(image, PackedImages):
         return image.max_size[0] * image.max_size[1] * image.channels
     plane = image[0] if isinstance(image, tuple) else image
-    return sum(extent * stride for extent, stride in zip(plane.shape[-2:], plane.stride()[-2:], strict=True))
+    return sum(length * stride for length, stride in zip(plane.shape[-2:], plane.stride()[-2:], strict=True))
 
 
-def unchanged(image: Source) -> tuple[Tensor, Tensor | None, Tensor | None, int]:
-    """The values as they are: dense, or packed with offsets and sizes; and the number of channels."""
+Pixels = tuple[Tensor, Tensor | None, Tensor | None, int]
+"""(data, offsets, sizes, channels): dense data (B, C, H, W) with None and None, or the fields of packed images."""
+
+
+def unchanged(image: Source) -> Pixels:
+    """Returns the values of images without conversion."""
     if isinstance(image, PackedImages):
         return image.data, image.offsets, image.sizes, image.channels
     dense = stacked(image)

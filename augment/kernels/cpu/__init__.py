@@ -1,7 +1,7 @@
-"""Kernels for a CPU in C++, for what torch's own operators and compiled code are several times slower at.
+"""Kernels for a CPU in C++, for operators that are several times slower in torch and in compiled code.
 
-They are optional: where nothing could compile them when the package was installed, and on every other device, the
-same functions run in torch, which is also what tests hold the kernels to.
+They are optional: if they could not be compiled when the package was installed, the operators run in torch. Tests
+compare each kernel with the definition in torch.
 """
 
 from augment.kernels.cpu import draws, filtering, jpeg, levels, overlay, policy_step, sampling, warping

@@ -1,7 +1,7 @@
-"""What the kernels ask of the tensors that they are given, once and before any memory is read.
+"""Checks of the tensors that a kernel gets, before it reads any memory.
 
-A kernel reads as many numbers as it is told, wherever they are: what does not fit together would be read, or written,
-beyond its end. Positions, windows and rectangles need no check here, for the kernels bring them into the image.
+A kernel reads as many numbers as it is told to, so arguments that do not match would make it read or write beyond the
+end of a tensor. Positions, windows and rectangles need no check, because the kernels clamp them to the image.
 """
 
 from collections.abc import Sequence
@@ -10,15 +10,15 @@ import torch
 from torch import Tensor
 
 Expected = tuple[Tensor, torch.dtype, Sequence[int]]
-"""A tensor, the type and the shape that it must have."""
+"""A tensor, and the type and shape that it must have."""
 
 
 def require(kernel: str, **given: Expected) -> None:
-    """Refuses what is not on the CPU, of another type or of another shape.
+    """Raises an error unless every tensor is on the CPU and has the expected type and shape.
 
     Raises:
-        TypeError: for the device or the type.
-        ValueError: for the shape.
+        TypeError: the device or the type is wrong.
+        ValueError: the shape is wrong.
     """
     for name, (tensor, dtype, shape) in given.items():
         if tensor.dtype != dtype or tensor.device.type != "cpu":
@@ -29,28 +29,28 @@ def require(kernel: str, **given: Expected) -> None:
 
 
 def require_images(kernel: str, image: Tensor, *dtypes: torch.dtype) -> None:
-    """Refuses what is no (B, C, H, W) of one of these types with at least one pixel.
+    """Raises an error unless images are (B, C, H, W) with at least one pixel, of one of these types, on the CPU.
 
     Raises:
-        TypeError: for the device or the type.
-        ValueError: for the shape.
+        TypeError: the device or the type is wrong.
+        ValueError: the shape is wrong.
     """
     shape = tuple(image.shape)
     if image.dtype not in dtypes or image.device.type != "cpu":
-        known = " or ".join(map(str, dtypes))
-        raise TypeError(f"kernel {kernel}: images must be {known} on the CPU, got {image.dtype} on {image.device}.")
+        allowed = " or ".join(map(str, dtypes))
+        raise TypeError(f"kernel {kernel}: images must be {allowed} on the CPU, got {image.dtype} on {image.device}.")
     if len(shape) != 4 or 0 in shape[2:]:
         raise ValueError(f"kernel {kernel}: images must be (B, C, H, W) with at least one pixel, got {shape}.")
 
 
-def require_within(kernel: str, name: str, numbers: Tensor, low: int, end: int) -> None:
-    """Refuses whole numbers outside [low, end).
+def require_within(kernel: str, name: str, values: Tensor, low: int, end: int) -> None:
+    """Raises an error unless all whole numbers lie in [low, end).
 
     Raises:
-        ValueError: if there is one.
+        ValueError: a number lies outside.
     """
-    if not numbers.numel():
+    if not values.numel():
         return
-    least, most = (int(extreme) for extreme in numbers.aminmax())
+    least, most = (int(extreme) for extreme in values.aminmax())
     if least < low or most >= end:
         raise ValueError(f"kernel {kernel}: {name} must lie within [{low}, {end - 1}], got {least} to {most}.")

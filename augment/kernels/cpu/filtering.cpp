@@ -1,4 +1,4 @@
-// Separable filters, every image with its own: what augment/kernels/reference/filtering.py computes by way of the whole batch.
+// Separable filters, one per image: `separable_filter` of augment/kernels/reference/filtering.py.
 #include "machine.h"
 
 #include <algorithm>
@@ -8,7 +8,7 @@ namespace {
 
 struct Filter {
     const float *weight;
-    const int32_t *pixel;  // which pixel stands at each position from the first of the first window on; -1 for zero
+    const int32_t *pixel;  // pixel at each position from the first tap of the first window on; -1 for zero
     int64_t taps;
 };
 

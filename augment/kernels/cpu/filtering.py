@@ -1,4 +1,4 @@
-"""Separable filters on a CPU by the kernel of filtering.cpp."""
+"""Separable filters on a CPU: the kernel of filtering.cpp for `reference.filtering.separable_filter`."""
 
 import torch
 from torch import Tensor
@@ -12,9 +12,9 @@ from augment.kernels.reference.filtering import border_index, separable_filter
 
 @separable_filter.kernel(
     CPU,
-    serves=lambda image, chosen, down, across, border, kept: compute_dtype(dtype_of(image)) == torch.float32,
+    serves=lambda image, chosen, down, across, border, gpu_dtype: compute_dtype(dtype_of(image)) == torch.float32,
     tolerance=1e-5,
-    reason="torch convolves each image with its own filter one group at a time, and writes the rows in between.",
+    reason="torch convolves image by image, and writes the filtered rows to memory in between.",
 )
 def _(
     image: Images | Planes,
@@ -22,7 +22,7 @@ def _(
     down: Float[Tensor, "b kh"],
     across: Float[Tensor, "b kw"],
     border: str,
-    kept: torch.dtype,
+    gpu_dtype: torch.dtype,
 ) -> Float[Tensor, "b c h w"]:
     image = to_float(stacked(image))
     rows, columns = (
@@ -42,7 +42,7 @@ def _filtered(image: Tensor, chosen: Tensor, down: Tensor, across: Tensor, rows:
         require("filter", index=(index, index.dtype, (extent + taps - 1,)))
         require_within("filter", "index", index, -1, extent)
     image, out = image.contiguous(), torch.empty(image.shape, dtype=torch.float32)
-    # named, so that they live until the kernel returns
+    # names keep the tensors alive until the kernel returns
     chosen, down, across = chosen.contiguous(), down.contiguous(), across.contiguous()
     rows, columns = rows.to(torch.int32), columns.to(torch.int32)
     kernels().augment_filter(

@@ -1,4 +1,4 @@
-// What a JPEG codec leaves of images, as augment/layers/filtering/jpeg.py defines it, a sample at a time.
+// JPEG compression and decompression: `jpeg` of augment/kernels/reference/jpeg.py.
 #include "machine.h"
 
 #include <algorithm>
@@ -6,13 +6,13 @@
 
 namespace {
 
-constexpr int SIDE = 8, AREA = SIDE * SIDE;  // of a block
+constexpr int SIDE = 8, AREA = SIDE * SIDE;  // of a block, in pixels
 
 typedef float Eight __attribute__((vector_size(32)));
 typedef float Unaligned __attribute__((vector_size(32), aligned(4), may_alias));
 typedef int32_t Places __attribute__((vector_size(32)));
 
-// The elements at eight places of two vectors.
+// Selects eight elements of two vectors by their positions.
 #if defined(__clang__)
 #define TAKEN(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
 #else
@@ -22,10 +22,10 @@ typedef int32_t Places __attribute__((vector_size(32)));
 constexpr float C1 = 0.49039264f, C2 = 0.46193977f, C3 = 0.41573481f, C4 = 0.35355339f;  // cos(k pi / 16) / 2
 constexpr float C5 = 0.27778512f, C6 = 0.19134172f, C7 = 0.09754516f;
 
-struct Table {  // of quantization, a row for each horizontal frequency
+struct Table {  // quantization steps, one row per horizontal frequency
     float step[AREA], inverse[AREA];
 
-    explicit Table(const float *steps) {  // a row for each vertical one
+    explicit Table(const float *steps) {  // one row per vertical frequency
         for (int k = 0; k < AREA; k++) {
             step[k] = steps[k % SIDE * SIDE + k / SIDE];
             inverse[k] = 1 / step[k];
@@ -33,7 +33,7 @@ struct Table {  // of quantization, a row for each horizontal frequency
     }
 };
 
-// To frequencies along the eight rows.
+// Discrete cosine transform down each of the eight columns.
 INLINE void down(Eight *row) {
     const Eight s0 = row[0] + row[7], s1 = row[1] + row[6], s2 = row[2] + row[5], s3 = row[3] + row[4];
     const Eight d0 = row[0] - row[7], d1 = row[1] - row[6], d2 = row[2] - row[5], d3 = row[3] - row[4];
@@ -48,7 +48,7 @@ INLINE void down(Eight *row) {
     row[7] = C7 * d0 - C5 * d1 + C3 * d2 - C1 * d3;
 }
 
-// And back.
+// Inverse of `down`.
 INLINE void up(Eight *row) {
     const Eight sum = C4 * (row[0] + row[4]), difference = C4 * (row[0] - row[4]);
     const Eight outer = C2 * row[2] + C6 * row[6], inner = C6 * row[2] - C2 * row[6];
@@ -60,19 +60,19 @@ INLINE void up(Eight *row) {
     for (int i = 0; i < 4; i++) row[i] = even[i] + odd[i], row[7 - i] = even[i] - odd[i];
 }
 
-// Dealing rows i and i + 4 out in turn moves a bit of the row's number to the column's; three times is all of them.
+// Interleaving rows i and i + 4 moves one bit of the row number to the column number; three times moves all bits.
 INLINE void transpose(Eight *row) {
     for (int bit = 0; bit < 3; bit++) {
-        Eight dealt[SIDE];
+        Eight mixed[SIDE];
         for (int i = 0; i < SIDE / 2; i++) {
-            dealt[2 * i] = TAKEN(row[i], row[i + 4], 0, 8, 1, 9, 2, 10, 3, 11);
-            dealt[2 * i + 1] = TAKEN(row[i], row[i + 4], 4, 12, 5, 13, 6, 14, 7, 15);
+            mixed[2 * i] = TAKEN(row[i], row[i + 4], 0, 8, 1, 9, 2, 10, 3, 11);
+            mixed[2 * i + 1] = TAKEN(row[i], row[i + 4], 4, 12, 5, 13, 6, 14, 7, 15);
         }
-        for (int i = 0; i < SIDE; i++) row[i] = dealt[i];
+        for (int i = 0; i < SIDE; i++) row[i] = mixed[i];
     }
 }
 
-// As `_round_away` does. The inverse of a step is as good as dividing by it: the sums before differ by more.
+// Rounds as `_round_away` does. Multiplying by the inverse adds less error than the transform before.
 INLINE void quantize(float *coefficient, const Table &table) {
     for (int k = 0; k < AREA; k++) {
         const float steps = coefficient[k] * table.inverse[k];
@@ -93,7 +93,7 @@ INLINE void transcode_block(float *levels, int64_t stride, const Table &table) {
     for (int i = 0; i < SIDE; i++) *(Unaligned *)(levels + i * stride) = rows[i];
 }
 
-struct Plane {  // of whole blocks
+struct Plane {  // levels of one channel, padded to whole blocks
     int64_t height, width;
     std::vector<float> level;
 
@@ -101,7 +101,7 @@ struct Plane {  // of whole blocks
     float *row(int64_t i) { return level.data() + i * width; }
 };
 
-// Of `count` rows.
+// Transcodes `count` rows from `first` on.
 INLINE void transcode(Plane &plane, int64_t first, int64_t count, const Table &table) {
     for (int64_t i = first; i < first + count; i += SIDE)
         for (int64_t j = 0; j < plane.width; j += SIDE) transcode_block(plane.row(i) + j, plane.width, table);
@@ -118,7 +118,7 @@ struct Image {
     int64_t channel() const { return interleaved ? 1 : height * width; }
 };
 
-// Comparisons that leave alone what is not a number, which torch does as well.
+// Clamps to [low, high]; NaN stays NaN, as in torch.
 INLINE float cut(float value, float low, float high) {
     value = value < low ? low : value;
     return value > high ? high : value;
@@ -127,7 +127,7 @@ INLINE float cut(float value, float low, float high) {
 INLINE float level_of(float value) { return cut(value, 0, 1) * 255 - 128; }
 INLINE float value_of(float level) { return cut((level + 128) * (1.0f / 255), 0, 1); }
 
-// A row of one channel, whose last pixel fills the last block; rows below the image are its last one.
+// Reads the levels of one row, padded by its last pixel; rows below the image repeat its last row.
 INLINE void read(const Image &image, int64_t channel, int64_t i, int64_t padded, float *__restrict to) {
     const int64_t step = image.column(), width = image.width;
     const float *from = image.data + channel * image.channel() + std::min(i, image.height - 1) * image.row();
@@ -152,7 +152,7 @@ FOR_EVERY_PROCESSOR void code_grey(const Image &image, const Table &table, Plane
     }
 }
 
-constexpr float RED = 0.299f, GREEN = 0.587f, BLUE = 0.114f;  // in luma
+constexpr float RED = 0.299f, GREEN = 0.587f, BLUE = 0.114f;  // weights in luma
 constexpr float TO_BLUE = 2 * (1 - BLUE), TO_RED = 2 * (1 - RED);
 
 struct Colours {
@@ -169,7 +169,7 @@ INLINE float around(const float *upper, const float *lower, int64_t j) {
     return (upper[2 * j] + upper[2 * j + 1]) + (lower[2 * j] + lower[2 * j + 1]);
 }
 
-// Rows i and i + 1 of luma and the one that they have of the colour differences.
+// Computes rows i and i + 1 of luma, and their common row of the colour differences.
 INLINE void split(const Image &image, int64_t i, Colours &to) {
     const int64_t width = to.luma.width;
     for (int n = 0; n < 2; n++) {
@@ -186,7 +186,7 @@ INLINE void split(const Image &image, int64_t i, Colours &to) {
     }
 }
 
-// Twice as many pixels as n, between two rows of which one is three times as near.
+// Enlarges n pixels to 2 n, in a row between two rows of which `near` has three times the weight of `far`.
 INLINE void enlarge(const float *near, const float *far, int64_t n, float *__restrict blend, float *__restrict to) {
     for (int64_t j = 0; j < n; j++) blend[j + 1] = 0.75f * near[j] + 0.25f * far[j];
     blend[0] = blend[1], blend[n + 1] = blend[n];
@@ -207,7 +207,7 @@ INLINE void write(const float *luma, const float *cb, const float *cr, const Ima
     }
 }
 
-// Row i of the output; the decoder knows only the colours of pixels that the image has.
+// Writes row i of the output; the decoder has colours only for pixels inside the image.
 INLINE void join(const Image &image, int64_t i, Colours &from) {
     const int64_t tall = (image.height + 1) / 2, wide = (image.width + 1) / 2, near = i / 2;
     const int64_t far = std::min(std::max<int64_t>(i % 2 ? near + 1 : near - 1, 0), tall - 1);

@@ -1,5 +1,5 @@
-// From bytes to floats in one pass: through tables (augment/kernels/reference/pixelwise.py), sharper or softer
-// (augment/layers/filtering/sharpness.py), and with a rectangle erased (augment/layers/photometric/erasing.py).
+// Operators from bytes to floats in one pass: `pointwise` and `erase` of augment/kernels/reference/pixelwise.py and
+// `sharpen` of augment/kernels/reference/filtering.py. Also `count_levels` of augment/kernels/reference/levels.py.
 #include "level_table.h"
 #include "rectangle.h"
 
@@ -8,7 +8,7 @@
 
 namespace {
 
-constexpr int64_t AT_ONCE = 1024;  // pixels, of all channels in turn: what is read and written stays in the first cache
+constexpr int64_t BLOCK = 1024;  // pixels after which the next channel is processed, so that they stay in the L1 cache
 
 void look_up(const uint8_t *level, const float *table, int64_t step, int64_t n, float *out) {
     for (int64_t i = 0; i < n; i++) out[i * step] = table[level[i * step]];
@@ -18,7 +18,7 @@ FOR_EVERY_PROCESSOR void to_floats(const uint8_t *level, int64_t n, float *out) 
     for (int64_t i = 0; i < n; i++) out[i] = one(level[i]);
 }
 
-// Rows of `length` values of which every `step`-th belongs to the same channel; the outermost pixels stay.
+// Sharpens rows of `length` values, of which every `step`-th belongs to the same channel; the outermost pixels stay.
 FOR_EVERY_PROCESSOR void sharpen(const uint8_t *image, float change, int64_t height, int64_t length, int64_t step,
                                  float *out) {
     std::vector<int16_t> sums(length);
@@ -37,7 +37,7 @@ FOR_EVERY_PROCESSOR void sharpen(const uint8_t *image, float change, int64_t hei
     }
 }
 
-// A rectangle is filled.
+// Fills a rectangle with a value.
 void erase(const uint8_t *image, const float *box, float value, int64_t height, int64_t width, int64_t step,
            float *out) {
     const Rectangle inside(box, height, width);
@@ -48,39 +48,41 @@ void erase(const uint8_t *image, const float *box, float value, int64_t height, 
 
 }  // namespace
 
-extern "C" void augment_count(const uint8_t *image, int together, int64_t batch, int64_t channels, int64_t size,
+extern "C" void augment_count(const uint8_t *image, int channels_last, int64_t batch, int64_t channels, int64_t size,
                               int32_t *counts, int threads) {
 #pragma omp parallel for schedule(dynamic) num_threads(threads)
     for (int64_t plane = 0; plane < batch * channels; plane++) {
-        const int64_t first = together ? plane / channels * channels * size + plane % channels : plane * size;
-        count(image + first, together ? channels : 1, size, counts + plane * LEVELS);
+        const int64_t first = channels_last ? plane / channels * channels * size + plane % channels : plane * size;
+        count(image + first, channels_last ? channels : 1, size, counts + plane * LEVELS);
     }
 }
 
-extern "C" void augment_look_up(const uint8_t *image, const float *tables, int together, int64_t batch,
+extern "C" void augment_look_up(const uint8_t *image, const float *tables, int channels_last, int64_t batch,
                                 int64_t channels, int64_t size, float *out, int threads) {
-    const int64_t step = together ? channels : 1, next = together ? 1 : size;
+    const int64_t step = channels_last ? channels : 1, next = channels_last ? 1 : size;
 #pragma omp parallel for schedule(dynamic) num_threads(threads)
     for (int64_t b = 0; b < batch; b++)
-        for (int64_t start = 0; start < size; start += AT_ONCE)
+        for (int64_t start = 0; start < size; start += BLOCK)
             for (int64_t k = 0; k < channels; k++) {
                 const int64_t first = b * channels * size + k * next + start * step;
-                look_up(image + first, tables + (b * channels + k) * LEVELS, step, std::min(AT_ONCE, size - start),
+                look_up(image + first, tables + (b * channels + k) * LEVELS, step, std::min(BLOCK, size - start),
                         out + first);
             }
 }
 
-extern "C" void augment_sharpen(const uint8_t *image, const float *change, int together, int64_t batch,
+extern "C" void augment_sharpen(const uint8_t *image, const float *change, int channels_last, int64_t batch,
                                 int64_t channels, int64_t height, int64_t width, float *out, int threads) {
-    const int64_t step = together ? channels : 1, planes = together ? 1 : channels, size = height * width * step;
+    const int64_t step = channels_last ? channels : 1, planes = channels_last ? 1 : channels;
+    const int64_t size = height * width * step;
 #pragma omp parallel for schedule(dynamic) num_threads(threads)
     for (int64_t plane = 0; plane < batch * planes; plane++)
         sharpen(image + plane * size, change[plane / planes], height, width * step, step, out + plane * size);
 }
 
-extern "C" void augment_erase(const uint8_t *image, const float *boxes, float value, int together, int64_t batch,
+extern "C" void augment_erase(const uint8_t *image, const float *boxes, float value, int channels_last, int64_t batch,
                               int64_t channels, int64_t height, int64_t width, float *out, int threads) {
-    const int64_t step = together ? channels : 1, planes = together ? 1 : channels, size = height * width * step;
+    const int64_t step = channels_last ? channels : 1, planes = channels_last ? 1 : channels;
+    const int64_t size = height * width * step;
 #pragma omp parallel for schedule(dynamic) num_threads(threads)
     for (int64_t plane = 0; plane < batch * planes; plane++)
         erase(image + plane * size, boxes + 4 * (plane / planes), value, height, width, step, out + plane * size);

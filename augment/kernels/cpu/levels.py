@@ -1,4 +1,4 @@
-"""Kernels that turn bytes into floats on a CPU, by levels.cpp, in the memory order of the image."""
+"""Operators on bytes on a CPU: the kernels of levels.cpp, which keep the memory order of the image."""
 
 from collections.abc import Callable
 
@@ -31,7 +31,7 @@ Bytes = UInt8[Tensor, "b c h w"]
     CPU,
     serves=lambda image, chosen, drawn, function, tables, alpha_stays: tables is not None and is_bytes(image),
     tolerance=0.0,
-    reason="A value is computed for each of 256 levels instead of each pixel.",
+    reason="Computes a value for each of the 256 levels instead of for each pixel.",
 )
 def _(
     image: Bytes,
@@ -41,10 +41,10 @@ def _(
     tables: Tables,
     alpha_stays: bool,
 ) -> Float[Tensor, "b c h w"]:
-    bytes = torch.arange(LEVELS, dtype=torch.uint8, device=image.device)
+    levels = torch.arange(LEVELS, dtype=torch.uint8, device=image.device)
     count = colours(image.shape[1]) if alpha_stays else image.shape[1]
     coloured = image if count == image.shape[1] else image[:, :count]
-    level = to_float(bytes).expand(*coloured.shape[:2], LEVELS)
+    level = to_float(levels).expand(*coloured.shape[:2], LEVELS)
     table = tables(coloured, level)
     if chosen is not None:
         table = torch.where(chosen[:, None, None], table, level)
@@ -55,7 +55,10 @@ def _(
 
 
 @count_levels.kernel(
-    CPU, serves=is_bytes, tolerance=0.0, reason="torch counts integers of 64 bits, which are eight times the bytes."
+    CPU,
+    serves=is_bytes,
+    tolerance=0.0,
+    reason="torch counts 64-bit integers, which take eight times the memory of bytes.",
 )
 def _(image: Bytes) -> Integer[Tensor, "b c 256"]:
     return _counted(image, interleaved(image))
@@ -65,7 +68,7 @@ def _(image: Bytes) -> Integer[Tensor, "b c 256"]:
     CPU,
     serves=lambda image, chosen, sharpness: is_bytes(image),
     tolerance=1e-6,
-    reason="Reads bytes once; torch writes nine copies of the image as floats.",
+    reason="Reads the bytes once; torch writes nine float copies of the image.",
 )
 def _(image: Bytes, chosen: Bool[Tensor, " b"] | None, sharpness: PerSample) -> Float[Tensor, "b c h w"]:
     change = 1 - sharpness
@@ -77,7 +80,7 @@ def _(image: Bytes, chosen: Bool[Tensor, " b"] | None, sharpness: PerSample) -> 
     CPU,
     serves=lambda image, chosen, box, value, key: value is not None and is_bytes(image),
     tolerance=0.0,
-    reason="Writes the floats once; torch converts the image and then chooses for every pixel.",
+    reason="Writes the floats once; torch converts the image first and then chooses a value for every pixel.",
 )
 def _(image: Bytes, chosen: Bool[Tensor, " b"] | None, box: Params, value: float, key: None) -> Images:
     box = only(chosen, box)
@@ -85,52 +88,52 @@ def _(image: Bytes, chosen: Bool[Tensor, " b"] | None, box: Params, value: float
     return _erased(image, boxes.to(torch.float32), value, interleaved(image))
 
 
-@compiled_call("count", lambda image, together: image.new_empty(*image.shape[:2], 256, dtype=torch.int32))
-def _counted(image: Tensor, together: bool) -> Tensor:
+@compiled_call("count", lambda image, channels_last: image.new_empty(*image.shape[:2], 256, dtype=torch.int32))
+def _counted(image: Tensor, channels_last: bool) -> Tensor:
     require_images("count", image, torch.uint8)
-    image = image.contiguous(memory_format=in_order(together))
+    image = image.contiguous(memory_format=in_order(channels_last))
     batch, channels, height, width = image.shape
     counts = image.new_empty(batch, channels, 256, dtype=torch.int32)
     kernels().augment_count(
-        *(address(image), together, batch, channels, height * width), address(counts), torch.get_num_threads()
+        *(address(image), channels_last, batch, channels, height * width), address(counts), torch.get_num_threads()
     )
     return counts
 
 
-@compiled_call("look_up", lambda image, tables, together: floats_like(image, together))
-def _looked_up(image: Tensor, tables: Tensor, together: bool) -> Tensor:
+@compiled_call("look_up", lambda image, tables, channels_last: floats_like(image, channels_last))
+def _looked_up(image: Tensor, tables: Tensor, channels_last: bool) -> Tensor:
     require_images("look_up", image, torch.uint8)
     require("look_up", tables=(tables, torch.float32, (*image.shape[:2], 256)))
-    out = floats_like(image, together)
-    # named, so that they live until the kernel returns
-    image, tables = image.contiguous(memory_format=in_order(together)), tables.contiguous()
+    out = floats_like(image, channels_last)
+    # names keep the tensors alive until the kernel returns
+    image, tables = image.contiguous(memory_format=in_order(channels_last)), tables.contiguous()
     batch, channels, height, width = image.shape
     kernels().augment_look_up(
-        *(address(image), address(tables), together, batch, channels, height * width),
+        *(address(image), address(tables), channels_last, batch, channels, height * width),
         *(address(out), torch.get_num_threads()),
     )
     return out
 
 
-@compiled_call("sharpen", lambda image, change, together: floats_like(image, together))
-def _sharpened(image: Tensor, change: Tensor, together: bool) -> Tensor:
+@compiled_call("sharpen", lambda image, change, channels_last: floats_like(image, channels_last))
+def _sharpened(image: Tensor, change: Tensor, channels_last: bool) -> Tensor:
     require_images("sharpen", image, torch.uint8)
     require("sharpen", change=(change, torch.float32, image.shape[:1]))
-    out = floats_like(image, together)
-    image, change = image.contiguous(memory_format=in_order(together)), change.contiguous()
+    out = floats_like(image, channels_last)
+    image, change = image.contiguous(memory_format=in_order(channels_last)), change.contiguous()
     kernels().augment_sharpen(
-        address(image), address(change), together, *image.shape, address(out), torch.get_num_threads()
+        address(image), address(change), channels_last, *image.shape, address(out), torch.get_num_threads()
     )
     return out
 
 
-@compiled_call("erase", lambda image, boxes, value, together: floats_like(image, together))
-def _erased(image: Tensor, boxes: Tensor, value: float, together: bool) -> Tensor:
+@compiled_call("erase", lambda image, boxes, value, channels_last: floats_like(image, channels_last))
+def _erased(image: Tensor, boxes: Tensor, value: float, channels_last: bool) -> Tensor:
     require_images("erase", image, torch.uint8)
     require("erase", boxes=(boxes, torch.float32, (len(image), 4)))
-    out = floats_like(image, together)
-    image, boxes = image.contiguous(memory_format=in_order(together)), boxes.contiguous()
+    out = floats_like(image, channels_last)
+    image, boxes = image.contiguous(memory_format=in_order(channels_last)), boxes.contiguous()
     kernels().augment_erase(
-        address(image), address(boxes), value, together, *image.shape, address(out), torch.get_num_threads()
+        address(image), address(boxes), value, channels_last, *image.shape, address(out), torch.get_num_threads()
     )
     return out

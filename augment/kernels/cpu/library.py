@@ -1,10 +1,11 @@
-"""The compiled kernels, if there are any."""
+"""The compiled library of kernels: whether there is one, its functions, and how to call them."""
 
 import ctypes
 import functools
 from collections.abc import Callable, Sequence
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,27 +22,27 @@ AVAILABLE = bool(_FILES)
 _POINTER, _LONG, _INT, _FLOAT = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int, ctypes.c_float
 
 _INTERFACE = 3
-"""Changes with the arguments of any kernel, together with machine.h's: an older library would read them wrongly."""
+"""Must change, here and in machine.h, with the arguments of any function: an older library would misread them."""
 
 _SOURCE = [_POINTER, _INT, _POINTER, _POINTER, _POINTER, _LONG, _LONG, _LONG, _LONG]
 
 _ARGUMENTS = {
     "augment_draw": [_POINTER, _LONG, _LONG, _LONG, _LONG, _POINTER],
     "augment_sample": [
-        _INT,  # whether the nearest pixel is asked for
+        _INT,  # 1 for the nearest pixel, 0 for bilinear interpolation
         *_SOURCE,
         *(_POINTER, _POINTER, _POINTER, _POINTER),  # the positions and their strides
-        *(_POINTER, _POINTER, _INT),  # windows, radii, whether rows stay rows
+        *(_POINTER, _POINTER, _INT),  # windows, radii, whether rows stay rows and columns stay columns
         *(_LONG, _LONG, _LONG, _POINTER, _INT),  # the output and threads
     ],
     "augment_carry_out": [_POINTER, _POINTER, _POINTER, _LONG, _LONG, _LONG, _LONG, _POINTER, _INT],
     "augment_filter": [
-        *(_POINTER, _POINTER),  # images, which of them
+        *(_POINTER, _POINTER),  # images, which of them are filtered
         *(_POINTER, _POINTER, _LONG, _POINTER, _POINTER, _LONG),  # the filters along y and x
         *(_LONG, _LONG, _LONG, _LONG, _POINTER, _INT),  # their shape, the output and threads
     ],
     "augment_jpeg": [
-        *(_POINTER, _POINTER, _POINTER, _INT),  # images, which of them, tables, whether channels lie together
+        *(_POINTER, _POINTER, _POINTER, _INT),  # images, which of them, tables, whether images are channels_last
         *(_LONG, _LONG, _LONG, _LONG, _POINTER, _INT),  # their shape, the output and threads
     ],
     "augment_count": [_POINTER, _INT, _LONG, _LONG, _LONG, _POINTER, _INT],
@@ -50,7 +51,7 @@ _ARGUMENTS = {
     "augment_sharpen": [_POINTER, _POINTER, _INT, _LONG, _LONG, _LONG, _LONG, _POINTER, _INT],
     "augment_overlay": [
         *(_POINTER, _POINTER, _POINTER, _POINTER, _POINTER),  # images, others, partners, shares, rectangles
-        *(_INT, _LONG, _LONG, _LONG, _LONG, _POINTER, _INT),  # whether channels lie together, shape, output and threads
+        *(_INT, _LONG, _LONG, _LONG, _LONG, _POINTER, _INT),  # whether channels_last, shape, output and threads
     ],
     "augment_move": [_POINTER, _POINTER, _POINTER, _INT, _LONG, _LONG, _LONG, _LONG, _POINTER, _INT],
     "augment_warp": [
@@ -64,10 +65,10 @@ _ARGUMENTS = {
 
 @functools.cache
 def kernels() -> ctypes.CDLL:
-    """The library, loaded at the first call; only where it is AVAILABLE.
+    """Returns the library, which the first call loads; only if it is AVAILABLE.
 
     Raises:
-        RuntimeError: it was compiled from other sources than these.
+        RuntimeError: the library was compiled from an older version of the sources.
     """
     library = ctypes.CDLL(str(_FILES[0]))
     if not hasattr(library, "augment_interface") or library.augment_interface() != _INTERFACE:
@@ -79,7 +80,7 @@ def kernels() -> ctypes.CDLL:
 
 
 def takes(tensors: Sequence[Tensor]) -> bool:
-    """Whether kernels can work on tensors, now or when compiled code runs: on a CPU, without a gradient."""
+    """Whether kernels can read tensors, now or when compiled code runs: on a CPU, without recording gradients."""
     here = all(on_cpu(tensor.device) for tensor in tensors) if compiling() else all(map(has_memory, tensors))
     return here and not recorded(tensors)
 
@@ -91,11 +92,11 @@ UNCOMPILED = Backend(
     ready=lambda device: compiling() and on_cpu(device) and not exporting(),
     takes=takes,
 )
-"""Runs a definition in eager mode inside of compiled code, as one operator. It works on the chosen samples only."""
+"""Compiled code calls a definition as one operator, which runs in eager mode and on the chosen samples only."""
 
 
 def missing() -> list[tuple[str, str]]:
-    """The problem and its remedy where the kernels were not compiled."""
+    """Returns the problem and its remedy if the kernels were not compiled, otherwise nothing."""
     if AVAILABLE:
         return []
     problem = "augment's CPU kernels were not compiled during installation, and torch's are several times slower"
@@ -109,19 +110,21 @@ def is_bytes(image: object) -> bool:
 
 
 def all_chosen(image: Tensor, chosen: Tensor | None) -> Tensor:
-    """(B,) which samples to work on."""
+    """Returns `chosen` (B,), or all True if it is None."""
     return torch.ones(image.shape[0], dtype=torch.bool) if chosen is None else chosen
 
 
 def compiled_call(name: str, fake: Callable[..., Tensor]) -> Callable[[Callable[..., Tensor]], Callable[..., Tensor]]:
-    """Has compiled code call a function as an operator, which it leaves alone; in eager mode that loads the compiler.
+    """Makes compiled code call a function as a custom operator, which the tracer does not look into.
+
+    Eager code calls the function itself, because a custom operator would load the compiler.
 
     Args:
-        name: of the operator, in torch's namespace `augment`.
-        fake: what comes out, from the same arguments, without computing it.
+        name: name of the operator in torch's namespace `augment`.
+        fake: returns an empty tensor like the result, from the same arguments.
 
     Returns:
-        A decorator; the operator is its result's attribute `operator`.
+        A decorator; the operator is the attribute `operator` of its result.
     """
 
     def decorated(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -132,27 +135,28 @@ def compiled_call(name: str, fake: Callable[..., Tensor]) -> Callable[[Callable[
         def call(*args: object) -> Tensor:
             return registered(*args) if torch.compiler.is_compiling() else function(*args)
 
-        call.operator = registered
-        return call
+        with_operator: Any = call
+        with_operator.operator = registered
+        return with_operator
 
     return decorated
 
 
 def interleaved(image: Tensor) -> bool:
-    """Whether the channels of a pixel lie together.
+    """Whether an image is channels_last.
 
-    Compiled code asks while it is traced and hands it to the kernel, as it may order what it computes otherwise.
+    It is decided while code is traced and passed to the kernel, because compiled code may change the memory order.
     """
     return not image.is_contiguous() and image.is_contiguous(memory_format=torch.channels_last)
 
 
-def in_order(together: bool) -> torch.memory_format:
-    return torch.channels_last if together else torch.contiguous_format
+def in_order(channels_last: bool) -> torch.memory_format:
+    return torch.channels_last if channels_last else torch.contiguous_format
 
 
-def floats_like(image: Tensor, together: bool) -> Tensor:
-    """Memory for as many floats, in an order."""
-    return torch.empty_like(image, dtype=torch.float32, memory_format=in_order(together))
+def floats_like(image: Tensor, channels_last: bool) -> Tensor:
+    """Returns an empty float32 tensor of the same shape, channels_last or contiguous."""
+    return torch.empty_like(image, dtype=torch.float32, memory_format=in_order(channels_last))
 
 
 def longs(*values: int) -> ctypes.Array:

@@ -1,17 +1,17 @@
-// Images laid over others inside a rectangle, as augment/kernels/reference/overlay.py defines it.
+// Images laid over others inside a rectangle: `lay_over` of augment/kernels/reference/overlay.py.
 #include "rectangle.h"
 
 #include <algorithm>
 
 namespace {
 
-// The weight is small on the side that the difference is added to, as in torch.lerp: 0 and 1 give one side's bits.
+// Adds the difference to the nearer side, as torch.lerp does, so that a share of 0 or 1 gives exactly one side.
 FOR_EVERY_PROCESSOR void blend(const float *own, const float *other, float share, int64_t n, float *out) {
     if (share < 0.5f) for (int64_t i = 0; i < n; i++) out[i] = own[i] + share * (other[i] - own[i]);
     else for (int64_t i = 0; i < n; i++) out[i] = other[i] - (other[i] - own[i]) * (1 - share);
 }
 
-// A plane whose rows hold `step` values a pixel.
+// Lays one plane over another; a row has `step` values per pixel.
 void lay(const float *own, const float *other, float share, const float *box, int64_t height, int64_t width,
          int64_t step, float *out) {
     const Rectangle inside(box, height, width);
@@ -34,9 +34,10 @@ void lay(const float *own, const float *other, float share, const float *box, in
 }  // namespace
 
 extern "C" void augment_overlay(const float *images, const float *others, const int64_t *partner, const float *share,
-                                const float *boxes, int together, int64_t batch, int64_t channels, int64_t height,
+                                const float *boxes, int channels_last, int64_t batch, int64_t channels, int64_t height,
                                 int64_t width, float *out, int threads) {
-    const int64_t step = together ? channels : 1, planes = together ? 1 : channels, size = height * width * step;
+    const int64_t step = channels_last ? channels : 1, planes = channels_last ? 1 : channels;
+    const int64_t size = height * width * step;
 #pragma omp parallel for schedule(dynamic) num_threads(threads)
     for (int64_t plane = 0; plane < batch * planes; plane++) {
         const int64_t b = plane / planes, other = partner[b] * planes + plane % planes;

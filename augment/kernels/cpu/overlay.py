@@ -1,4 +1,4 @@
-"""Images laid over others on a CPU by the kernel of overlay.cpp, in the memory order that they come in."""
+"""Images laid over others on a CPU: the kernel of overlay.cpp, which keeps the memory order of the images."""
 
 import torch
 from torch import Tensor
@@ -15,7 +15,7 @@ from augment.kernels.reference.overlay import Overlay, lay_over
     CPU,
     serves=lambda images, others, over: not isinstance(images, tuple) and images.dtype == others.dtype == torch.float32,
     tolerance=1e-6,
-    reason="One pass without memory for anything but the result; torch gathers the partners first.",
+    reason="One pass that allocates only the result; torch copies the partners first.",
 )
 def _(images: Images, others: Float[Tensor, "n c h w"], over: Overlay) -> Float[Tensor, "b c h w"]:
     rectangles = torch.stack([getattr(over, side) for side in SIDES], 1)
@@ -23,21 +23,23 @@ def _(images: Images, others: Float[Tensor, "n c h w"], over: Overlay) -> Float[
     return _overlaid(images, others, over.partner, share, rectangles.to(torch.float32), interleaved(images))
 
 
-@compiled_call("overlay", lambda images, others, partner, share, rectangles, together: floats_like(images, together))
+@compiled_call(
+    "overlay", lambda images, others, partner, share, rectangles, channels_last: floats_like(images, channels_last)
+)
 def _overlaid(
-    images: Tensor, others: Tensor, partner: Tensor, share: Tensor, rectangles: Tensor, together: bool
+    images: Tensor, others: Tensor, partner: Tensor, share: Tensor, rectangles: Tensor, channels_last: bool
 ) -> Tensor:
     require_images("overlay", images, torch.float32)
     require("overlay", others=(others, torch.float32, (len(others), *images.shape[1:])))
     require("overlay", partner=(partner, torch.int64, images.shape[:1]), share=(share, torch.float32, images.shape[:1]))
     require("overlay", rectangles=(rectangles, torch.float32, (len(images), 4)))
     require_within("overlay", "partner", partner, 0, len(others))
-    out = in_large_pages(floats_like(images, together))
-    # named, so that they live until the kernel returns
-    images, others = (part.contiguous(memory_format=in_order(together)) for part in (images, others))
+    out = in_large_pages(floats_like(images, channels_last))
+    # names keep the tensors alive until the kernel returns
+    images, others = (part.contiguous(memory_format=in_order(channels_last)) for part in (images, others))
     partner, share, rectangles = partner.contiguous(), share.contiguous(), rectangles.contiguous()
     kernels().augment_overlay(
         *map(address, (images, others, partner, share, rectangles)),
-        *(together, *images.shape, address(out), torch.get_num_threads()),
+        *(channels_last, *images.shape, address(out), torch.get_num_threads()),
     )
     return out

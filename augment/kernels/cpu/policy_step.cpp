@@ -1,4 +1,5 @@
-// A step of a policy on bytes, what augment/kernels/reference/policy_step.py and slot.py define, sample by sample.
+// A step of a policy on bytes: `policy_step` of augment/kernels/reference/policy_step.py, and `warp` of
+// augment/kernels/reference/warping.py for one affine map and the nearest pixel.
 #include "level_table.h"
 
 #include <algorithm>
@@ -6,7 +7,7 @@
 
 namespace {
 
-enum Operator {  // the numbers that augment/kernels/cpu/policy_step.py gives the names
+enum Operator {  // numbers as in augment/kernels/cpu/policy_step.py
     NOTHING,
     BRIGHTNESS,
     CONTRAST,
@@ -28,14 +29,14 @@ struct Image {  // (C, height, width)
     const uint8_t *channel(int64_t k) const { return data + k * plane(); }
 };
 
-// To bytes as torchvision does: cut to the range, the fraction dropped.
+// Converts to a byte as torchvision does: clamps to [0, 255] and drops the fraction.
 INLINE uint8_t cut(float level) { return (uint8_t)(int32_t)clamped(level, 0, LEVELS - 1); }
 
 INLINE float luma(float red, float green, float blue) {
     return std::floor(red * 0.2989f + green * 0.587f + blue * 0.114f);
 }
 
-// The mean of luma, or of the channels where they are not colours.
+// The mean of luma; images with fewer than three channels give the mean of these.
 INLINE float mean_grey(const Image &image) {
     int64_t sum = 0;
     const int64_t n = image.plane();
@@ -55,12 +56,12 @@ INLINE float mean_grey(const Image &image) {
 
 INLINE void curve_of_value(const Image &image, int op, float value, uint8_t *table) {
     const float mean = op == CONTRAST ? mean_grey(image) : 0;
-    const float bits = clamped(LEVELS / std::exp2(value), 1, LEVELS);
+    const float spacing = clamped(LEVELS / std::exp2(value), 1, LEVELS);  // of the levels that Posterize keeps
     for (int i = 0; i < LEVELS; i++) {
         float level = (float)i;
         if (op == BRIGHTNESS) level = level * value;
         if (op == CONTRAST) level = level * value + mean * (1 - value);
-        if (op == POSTERIZE) level = std::floor(level / bits) * bits;
+        if (op == POSTERIZE) level = std::floor(level / spacing) * spacing;
         if (op == SOLARIZE) level = level >= value ? LEVELS - 1 - level : level;
         if (op == SOLARIZE_ADD) level = level < 128 ? level + value : level;
         if (op == INVERT) level = LEVELS - 1 - level;
@@ -102,7 +103,7 @@ INLINE void through_tables(const Image &image, int op, float value, uint8_t *out
     }
 }
 
-// Blends three channels with their luma; there are no colours in fewer, and further ones stay.
+// Blends the first three channels with their luma; images with fewer channels and further channels stay.
 INLINE void coloured(const Image &image, float factor, uint8_t *out) {
     const int64_t n = image.plane();
     memcpy(out, image.data, n * image.channels);
@@ -117,7 +118,7 @@ INLINE void coloured(const Image &image, float factor, uint8_t *out) {
     }
 }
 
-// Blends with a smoothed copy (ones around a five, over 13); the outermost pixels stay.
+// Blends with a smoothed copy (a 3x3 filter of ones with a 5 in the centre, over 13); the outermost pixels stay.
 INLINE void sharpened(const Image &image, float factor, uint8_t *out) {
     memcpy(out, image.data, image.plane() * image.channels);
     if (std::min(image.height, image.width) < 3) return;
@@ -144,7 +145,7 @@ FOR_EVERY_PROCESSOR void carry_out(const Image &image, int op, float value, uint
     else through_tables(image, op, value, out);
 }
 
-// Every pixel shows the nearest one to where the matrix looks, `fill` outside.
+// Copies to each pixel the one nearest to the position to which the matrix maps it, or `fill` outside.
 FOR_EVERY_PROCESSOR void move(const Image &image, const float *m, uint8_t fill, uint8_t *out) {
     std::vector<int32_t> from(image.width);
     const float wide = (float)image.width - 0.5f, tall = (float)image.height - 0.5f;

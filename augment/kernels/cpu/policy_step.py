@@ -1,4 +1,4 @@
-"""Steps of a policy on a CPU by the kernels of policy_step.cpp, as `reference.policy_step` defines them."""
+"""Steps of a policy on a CPU: the kernels of policy_step.cpp for `policy_step`, and for `warp` with one affine map."""
 
 from collections.abc import Sequence
 
@@ -8,13 +8,13 @@ from torch import Tensor
 from augment.data.packed import PackedImages
 from augment.data.pixels import dtype_of, on_colours, stacked
 from augment.data.subset import Drawn
-from augment.data.types import Bool, Matrices, PerSample, UInt8
+from augment.data.types import Bool, Images, Matrices, PerSample, Planes, UInt8
 from augment.geometry.motion import Step
 from augment.kernels.cpu.boundary import require, require_images
 from augment.kernels.cpu.library import CPU, UNCOMPILED, address, compiled_call, is_bytes, kernels
 from augment.kernels.reference.policy_step import on_bytes, policy_step, wanted
 from augment.kernels.reference.warping import Geometry, warp
-from augment.kernels.source import Source, can_be_counted
+from augment.kernels.source import COUNTED, Source, can_be_counted
 
 _NUMBERS = {
     "Brightness": 1,
@@ -28,7 +28,7 @@ _NUMBERS = {
     "Color": 9,
     "Sharpness": 10,
 }
-"""policy_step.cpp's; whatever else is drawn is 0, which changes nothing."""
+"""Numbers of the operators in policy_step.cpp; others get 0, which changes nothing."""
 
 Bytes = UInt8[Tensor, "b c h w"]
 
@@ -40,9 +40,9 @@ def _is_one_map(
     geometry: Geometry,
     interpolation: str,
     plain: bool,
-    kept: torch.dtype,
+    gpu_dtype: torch.dtype,
 ) -> bool:
-    """Bytes of one size, of which some move to the nearest pixels of one affine map."""
+    """Whether `warp` copies the nearest pixels of one affine map, in bytes of one size, for chosen samples."""
     if chosen is None or interpolation != "nearest" or not plain or isinstance(image, PackedImages):
         return False
     return dtype_of(image) == torch.uint8 and can_be_counted(image)
@@ -52,7 +52,7 @@ def _is_one_map(
     CPU,
     serves=lambda image, chosen, names, op, value: is_bytes(image),
     tolerance=0.0,
-    reason="Each sample gets what it drew in one pass; torch computes all operators, and copies the chosen samples.",
+    reason="Applies the drawn operator to each sample in one pass; torch copies the samples for every operator.",
 )
 def _(image: Bytes, chosen: Bool[Tensor, " b"] | None, names: Sequence[str], op: PerSample, value: PerSample) -> Bytes:
     return _stepped(image, " ".join(names), wanted(chosen, names, op), value)
@@ -74,7 +74,7 @@ def _like(image: Tensor, *_: object) -> Tensor:
 
 @compiled_call("on_bytes", _like)
 def _stepped(image: Tensor, names: str, op: Tensor, value: Tensor) -> Tensor:
-    """The names stand in one string."""
+    """Applies what each sample drew; `names` are separated by spaces, because an operator takes no list of strings."""
     return on_colours(image, lambda coloured: carried_out(coloured, names.split(), op, value)).contiguous()
 
 
@@ -87,16 +87,16 @@ def _stepped_in_torch(image: Tensor, names: str, op: Tensor, value: Tensor) -> T
     CPU,
     serves=_is_one_map,
     tolerance=0.0,
-    reason="Copies a row of pixels at a time; torch makes positions and an index of 64 bits for every pixel.",
+    reason="Copies pixels row by row; torch writes positions and a 64-bit index for every pixel.",
 )
 def _(
-    image: Source,
+    image: Images | Planes,
     chosen: Bool[Tensor, " b"],
     drawn: Drawn,
     geometry: Geometry,
     interpolation: str,
     plain: bool,
-    kept: torch.dtype,
+    gpu_dtype: torch.dtype,
 ) -> Bytes:
     (step,) = geometry(drawn, image)
     return _moved(stacked(image), step.matrix, chosen, step.fill)
@@ -106,16 +106,16 @@ def _(
     UNCOMPILED,
     serves=_is_one_map,
     tolerance=0.0,
-    reason="Compiled code computes every sample; this works on the chosen ones.",
+    reason="Compiled code computes every sample; this works on the chosen ones only.",
 )
 def _(
-    image: Source,
+    image: Images | Planes,
     chosen: Bool[Tensor, " b"],
     drawn: Drawn,
     geometry: Geometry,
     interpolation: str,
     plain: bool,
-    kept: torch.dtype,
+    gpu_dtype: torch.dtype,
 ) -> Bytes:
     (step,) = geometry(drawn, image)
     return _moved_in_torch(stacked(image), step.matrix, chosen, step.fill)
@@ -128,9 +128,9 @@ def _moved(image: Tensor, matrix: Tensor, chosen: Tensor, fill: float) -> Tensor
 
 @compiled_call("nearest_by_rows_in_torch", _like)
 def _moved_in_torch(image: Tensor, matrix: Tensor, chosen: Tensor, fill: float) -> Tensor:
-    size = tuple(image.shape[-2:])
+    size = (image.shape[-2], image.shape[-1])
 
-    def geometry(drawn: Drawn, some: Source) -> list[Step]:
+    def geometry(drawn: Drawn, images: Source) -> list[Step]:
         return [Step(drawn[0]["matrix"], size, size, padding="zeros", fill=fill)]
 
     out = warp.reference(image, chosen, [{"matrix": matrix}], geometry, "nearest", True, torch.uint8)
@@ -138,29 +138,30 @@ def _moved_in_torch(image: Tensor, matrix: Tensor, chosen: Tensor, fill: float) 
 
 
 def _own(given: Tensor, out: Tensor) -> Tensor:
-    """The result in memory of its own, as an operator of torch must return it."""
+    """Returns the result, as a copy if it is the input, because a custom operator must not return its input."""
     return given.clone(memory_format=torch.contiguous_format) if out is given else out.contiguous()
 
 
 def carried_out(image: Bytes, names: Sequence[str], op: PerSample, value: PerSample) -> Bytes:
-    """The photometric operator that each sample drew, none beyond the last name."""
+    """Applies to each sample the photometric operator at position `op` in `names`, none if op is len(names)."""
     require_images("carry_out", image, torch.uint8)
     image, out = image.contiguous(), torch.empty(image.shape, dtype=torch.uint8)
-    numbers = [_NUMBERS.get(name, 0) for name in names]
-    number = torch.tensor([*numbers, 0], dtype=torch.int32)[op.long()]
-    value = value.float().contiguous()
-    require("carry_out", op=(number, torch.int32, image.shape[:1]), value=(value, torch.float32, image.shape[:1]))
+    numbers = torch.tensor([*(_NUMBERS.get(name, 0) for name in names), 0], dtype=torch.int32)
+    drawn, value = numbers[op.long()], value.float().contiguous()
+    require("carry_out", op=(drawn, torch.int32, image.shape[:1]), value=(value, torch.float32, image.shape[:1]))
     kernels().augment_carry_out(
-        address(image), address(number), address(value), *image.shape, address(out), torch.get_num_threads()
+        address(image), address(drawn), address(value), *image.shape, address(out), torch.get_num_threads()
     )
     return out
 
 
 def moved(image: Bytes, matrix: Matrices, chosen: Bool[Tensor, " b"], fill: float) -> Bytes:
-    """The chosen images through their affine matrices, the nearest pixel for each, `fill` in [0, 1] outside."""
+    """Warps the chosen images by their affine matrices: copies the nearest pixel, or `fill` in [0, 1] outside."""
     require_images("move", image, torch.uint8)
     if not can_be_counted(image):
-        raise ValueError(f"kernel move: images of {tuple(image.shape)} are too large for it.")
+        raise ValueError(
+            f"kernel move: images {tuple(image.shape)} are too large, each must have fewer than {COUNTED} values."
+        )
     image, out = image.contiguous(), torch.empty(image.shape, dtype=torch.uint8)
     matrix, chosen = matrix.float().contiguous(), chosen.contiguous()
     require("move", matrix=(matrix, torch.float32, (len(image), 3, 3)), chosen=(chosen, torch.bool, image.shape[:1]))

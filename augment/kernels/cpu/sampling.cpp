@@ -1,4 +1,4 @@
-// Sampling on a processor: what augment/geometry/interpolation.py defines, every sample with the taps that it needs.
+// Sampling as augment/geometry/interpolation.py defines it, with as many taps as each sample needs.
 #include "taps.h"
 
 namespace {
@@ -16,7 +16,7 @@ struct Job {
     const float *window;  // (B, 4): first and last row, first and last column
     const float *radius;  // (B, 2): along y and x
     int64_t height, width;
-    float *out;  // (B, C, height, width); bytes for the nearest of bytes
+    float *out;  // (B, C, height, width); points to bytes if bytes are copied
 
     int64_t plane() const { return height * width; }
     float *row(int64_t b, int64_t i) const { return out + (b * source.channels * height + i) * width; }
@@ -34,13 +34,13 @@ INLINE void sample_turned(const Job &job, int64_t b, int64_t from, int64_t to) {
     }
 }
 
-// How many of the taps count: one of two where all positions are whole, as after a flip.
-INLINE int counted(const Axis &axis, const Taps &found) {
+// The number of taps to sum: 1 instead of 2 if all positions are whole numbers, as after a flip.
+INLINE int needed_taps(const Axis &axis, const Taps &found) {
     const float *second = found.weight.data() + found.count;
     return axis.taps == 2 && std::all_of(second, second + found.count, [](float w) { return w == 0; }) ? 1 : axis.taps;
 }
 
-// Rows first, then columns, where rows stay rows and columns stay columns.
+// Sums the taps of rows first, then those of columns, if rows stay rows and columns stay columns.
 template <typename T>
 INLINE void sample_straight(const Job &job, int64_t b, int64_t from, int64_t to) {
     const Source &s = job.source;
@@ -50,7 +50,7 @@ INLINE void sample_straight(const Job &job, int64_t b, int64_t from, int64_t to)
     Taps down(rows.taps, 1), across(columns.taps, job.width);
     find_taps(job.x.at(b, 0, 0), job.x.column, job.width, columns, across);
     const auto used = std::minmax_element(across.offset.begin(), across.offset.end());
-    const int column_taps = counted(columns, across);
+    const int column_taps = needed_taps(columns, across);
     const int64_t left = *used.first, span = *used.second - left + 1, channels = s.channels, width = job.width;
     const bool interleaved = channels > 1 && s.channel_stride == 1 && s.column_stride == channels;
     const int64_t runs = interleaved ? 1 : channels, length = interleaved ? span * channels : span;
@@ -58,7 +58,7 @@ INLINE void sample_straight(const Job &job, int64_t b, int64_t from, int64_t to)
     std::vector<float> line(runs * length + 1);
     for (int64_t i = from; i < to; i++) {
         find_taps(job.y.at(b, i, 0), 0, 1, rows, down);
-        const int row_taps = counted(rows, down);
+        const int row_taps = needed_taps(rows, down);
         for (int64_t run = 0; run < runs; run++) {
             float *blended = line.data() + run * length;
             for (int r = 0; r < row_taps; r++) {
@@ -93,7 +93,7 @@ INLINE void sample_straight(const Job &job, int64_t b, int64_t from, int64_t to)
     }
 }
 
-// The nearest pixels, as they are.
+// Copies the nearest pixels.
 template <typename T>
 INLINE void sample_nearest(const Job &job, T *out, bool straight, int64_t b, int64_t from, int64_t to) {
     const Source &s = job.source;

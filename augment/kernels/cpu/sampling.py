@@ -1,8 +1,9 @@
-"""Sampling on a CPU by the kernels of sampling.cpp, as `interpolation` defines it."""
+"""Sampling on a CPU: the kernels of sampling.cpp for `reference.sampling.sample`."""
 
 import torch
 from torch import Tensor
 
+from augment.data.known import known
 from augment.data.packed import PackedImages
 from augment.data.pixels import compute_dtype, dtype_of, stacked, to_float
 from augment.data.types import Float, UInt8
@@ -10,22 +11,22 @@ from augment.geometry.interpolation import Footprint, Grid, Window
 from augment.kernels.cpu.boundary import require, require_images, require_within
 from augment.kernels.cpu.library import CPU, address, compiled_call, kernels, longs
 from augment.kernels.reference.sampling import sample
-from augment.kernels.source import COUNTED, LARGEST_SIDE, Source, can_be_counted, source_dtype, unchanged
+from augment.kernels.source import COUNTED, LARGEST_SIDE, Pixels, Source, can_be_counted, source_dtype, unchanged
 
 
 def readable(image: Source, *where: Tensor) -> bool:
-    """Whether the kernels read such images at such places: in float32, and no image is too large to count in.
+    """Whether the kernels can read images at some positions: all is float32 or narrower, and no image is too large.
 
     Args:
-        image: what they read.
-        where: tensors that say where they read it.
+        image: images that they read.
+        where: positions, matrices and radii, which must be float32.
     """
-    kinds = {tensor.dtype for tensor in where}
-    return kinds == {torch.float32} and compute_dtype(source_dtype(image)) == torch.float32 and can_be_counted(image)
+    dtypes = {tensor.dtype for tensor in where}
+    return dtypes == {torch.float32} and compute_dtype(source_dtype(image)) == torch.float32 and can_be_counted(image)
 
 
-def pixels(image: Source) -> tuple[Tensor, Tensor | None, Tensor | None, int]:
-    """Bytes or float32: dense, or packed with offsets and sizes; and the number of channels."""
+def pixels(image: Source) -> Pixels:
+    """Returns the values as bytes or float32: (data, offsets, sizes, channels), see `unchanged`."""
     if not isinstance(image, PackedImages) and dtype_of(image) != torch.uint8:
         image = to_float(stacked(image))
     return unchanged(image)
@@ -47,7 +48,7 @@ def _serves_bilinear(
     CPU,
     serves=_serves_bilinear,
     tolerance=1e-5,
-    reason="Reads bytes of any memory order and only the taps that a pixel needs; torch converts the image first.",
+    reason="Reads bytes in any memory order and only the taps that a pixel needs; torch converts the image first.",
 )
 def _(
     image: Source,
@@ -64,12 +65,12 @@ def _(
 def _serves_nearest(
     image: Source, x: Grid, y: Grid, window: Window, interpolation: str = "bilinear", *rest: object
 ) -> bool:
-    known = isinstance(image, PackedImages) or dtype_of(image) in (torch.uint8, torch.float32)
-    return interpolation == "nearest" and known and readable(image, x, y)
+    supported = source_dtype(image) in (torch.uint8, torch.float32)
+    return interpolation == "nearest" and supported and readable(image, x, y)
 
 
 @sample.kernel(
-    CPU, serves=_serves_nearest, tolerance=0.0, reason="Copies pixels; torch makes an index of 64 bits for each."
+    CPU, serves=_serves_nearest, tolerance=0.0, reason="Copies pixels; torch writes a 64-bit index for each of them."
 )
 def _(
     image: Source, x: Grid, y: Grid, window: Window, interpolation: str, *rest: object
@@ -77,14 +78,14 @@ def _(
     return _sampled(True, unchanged(image), x, y, window, Footprint())
 
 
-def _sampled(nearest: bool, image: tuple, x: Grid, y: Grid, window: Window, footprint: Footprint) -> Tensor:
+def _sampled(nearest: bool, values: Pixels, x: Grid, y: Grid, window: Window, footprint: Footprint) -> Tensor:
     batch = max(len(x), len(y))
     spans = columns(batch, x, *window.rows, *window.columns)
-    return _sample(nearest, *image, x, y, spans, columns(batch, x, *footprint.radius))
+    return _sample(nearest, *values, x, y, spans, columns(batch, x, *footprint.radius))
 
 
 def columns(batch: int, like: Tensor, *values: float | Tensor) -> Float[Tensor, "b n"]:
-    """Numbers and (B,) tensors side by side."""
+    """Returns numbers and (B,) tensors side by side, as columns of one tensor."""
     if not any(isinstance(value, Tensor) for value in values):
         return like.new_tensor(values).expand(batch, len(values))
     return torch.stack([(like.new_zeros(batch) + value).to(like.dtype) for value in values], dim=1)
@@ -129,31 +130,50 @@ def _sample(
 def source(
     kernel: str, batch: int, image: Tensor, offsets: Tensor | None, sizes: Tensor | None, channels: int
 ) -> tuple:
-    """What a kernel is told about the images that it reads, one a sample: see `Source` in taps.h.
+    """Returns the arguments that describe the images to a kernel, one image per sample; see `Source` in taps.h.
 
     Raises:
-        TypeError, ValueError: it would read beyond them.
+        TypeError, ValueError: the kernel would read beyond the images, or they are too large.
     """
     if offsets is None:
-        require_images(kernel, image, torch.uint8, torch.float32)
-        require(kernel, images=(image, image.dtype, (batch, channels, *image.shape[2:])))
-        sample, channel_stride, row, column_stride = image.stride()
-        sides, counted = [*image.shape[2:]] * batch, can_be_counted(image)
-        starts, rows = [b * sample for b in range(batch)], [row] * batch
-    else:
-        require(kernel, data=(image, torch.uint8, (image.numel(),)))
-        require(kernel, offsets=(offsets, torch.int64, (batch,)), sizes=(sizes, torch.int64, (batch, 2)))
-        require_within(kernel, "sizes", sizes, 1, LARGEST_SIDE + 1)
-        require_within(kernel, "offsets", offsets, 0, image.numel())
-        lengths = sizes.prod(1) * channels
-        require_within(kernel, "the ends of images", offsets + lengths, 0, image.numel() + 1)
-        sides, counted = sizes.flatten().tolist(), max(lengths.tolist(), default=0) < COUNTED
-        channel_stride, column_stride = 1, channels
-        starts, rows = offsets.tolist(), [width * channels for width in sides[1::2]]
-    if not counted:
-        raise ValueError(f"kernel {kernel}: an image is too large, it must have less than {COUNTED} numbers.")
-    elements = image.untyped_storage().nbytes() // image.element_size() - image.storage_offset()
+        return _dense_source(kernel, batch, image, channels)
+    return _packed_source(kernel, batch, image, offsets, known(sizes), channels)
+
+
+def _dense_source(kernel: str, batch: int, image: Tensor, channels: int) -> tuple:
+    require_images(kernel, image, torch.uint8, torch.float32)
+    require(kernel, images=(image, image.dtype, (batch, channels, *image.shape[2:])))
+    _require_small(kernel, can_be_counted(image))
+    sample_stride, channel_stride, row_stride, column_stride = image.stride()
     return (
-        *(address(image), image.dtype == torch.float32, longs(*starts), longs(*rows), longs(*sides)),
-        *(column_stride, channel_stride, channels, elements),
+        *(address(image), image.dtype == torch.float32),
+        *(longs(*(b * sample_stride for b in range(batch))), longs(*[row_stride] * batch)),
+        *(longs(*[*image.shape[2:]] * batch), column_stride, channel_stride, channels, _readable_elements(image)),
     )
+
+
+def _packed_source(kernel: str, batch: int, data: Tensor, offsets: Tensor, sizes: Tensor, channels: int) -> tuple:
+    require(kernel, data=(data, torch.uint8, (data.numel(),)))
+    require(kernel, offsets=(offsets, torch.int64, (batch,)), sizes=(sizes, torch.int64, (batch, 2)))
+    require_within(kernel, "sizes", sizes, 1, LARGEST_SIDE + 1)
+    require_within(kernel, "offsets", offsets, 0, data.numel())
+    lengths = sizes.prod(1) * channels
+    require_within(kernel, "the ends of images", offsets + lengths, 0, data.numel() + 1)
+    _require_small(kernel, max(lengths.tolist(), default=0) < COUNTED)
+    sides = sizes.flatten().tolist()
+    row_strides = [width * channels for width in sides[1::2]]
+    column_stride, channel_stride = channels, 1
+    return (
+        *(address(data), False, longs(*offsets.tolist()), longs(*row_strides), longs(*sides)),
+        *(column_stride, channel_stride, channels, _readable_elements(data)),
+    )
+
+
+def _require_small(kernel: str, small: bool) -> None:
+    if not small:
+        raise ValueError(f"kernel {kernel}: an image is too large, it must have fewer than {COUNTED} values.")
+
+
+def _readable_elements(image: Tensor) -> int:
+    """Returns how many elements its memory holds from the first value on."""
+    return int(image.untyped_storage().nbytes() // image.element_size() - image.storage_offset())

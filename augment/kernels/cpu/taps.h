@@ -1,4 +1,4 @@
-// Sampling a few pixels: where their taps stand, with what weights, and their sum.
+// Sampling a few pixels: the offsets and weights of their taps, and their weighted sums.
 #pragma once
 
 #include "level_table.h"
@@ -7,17 +7,17 @@
 #include <vector>
 
 constexpr int CHUNK = 64;  // pixels whose taps are computed together
-constexpr int BLOCK = 32;  // output rows of a task
+constexpr int BLOCK = 32;  // output rows per task
 
 struct Source {
     const void *data;
-    const int64_t *offset, *row_stride;  // (B,) elements
+    const int64_t *offset, *row_stride;  // (B,) in elements
     const int64_t *size;                 // (B, 2): height and width
     int64_t column_stride, channel_stride, channels;
-    int64_t elements;  // of the whole buffer
+    int64_t elements;  // from the start to the end of the buffer
 };
 
-// The part of an axis that may be read, never beyond the image whatever is asked for: NaN becomes 0.
+// The part of an axis that may be read, clamped to the image; NaN becomes 0.
 struct Span {
     float low, high;
 
@@ -32,13 +32,13 @@ struct Axis {
 
     Axis(Span span, float radius, int64_t stride)
         : low(span.low), high(span.high), radius(radius), taps(2), stride((int32_t)stride) {
-        // of more taps than the span has pixels the rest has no weight; two would be read as plain interpolation
+        // taps beyond the span would have no weight; at least 3, because 2 means plain interpolation
         if (radius > 1) taps = (int)std::min(std::ceil(2 * radius), std::max(high - low + 1, 3.0f));
     }
 };
 
-struct Taps {  // tap t of position i stands at t * count + i
-    std::vector<int32_t> offset;  // of its pixel in elements
+struct Taps {  // tap t of position i is element t * count + i
+    std::vector<int32_t> offset;  // of the pixel, in elements
     std::vector<float> weight;
     int64_t count;
 
@@ -67,7 +67,7 @@ INLINE void find_chunk(const float *position, int n, const Axis &axis, int64_t n
             weight[t * next + i] = w;
             total += w;
         }
-        // together at most 1 in the order in which they are added, or white would become brighter than 1
+        // the sum, in the order of addition, must not exceed 1, or white would become brighter than 1
         const float share = 1 / total;
         float sum = 0;
         for (int t = 0; t < taps; t++) {
@@ -78,28 +78,28 @@ INLINE void find_chunk(const float *position, int n, const Axis &axis, int64_t n
     }
 }
 
-// The taps of n positions that stand `step` apart, n at most found.count.
+// Finds the taps of n positions that are `step` elements apart; n is at most found.count.
 INLINE void find_taps(const float *position, int64_t step, int64_t n, const Axis &axis, Taps &found) {
     for (int64_t start = 0; start < n; start += CHUNK) {
-        const int some = (int)std::min<int64_t>(CHUNK, n - start);
-        float together[CHUNK];
-        for (int i = 0; i < some; i++) together[i] = position[(start + i) * step];
+        const int count = (int)std::min<int64_t>(CHUNK, n - start);
+        float gathered[CHUNK];
+        for (int i = 0; i < count; i++) gathered[i] = position[(start + i) * step];
         int32_t *offset = found.offset.data() + start;
         float *weight = found.weight.data() + start;
-        if (axis.taps == 2) find_chunk<2>(together, some, axis, found.count, offset, weight);
-        else if (axis.taps == 3) find_chunk<3>(together, some, axis, found.count, offset, weight);
-        else find_chunk<0>(together, some, axis, found.count, offset, weight);
+        if (axis.taps == 2) find_chunk<2>(gathered, count, axis, found.count, offset, weight);
+        else if (axis.taps == 3) find_chunk<3>(gathered, count, axis, found.count, offset, weight);
+        else find_chunk<0>(gathered, count, axis, found.count, offset, weight);
     }
 }
 
-// Three neighbouring channels, and one more number that nobody uses.
+// Reads three neighbouring channels; the fourth number is not used.
 INLINE Four three(const uint8_t *at, const uint8_t *end) {
     typedef int32_t Whole __attribute__((vector_size(16)));
     int32_t bytes;
     if (at + 4 <= end) memcpy(&bytes, at, 4);
     else bytes = at[0] | at[1] << 8 | at[2] << 16;
-    const Whole several = {bytes, bytes, bytes, bytes}, places = {0, 8, 16, 0};
-    return __builtin_convertvector(several >> places & 255, Four) * BYTE;
+    const Whole copies = {bytes, bytes, bytes, bytes}, shifts = {0, 8, 16, 0};
+    return __builtin_convertvector(copies >> shifts & 255, Four) * BYTE;
 }
 
 INLINE Four three(const float *at, const float *end) {
@@ -108,7 +108,7 @@ INLINE Four three(const float *at, const float *end) {
     return value;
 }
 
-// Some pixels of a row; `fixed` is the number of taps along both axes, or 0 where that varies.
+// Sums the taps of some pixels of a row; `fixed` is the number of taps along both axes, or 0 if they differ.
 template <typename T, int fixed>
 INLINE void sum_chunk(const Source &s, int64_t b, const Taps &down, const Taps &across, int row_taps, int column_taps,
                       int count, float *out, int64_t plane) {
@@ -144,7 +144,7 @@ INLINE void sum_chunk(const Source &s, int64_t b, const Taps &down, const Taps &
     }
 }
 
-// How one sample is read, a chunk of a row at a time.
+// State for reading one sample in chunks of a row.
 struct Reader {
     const Source &source;
     const int64_t sample;
@@ -158,7 +158,7 @@ struct Reader {
           down(rows.taps, CHUNK), across(columns.taps, CHUNK) {}
 };
 
-// The values at positions that stand `x_step` and `y_step` apart, at most CHUNK; channels go `plane` apart.
+// Computes values at up to CHUNK positions, `x_step` and `y_step` elements apart; channels are `plane` apart in out.
 template <typename T>
 INLINE void sample_chunk(Reader &reader, const float *x, int64_t x_step, const float *y, int64_t y_step, int count,
                          float *out, int64_t plane) {

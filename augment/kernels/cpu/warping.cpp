@@ -1,4 +1,4 @@
-// A run of warps that are matrices: what augment/engine/warp_run.py defines, from the matrices to the values at once.
+// A run of warps that are matrices: `resample` of augment/kernels/reference/warping.py.
 #include "taps.h"
 
 namespace {
@@ -11,27 +11,27 @@ struct Run {
     int64_t steps;
     const float *matrix;  // (B, steps, 3, 3): positions in a step's output -> positions in its input
     const float *size;    // (B, steps, 2): height and width of a step's input
-    const float *fill;    // (steps,): what lies outside of it, negative where it is never seen
+    const float *fill;    // (steps,): value outside the input of a step, negative if it is never seen
     int64_t height, width;
     float *out;  // (B, C, height, width)
 };
 
-// The inputs of the steps as output pixels see them.
+// The input of a step, with the map from output pixels of the run to positions in it.
 struct Frame {
-    float matrix[NINE];  // output pixel -> position in it
+    float matrix[NINE];  // output pixel -> position in the frame
     float last_row, last_column, fill;
 };
 
-// A frame along a row of output pixels: (u, v, w) = start + slope * column, of which u / w and v / w are the position.
+// Positions in a frame along a row of output pixels: u / w and v / w, where (u, v, w) = start + slope * column.
 struct Line {
     float slope[3], start[3];
     bool affine;
 };
 
-// How a frame shows on some pixels.
+// Whether some pixels lie inside a frame.
 enum Share { INSIDE, PARTLY, OUTSIDE };
 
-// Every frame from the last on; the first one's matrix is the whole run's.
+// The frames of all steps; the matrix of the first frame is that of the whole run.
 INLINE std::vector<Frame> frames_of(const Run &run, int64_t b) {
     std::vector<Frame> frames(run.steps);
     for (int64_t s = run.steps - 1; s >= 0; s--) {
@@ -54,7 +54,7 @@ INLINE Line line_of(const Frame &frame, int64_t row) {
     return {{m[0], m[3], m[6]}, {m[1] * i + m[2], m[4] * i + m[5], m[7] * i + m[8]}, affine};
 }
 
-// The positions of pixels that stand `step` apart.
+// The positions of `count` pixels that are `step` columns apart.
 INLINE void look(const Line &line, int64_t column, int step, int count, float *x, float *y) {
     const float *slope = line.slope, *start = line.start;
     for (int k = 0; k < count; k++) {
@@ -69,13 +69,13 @@ INLINE void look(const Line &line, int64_t column, int step, int count, float *x
     }
 }
 
-// How much of a unit tent at a position lies inside [0, last + 1).
+// How much of a unit tent at a position lies in [0, last + 1): 1 inside, 0 from one pixel outside on.
 INLINE float cover(float at, float last) {
     const float low = at + 1, high = last + 1 - at;
     return clamped(low < high ? low : high, 0, 1);
 }
 
-// Positions run straight, so that both ends say what is between them, unless infinity is.
+// Positions lie on a line, so both ends decide for all between them, unless the line passes through infinity.
 INLINE Share share_of(const Frame &frame, const Line &line, int64_t column, int count) {
     float x[2], y[2];
     look(line, column, count - 1, 2, x, y);
@@ -115,7 +115,7 @@ INLINE void warp_rows(const Run &run, int64_t b, int64_t from, int64_t to) {
             int64_t s = run.steps - 1;
             for (; s >= 0; s--) {
                 shares[s] = frames[s].fill < 0 ? INSIDE : share_of(frames[s], lines[s], j, count);
-                if (shares[s] == OUTSIDE) break;  // what was before it is not seen
+                if (shares[s] == OUTSIDE) break;  // earlier frames are not seen
             }
             if (s < 0) {
                 float x[CHUNK], y[CHUNK];

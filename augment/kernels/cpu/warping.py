@@ -1,4 +1,4 @@
-"""A run of warps on a CPU by the kernel of warping.cpp, from its matrices to the values, as `warping` defines it."""
+"""A run of warps on a CPU: the kernel of warping.cpp for `reference.warping.resample`."""
 
 from collections.abc import Sequence
 
@@ -15,8 +15,8 @@ from augment.kernels.reference.warping import resample
 from augment.kernels.source import Source
 
 
-def _serves(image: Source, steps: Sequence[Step], interpolation: str, kept: torch.dtype) -> bool:
-    """All steps are matrices that at most show their outside.
+def _serves(image: Source, steps: Sequence[Step], interpolation: str, gpu_dtype: torch.dtype) -> bool:
+    """Whether all steps are matrices without a padding other than a fill value, and rows do not stay rows.
 
     Where rows stay rows, sampling along one axis after the other is faster.
     """
@@ -28,9 +28,12 @@ def _serves(image: Source, steps: Sequence[Step], interpolation: str, kept: torc
 
 
 @resample.kernel(
-    CPU, serves=_serves, tolerance=1e-5, reason="Writes no positions, and reads only the taps that a pixel needs."
+    CPU,
+    serves=_serves,
+    tolerance=1e-5,
+    reason="Writes no positions to memory, and reads only the taps that a pixel needs.",
 )
-def _(image: Source, steps: Sequence[Step], interpolation: str, kept: torch.dtype) -> Float[Tensor, "b c oh ow"]:
+def _(image: Source, steps: Sequence[Step], interpolation: str, gpu_dtype: torch.dtype) -> Float[Tensor, "b c oh ow"]:
     window, footprint = window_of(steps), footprint_of(steps)
     matrices = torch.stack([step.matrix for step in steps], dim=1)
     batch = len(matrices)
@@ -42,7 +45,8 @@ def _(image: Source, steps: Sequence[Step], interpolation: str, kept: torch.dtyp
 
 
 def _output(channels: int, matrices: Tensor, height: int, width: int) -> Tensor:
-    return matrices.new_empty(matrices.shape[0], channels, height, width)  # len() would make it a constant
+    # compiled code would make a constant of len(matrices)
+    return matrices.new_empty(matrices.shape[0], channels, height, width)
 
 
 @compiled_call(
@@ -64,7 +68,17 @@ def _warp(
     height: int,
     width: int,
 ) -> Tensor:
-    """`fills` are negative for frames that do not show their outside."""
+    """Samples images where a run of steps looks.
+
+    Args:
+        image, offsets, sizes, channels: see `unchanged`.
+        matrices: (B, steps, 3, 3) from positions in the output of a step to positions in its input.
+        frames: (B, 2 * steps) height and width of the input of each step.
+        fills: value outside the input of each step, in [0, 1]; negative if nothing outside is seen.
+        spans: (B, 4) first and last row and column that may be read.
+        radii: (B, 2) filter radius along y and x in source pixels.
+        height, width: size of the output.
+    """
     out = _output(channels, matrices, height, width)
     batch, steps = len(matrices), len(fills)
     require("warp", matrices=(matrices, torch.float32, (batch, max(steps, 1), 3, 3)))

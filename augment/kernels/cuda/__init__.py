@@ -1,4 +1,4 @@
-"""Kernels for a GPU, in Triton: where torch's compiler reads pixels many times slower than memory allows."""
+"""Kernels for a GPU in Triton, for operators whose compiled torch code is many times slower than memory allows."""
 
 from augment.kernels.cuda import filtering, inductor, policy_step, warping
 

@@ -1,7 +1,7 @@
-"""Separable filters on a GPU by one kernel, over the samples that drew them.
+"""Separable filters on a GPU by one kernel, which filters only the chosen samples.
 
-Compiled torch filters everybody: for a Gaussian of 13 taps in a third of 256 images it took 507 µs on an H100, in which
-it wrote the image with its margin, the filtered rows, and the result. The kernel takes 142.
+Compiled torch filters every sample: a Gaussian of 13 taps for a third of 256 images took 507 µs on an H100, in which it
+wrote the image with its margin, the filtered rows and the result to memory. The kernel takes 142 µs.
 """
 
 import torch
@@ -14,13 +14,13 @@ from augment.kernels.cuda.library import TRITON
 from augment.kernels.reference.filtering import separable_filter
 
 _ROWS, _COLUMNS = 32, (128, 64, 32)
-"""Of a program, which has as many columns as it can hold rows of."""
+"""Output rows and columns of a program; it takes the most columns of which it can hold enough rows in registers."""
 
 _HELD = 2048
-"""Numbers that the 32 threads of a program keep in registers, 64 each, beside as many weights and places."""
+"""Numbers that the 32 threads of a program keep in registers, 64 each, besides as many weights and offsets."""
 
 _MOST = 63
-"""Taps, of the fewest columns."""
+"""Most taps: with the fewest columns, more do not fit into registers."""
 
 
 def _serves(
@@ -29,10 +29,10 @@ def _serves(
     down: Float[Tensor, "b kh"],
     across: Float[Tensor, "b kw"],
     border: str,
-    kept: torch.dtype,
+    gpu_dtype: torch.dtype,
 ) -> bool:
-    known = dtype_of(image) in (torch.uint8, torch.float16, torch.float32)
-    return known and max(down.shape[1], across.shape[1]) <= _MOST and len(down) > 0
+    supported = dtype_of(image) in (torch.uint8, torch.float16, torch.float32)
+    return supported and max(down.shape[1], across.shape[1]) <= _MOST and len(down) > 0
 
 
 @separable_filter.kernel(
@@ -47,11 +47,11 @@ def _(
     down: Float[Tensor, "b kh"],
     across: Float[Tensor, "b kw"],
     border: str,
-    kept: torch.dtype,
+    gpu_dtype: torch.dtype,
 ) -> Float[Tensor, "b c h w"]:
-    dtype = kept if kept.is_floating_point else torch.float32
+    dtype = gpu_dtype if gpu_dtype.is_floating_point else torch.float32
     if isinstance(image, tuple) and dtype_of(image).is_floating_point:
-        image = each(image, lambda plane: plane.to(dtype))  # before they are stacked
+        image = each(image, lambda plane: plane.to(dtype))  # converts before stacking, which writes less memory
     return filtered(stacked(image), chosen, down, across, border, dtype)
 
 
@@ -63,13 +63,14 @@ def filtered(
     border: str,
     dtype: torch.dtype,
 ) -> Float[Tensor, "b c h w"]:
-    """The chosen images correlated along both axes, the others as they are: floats in [0, 1] of type `dtype`.
+    """Correlates the chosen images along both axes. The others stay; the result is float in [0, 1].
 
     Args:
-        image: (B, C, H, W), bytes, halves or float32, in any order of memory.
-        chosen: None for all.
-        down, across: weights along y and x, (B, taps), odd numbers of taps.
-        border: see `reference.filtering.BORDERS`.
+        image: (B, C, H, W) uint8, float16 or float32, in any memory order.
+        chosen: (B,) bool, which samples; None for all.
+        down, across: (B, taps) weights along y and x; the numbers of taps are odd.
+        border: one of `reference.filtering.BORDERS`.
+        dtype: float type of the result.
     """
     from augment.kernels.cuda.filtering_triton import blur  # imports Triton
 

@@ -8,16 +8,16 @@ from augment.kernels.cuda.taps_triton import BYTE, clamp
 
 @triton.jit
 def _weights(start, TAPS: tl.constexpr):
-    """A filter in registers."""
+    """Loads the weights of a filter into registers."""
     weights = (tl.load(start),)
     for tap in tl.static_range(1, TAPS):
-        weights += (tl.load(start + tap),)
+        weights += (tl.load(start + tap),)  # type: ignore[assignment] # Triton unrolls the loop, so a tuple can grow
     return weights
 
 
 @triton.jit
 def _source(position, extent: tl.constexpr, BORDER: tl.constexpr):
-    """Which pixel stands at a position, as in `windows.border_index`; outside of the image for "constant"."""
+    """Returns which pixel is seen at a position, as `filtering.border_index` does; "constant" leaves it outside."""
     if BORDER == "reflect":
         period: tl.constexpr = 2 * (extent - 1) if extent > 1 else 1
         around = (position % period + period) % period
@@ -31,7 +31,7 @@ def _source(position, extent: tl.constexpr, BORDER: tl.constexpr):
 
 @triton.jit
 def _line(pixels, row, column, across, HEIGHT: tl.constexpr, WIDTH: tl.constexpr, BORDER: tl.constexpr):
-    """A row filtered along x."""
+    """Filters one row along x."""
     source, row_stride, column_stride = pixels
     taps: tl.constexpr = len(across)
     row = _source(row, HEIGHT, BORDER)
@@ -54,7 +54,7 @@ def blur(
     chosen,  # (B,) bool
     down,  # (B, TALL)
     across,  # (B, WIDE)
-    out,  # (B, CHANNELS, HEIGHT, WIDTH), floats
+    out,  # (B, CHANNELS, HEIGHT, WIDTH) float
     sample_stride,
     channel_stride,
     row_stride,
@@ -69,7 +69,7 @@ def blur(
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
 ):
-    """A program goes down ROWS of COLUMNS of a channel, and keeps the last TALL rows filtered along x."""
+    """A program goes down ROWS rows of COLUMNS columns in a channel, and keeps the last TALL rows filtered along x."""
     beside: tl.constexpr = (WIDTH + COLUMNS - 1) // COLUMNS
     below: tl.constexpr = (HEIGHT + ROWS - 1) // ROWS
     plane = (tl.program_id(0) // (beside * below)).to(tl.int64)
@@ -83,7 +83,7 @@ def blur(
         vertical, horizontal = _weights(down + b * TALL, TALL), _weights(across + b * WIDE, WIDE)
         lines = (tl.zeros((COLUMNS,), tl.float32),)
         for _ in tl.static_range(1, TALL):
-            lines += (lines[0],)
+            lines += (lines[0],)  # type: ignore[assignment] # Triton unrolls the loop, so a tuple can grow
         for row in range(first - TALL + 1, tl.minimum(first + ROWS, HEIGHT)):
             line = _line(pixels, row + TALL // 2, column, horizontal, HEIGHT, WIDTH, BORDER)
             lines = lines[1:] + (line,)  # noqa: RUF005, Triton cannot unpack

@@ -1,9 +1,9 @@
-"""Lowerings for torch's compiler: how `data.primitives` are written in code for a GPU.
+"""Lowerings for torch's compiler: how Inductor writes the operators of `data.primitives` in code for a GPU.
 
-Inductor has no public interface for that, and this file uses its private one from end to end: its names stay here,
-inside of the functions that use them, instead of in `data/private_torch.py`. Tested with torch 2.15.0; 2.11.0 has the
-names. Where one is missing, compiling for a GPU ends in an ImportError or AttributeError that names it; eager mode and
-a CPU need none.
+Inductor has no public interface for this, so this file uses many of its private names. They are imported here, inside
+the functions that use them, instead of in `data/private_torch.py`. Tested with torch 2.15.0; 2.11.0 has the names. If
+one is missing, compiling for a GPU raises an ImportError or AttributeError that names it; eager mode and a CPU need
+none of them.
 """
 
 import functools
@@ -24,23 +24,23 @@ if TYPE_CHECKING:
     from torch._inductor import ir
 
 _FEW = 16
-"""Operations: a normalisation has eight."""
+"""Most operations of a plane that is computed anew for every value of a stack; a normalisation has eight."""
 
 
 _SATURATE = "cvt.sat.f32.f32 $0, $1;"
-"""Of NVIDIA's GPUs only. Any number below 0 becomes 0, any above 1 becomes 1."""
+"""Instruction of NVIDIA's GPUs that clamps to [0, 1]."""
 
 
 _VERSION = zlib.crc32(Path(__file__).read_bytes())
-"""An argument of every operator, because torch's cache on disk would return code that other lowerings made."""
+"""An argument of every operator: without it, torch's cache on disk would return code of older lowerings."""
 
 
 @torch.library.custom_op("augment::stack", mutates_args=())
-def _stack(planes: Sequence[Tensor], dim: int, version: int) -> Tensor:
+def _stack(planes: list[Tensor], dim: int, version: int) -> Tensor:
     return torch.stack(planes, dim)
 
 
-@torch.library.custom_op("augment::written", mutates_args=())
+@torch.library.custom_op("augment::materialized", mutates_args=())
 def _materialized(value: Tensor, version: int) -> Tensor:
     return value.clone()
 
@@ -61,7 +61,7 @@ def _(chosen: Tensor, new: Tensor, old: Tensor, version: int) -> Tensor:
 
 
 @_stack.register_fake
-def _(planes: Sequence[Tensor], dim: int, version: int) -> Tensor:
+def _(planes: list[Tensor], dim: int, version: int) -> Tensor:
     return torch.stack(planes, dim)
 
 
@@ -73,7 +73,7 @@ def _(value: Tensor, version: int) -> Tensor:
 
 @constant_when_traced
 def _registered() -> bool:
-    """Called while code is traced, by any compilation: without lowerings each operator would be a pass of its own."""
+    """Registers the lowerings while code is traced; without them, each operator would be a pass of its own."""
     _register_lowerings()
     return True
 
@@ -89,7 +89,7 @@ COMPILED = Backend(
     COMPILED,
     serves=lambda planes, dim: True,
     tolerance=0.0,
-    reason="Inductor computes the planes and copies them in another pass, or asks at every value which plane it is in.",
+    reason="Inductor copies the computed planes in another pass, or compares at every value which plane it is in.",
 )
 def _(planes: Sequence[Tensor], dim: int) -> Tensor:
     return _stack(list(planes), dim, _VERSION)
@@ -99,7 +99,7 @@ def _(planes: Sequence[Tensor], dim: int) -> Tensor:
     COMPILED,
     serves=lambda value: True,
     tolerance=0.0,
-    reason="Inductor computes a value again for everything that reads it.",
+    reason="Inductor computes a value again in every kernel that reads it.",
 )
 def _(value: Tensor) -> Tensor:
     return _materialized(value, _VERSION)
@@ -109,8 +109,8 @@ def _(value: Tensor) -> Tensor:
     COMPILED,
     serves=lambda value: value.dtype == torch.float32 and not torch.version.hip,
     tolerance=0.0,
-    reason="One instruction, which makes 0 of NaN. Inductor's clamp lets NaN through, by three comparisons and two "
-    "choices; jitter has fifteen clamps for every pixel.",
+    reason="One instruction, which maps NaN to 0. Inductor's clamp keeps NaN by three comparisons and two choices; "
+    "colour jitter clamps fifteen times per pixel.",
 )
 def _(value: Tensor) -> Tensor:
     return _saturated(value, _VERSION)
@@ -120,7 +120,7 @@ def _(value: Tensor) -> Tensor:
     COMPILED,
     serves=lambda chosen, new, old: True,
     tolerance=0.0,
-    reason="Reads the new value only where it is chosen; Inductor reads it everywhere.",
+    reason="Reads the new value only where it is chosen; Inductor reads it for every pixel.",
 )
 def _(chosen: Tensor, new: Tensor, old: Tensor) -> Tensor:
     return _where(chosen, new, old, _VERSION)
@@ -128,7 +128,7 @@ def _(chosen: Tensor, new: Tensor, old: Tensor) -> Tensor:
 
 @functools.cache
 def _register_lowerings() -> None:
-    """Tells Inductor how to write the operators."""
+    """Tells Inductor how to write the operators in generated code."""
     from torch._inductor import ir, lowering  # takes longer to import than all of augment
     from torch._inductor.virtualized import ops
 
@@ -145,35 +145,35 @@ def _register_lowerings() -> None:
     @lowering.register_lowering(_where._opoverload, type_promotion_kind=None)
     def _(chosen: ir.TensorBox, new: ir.TensorBox, old: ir.TensorBox, version: int) -> ir.TensorBox:
         size = old.get_size()
-        seen, fresh, kept = (lowering.expand(value, size).make_loader() for value in (chosen, new, old))
+        load_chosen, load_new, load_old = (lowering.expand(value, size).make_loader() for value in (chosen, new, old))
 
         def value(index: Sequence) -> object:
-            taken = seen(index)
-            return ops.where(taken, ops.masked(taken, lambda: fresh(index), 0.0), kept(index))
+            mask = load_chosen(index)
+            return ops.where(mask, ops.masked(mask, lambda: load_new(index), 0.0), load_old(index))
 
         return ir.Pointwise.create(device=old.get_device(), dtype=old.get_dtype(), inner_fn=value, ranges=size)
 
     @lowering.register_lowering(_stack._opoverload, type_promotion_kind=None)
     def _(planes: list[ir.TensorBox], dim: int, version: int) -> ir.TensorBox:
         dim = dim % (len(planes[0].get_size()) + 1)
-        if all(map(_simple, planes)) and not _share(planes):  # each would have a kernel of its own
+        if all(map(_simple, planes)) and not _share(planes):  # otherwise each would have a kernel of its own
             return _chosen_by_place(planes, dim)
         return ir.TensorBox(ir.ConcatKernel.create([lowering.unsqueeze(plane, dim) for plane in planes], dim))
 
 
 def _chosen_by_place(planes: list["ir.TensorBox"], dim: int) -> "ir.TensorBox":
-    """Every value of a stack from all planes, of which one is taken: whole lines are written, one after another."""
+    """Computes every plane at each value of the stack and selects one, so that memory is written consecutively."""
     from torch._inductor import ir
     from torch._inductor.virtualized import ops
 
     loaders = [plane.make_loader() for plane in planes]
 
     def value(index: Sequence) -> object:
-        place, rest = ops.index_expr(index[dim], torch.int32), [*index[:dim], *index[dim + 1 :]]
-        *others, taken = (load(rest) for load in loaders)
+        plane, rest = ops.index_expr(index[dim], torch.int32), [*index[:dim], *index[dim + 1 :]]
+        *others, selected = (load(rest) for load in loaders)
         for number, other in enumerate(others):
-            taken = ops.where(ops.eq(place, ops.constant(number, torch.int32)), other, taken)
-        return taken
+            selected = ops.where(ops.eq(plane, ops.constant(number, torch.int32)), other, selected)
+        return selected
 
     size = planes[0].get_size()
     return ir.Pointwise.create(
@@ -185,13 +185,13 @@ def _chosen_by_place(planes: list["ir.TensorBox"], dim: int) -> "ir.TensorBox":
 
 
 def _share(planes: list["ir.TensorBox"]) -> bool:
-    """Whether they read any of the same numbers, for which torch writes them in one kernel."""
-    first, *others = (plane.data.data.get_reads() for plane in planes)
+    """Whether all planes read some of the same values, so that torch computes them in one kernel."""
+    first, *others = (plane.get_reads() for plane in planes)
     return all(first & reads for reads in others)
 
 
 def _simple(plane: "ir.TensorBox") -> bool:
-    """Whether it is a few operations on what stands in memory anyway."""
+    """Whether a plane takes few operations on values that are in memory anyway."""
     from torch._inductor import ir
     from torch._inductor.virtualized import V
 

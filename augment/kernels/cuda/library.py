@@ -1,4 +1,4 @@
-"""What the kernels in Triton have in common."""
+"""What the Triton kernels have in common: when they can run, and a check of their arguments."""
 
 import importlib.util
 from collections.abc import Sequence
@@ -10,16 +10,16 @@ from augment.data.context import exporting, on_gpu, recorded
 from augment.data.operator import Backend
 
 AVAILABLE = importlib.util.find_spec("triton") is not None
-"""Whether Triton is installed, as it is with torch for Linux."""
+"""Whether Triton is installed; torch for Linux installs it."""
 
 
 def require_rows(kernel: str, batch: int, **given: Tensor) -> None:
-    """Refuses tensors that have not one row a sample, before a kernel reads beyond them.
+    """Raises an error unless every tensor has one row per sample, because the kernel would read beyond it.
 
-    Compiled code is not asked: there the shapes that it was traced with are checked anyway.
+    In compiled code it checks nothing, because torch checks the shapes that the code was traced with.
 
     Raises:
-        ValueError: for the first of them.
+        ValueError: a tensor has another number of rows.
     """
     if torch.compiler.is_compiling():
         return
@@ -29,7 +29,7 @@ def require_rows(kernel: str, batch: int, **given: Tensor) -> None:
 
 
 def takes(tensors: Sequence[Tensor]) -> bool:
-    """Whether kernels can work on tensors: without a gradient."""
+    """Whether kernels can work on tensors: no gradient is recorded."""
     return not recorded(tensors)
 
 

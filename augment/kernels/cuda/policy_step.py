@@ -1,7 +1,7 @@
-"""Steps of a policy on a GPU, as `reference.policy_step` defines them: every sample gets what it drew, and only that.
+"""Steps of a policy on a GPU: kernels for `reference.policy_step`, which compute only what each sample drew.
 
-Compiled torch computes all operators for every sample and keeps one; a histogram for all alone takes 333 µs for 256
-images on an H200.
+Compiled torch computes all operators for every sample and keeps one; the histograms of 256 images alone take 333 µs on
+an H200.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,14 +27,14 @@ from augment.kernels.reference.policy_step import (
 Bytes = UInt8[Tensor, "b c h w"]
 
 _COUNTED, _CHANGED = 4096, 512
-"""Pixels of a program. Most of those that could count have nothing to do, so that there should be few of them."""
+"""Pixels per program of `count` and `carry_out`. Most programs of `count` have nothing to do, so few are better."""
 
 
 @policy_step.kernel(
     TRITON,
     serves=lambda image, chosen, names, op, value: image.dtype == torch.uint8,
     tolerance=0.0,
-    reason="Compiled torch computes all operators for every sample; a histogram alone takes 333 µs for 256 images.",
+    reason="Compiled torch computes all operators for every sample; the histograms of 256 images alone take 333 µs.",
 )
 def _(image: Bytes, chosen: Bool[Tensor, " b"] | None, names: Sequence[str], op: PerSample, value: PerSample) -> Bytes:
     op = wanted(chosen, names, op)
@@ -42,14 +42,18 @@ def _(image: Bytes, chosen: Bool[Tensor, " b"] | None, names: Sequence[str], op:
 
 
 def stepped(image: Bytes, names: Sequence[str], op: PerSample, value: PerSample) -> Bytes:
-    """The operator that each sample drew, none beyond the last name."""
+    """Applies to each sample the operator at position `op` in `names`, none if op is len(names)."""
     names = drawn_names(names, op)
-    which = (drew(names, op, group) for group in (CURVED, COLOURED, SHARPENED))
-    return carried_out(image, *which, value, lambda image: level_tables(image, names, op, value, counted))
+    curved, coloured, sharpened = (drew(names, op, group) for group in (CURVED, COLOURED, SHARPENED))
+
+    def tables(image: Bytes) -> UInt8[Tensor, "b c2 256"]:
+        return level_tables(image, names, op, value, counted)
+
+    return carried_out(image, curved, coloured, sharpened, value, tables)
 
 
 def counted(image: Bytes, wanted: Bool[Tensor, " b"]) -> Integer[Tensor, "b c 256"]:
-    """How many pixels of a channel have each level, for the samples that want to know; zeros for the others."""
+    """Counts how many pixels of a channel have each level, for the wanted samples; 0 for the others."""
     from augment.kernels.cuda.policy_step_triton import count  # imports Triton
 
     image = image.contiguous()
@@ -69,13 +73,13 @@ def carried_out(
     value: PerSample,
     tables: Callable[[Bytes], UInt8[Tensor, "b c2 256"]],
 ) -> Bytes:
-    """Each image through its table, blended with its gray, blended with a smoothed copy, or as it was.
+    """Maps each image through its table, blends it with its gray or with a smoothed copy, or leaves it as it is.
 
     Args:
-        image: (B, C, H, W).
-        curved, coloured, sharpened: who gets which.
+        image: (B, C, H, W) uint8.
+        curved, coloured, sharpened: (B,) bool, which samples get a table, the gray or the smoothed copy.
         value: (B,) factors of the blends.
-        tables: of the same images, what their levels become.
+        tables: returns the new value of each level of the images.
     """
     from augment.kernels.cuda.policy_step_triton import carry_out  # imports Triton
 

@@ -10,7 +10,7 @@ LEVELS = tl.constexpr(256)
 
 @triton.jit
 def count(image, wanted, counts, channels, pixels, BLOCK: tl.constexpr):
-    """Adds BLOCK pixels of a channel to its histogram (B, C, 256), if its sample wants one."""
+    """Adds BLOCK pixels of a channel to its histogram (B, C, 256), if the histogram of the sample is wanted."""
     blocks = tl.cdiv(pixels, BLOCK)
     plane = (tl.program_id(0) // blocks).to(tl.int64)
     if tl.load(wanted + plane // channels):
@@ -23,7 +23,7 @@ def count(image, wanted, counts, channels, pixels, BLOCK: tl.constexpr):
 
 @triton.jit
 def _cut(level):
-    """To a byte as torchvision does: the fraction dropped."""
+    """Converts to a byte as torchvision does: clamps to [0, 255] and drops the fraction."""
     return tl.minimum(tl.maximum(level, 0.0), 255.0).to(tl.int32).to(tl.uint8)
 
 
@@ -35,8 +35,8 @@ def _colour(level, gray, value):
 @triton.jit
 def carry_out(
     image,  # (B, C, height, width) bytes
-    kinds,  # (B,) int32: 1 a table, 2 blends with gray, 3 blends with a smoothed copy, 0 nothing
-    values,  # (B,): the factors of the blends
+    kinds,  # (B,) int32: 1 maps through a table, 2 blends with gray, 3 blends with a smoothed copy, 0 copies
+    values,  # (B,) factors of the blends
     tables,  # (B, C, 256) bytes
     out,
     height,
@@ -44,7 +44,7 @@ def carry_out(
     CHANNELS: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
-    """A program is BLOCK pixels of a sample, all of whose channels get what it drew."""
+    """A program applies what a sample drew to all channels of BLOCK pixels."""
     pixels = height * width
     blocks = tl.cdiv(pixels, BLOCK)
     b = (tl.program_id(0) // blocks).to(tl.int64)
@@ -73,7 +73,7 @@ def carry_out(
         red = tl.load(source, there, other=0).to(tl.float32)
         green = tl.load(source + pixels, there, other=0).to(tl.float32)
         blue = tl.load(source + 2 * pixels, there, other=0).to(tl.float32)
-        gray = tl.floor(0.2989 * red + 0.587 * green + 0.114 * blue)  # torchvision's weights, as `on_bytes._LUMA`
+        gray = tl.floor(0.2989 * red + 0.587 * green + 0.114 * blue)  # torchvision's weights, as `policy_step._LUMA`
         tl.store(target, _colour(red, gray, value), there)
         tl.store(target + pixels, _colour(green, gray, value), there)
         tl.store(target + 2 * pixels, _colour(blue, gray, value), there)

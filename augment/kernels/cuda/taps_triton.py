@@ -1,27 +1,27 @@
-"""What the kernel of `warping_triton` reads around a position, and what becomes of it. Importing this imports Triton.
+"""Interpolation for the kernel of `warping_triton`: the taps around a position. Importing this imports Triton.
 
-Three channels are done at once, whose reads then wait for each other less.
+Three channels are computed at once, because their reads then overlap.
 """
 
 import triton
 import triton.language as tl
 
 BYTE = tl.constexpr(1 / 255)
-"""What makes a float in [0, 1] of a byte, as `pixels.BYTE`."""
+"""Factor from bytes to floats in [0, 1], as `pixels.BYTE`."""
 
 TO_EVEN = tl.constexpr(1.5 * 2**23)
-"""Added and taken away again, it leaves a float32 below 2**22 rounded to the nearest whole number, halves to even."""
+"""Adding and subtracting it rounds a float32 below 2**22 to the nearest whole number, halves to even."""
 
 
 @triton.jit
 def clamp(value, low, high):
-    """NaN becomes `low`."""
+    """Clamps to [low, high]; NaN becomes `low`."""
     return tl.minimum(tl.maximum(value, low), high)
 
 
 @triton.jit
 def _two(position, low, high, stride):
-    """Of two bilinear taps: where the first stands, how far on the second does, and its weight."""
+    """Returns the offset of the first of two bilinear taps, the distance to the second, and the second's weight."""
     position = clamp(position, low, high)
     first = tl.floor(position)
     return first.to(tl.int32) * stride, tl.where(first < high, stride, 0), position - first
@@ -29,14 +29,14 @@ def _two(position, low, high, stride):
 
 @triton.jit
 def _first(position, radius, low, high):
-    """The position brought into the window, and the first pixel that has any weight there."""
+    """Returns the position clamped to the window, and the first pixel with a weight."""
     position = clamp(position, low - 0.5, high + 0.5)
     return position, tl.floor(position - radius) + 1
 
 
 @triton.jit
 def _tap(position, pixel, inverse, low, high, stride):
-    """Where a tap stands and its weight, 0 outside of the window."""
+    """Returns the offset of a tap and its weight, which is 0 outside the window."""
     weight = tl.maximum(1 - tl.abs(position - pixel) * inverse, 0.0)
     weight = tl.where((pixel >= low) & (pixel <= high), weight, 0.0)
     return clamp(pixel, low, high).to(tl.int32) * stride, weight
@@ -44,13 +44,13 @@ def _tap(position, pixel, inverse, low, high, stride):
 
 @triton.jit
 def _level(at):
-    """Without a mask: every tap is brought into the window."""
+    """Loads without a mask, because every tap is clamped to the window."""
     return tl.load(at).to(tl.float32)
 
 
 @triton.jit
 def _between(at, right, below, across, down):
-    """The value between a pixel and the three at its right and below."""
+    """Interpolates between a pixel and its neighbours to the right, below and diagonally."""
     first, second = _level(at), _level(at + below)
     first += across * (_level(at + right) - first)
     second += across * (_level(at + (below + right)) - second)
@@ -59,7 +59,7 @@ def _between(at, right, below, across, down):
 
 @triton.jit
 def _put(target, value, kept, BYTES: tl.constexpr):
-    """A value in the type of the output, of which bytes are the nearest levels; of bytes it is at most 1."""
+    """Stores a value in the type of the output, bytes rounded; if BYTES are read, it is clamped to 1 first."""
     if BYTES:
         value = tl.minimum(value, 1.0)
     if target.dtype.element_ty == tl.uint8:
@@ -69,7 +69,7 @@ def _put(target, value, kept, BYTES: tl.constexpr):
 
 @triton.jit
 def _store(target, plane, c: tl.constexpr, one, two, three, kept, CHANNELS: tl.constexpr, BYTES: tl.constexpr):
-    """Three channels from c on, as many of them as there are."""
+    """Stores up to three channels from c on, as many as there are."""
     _put(target + c * plane, one, kept, BYTES)
     if c + 1 < CHANNELS:
         _put(target + (c + 1) * plane, two, kept, BYTES)
@@ -79,13 +79,15 @@ def _store(target, plane, c: tl.constexpr, one, two, three, kept, CHANNELS: tl.c
 
 @triton.jit
 def interpolate(target, plane, pixels, x, y, window, blend, CHANNELS: tl.constexpr, BYTES: tl.constexpr):
-    """Two taps along each axis.
+    """Stores values interpolated bilinearly, by two taps along each axis.
 
     Arguments:
-        pixels: where they start, and the strides of channels, rows and columns.
-        window: first and last row and column that may be read.
-        blend: the share of what is read, what is added to it, and which values are kept.
-        BYTES: whether bytes are read, which are to be floats in [0, 1].
+        target, plane: where to store the first channel, and the distance of channels, in elements.
+        pixels: start of the image, and the strides of channels, rows and columns in elements.
+        x, y: positions in pixels.
+        window: first and last row, first and last column that may be read.
+        blend: factor of the values, what is added to them, and a mask of those to store.
+        BYTES: whether bytes are read.
     """
     source, channel_stride, row_stride, column_stride = pixels
     top, bottom, left, right = window
@@ -106,7 +108,7 @@ def interpolate(target, plane, pixels, x, y, window, blend, CHANNELS: tl.constex
 
 @triton.jit
 def weigh(target, plane, pixels, x, y, radius_y, radius_x, window, blend, CHANNELS: tl.constexpr, BYTES: tl.constexpr):
-    """As many taps as the radii ask for, with the arguments of `interpolate`."""
+    """Does the same with as many taps as the filter radii (in pixels) require; see `interpolate`."""
     source, channel_stride, row_stride, column_stride = pixels
     top, bottom, left, right = window
     share, rest, kept = blend

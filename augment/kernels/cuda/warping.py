@@ -1,7 +1,7 @@
-"""A run of warps on a GPU by one kernel, from its matrices to the values, as `reference.warping` defines it.
+"""A run of warps on a GPU: one kernel for `reference.warping.resample`, from the matrices to the values.
 
-Compiled torch writes every tap out with its index and its weight: 1,409 µs for a crop of 256 images on an H200, whose
-bytes take 32 µs.
+Compiled torch computes an index and a weight for every tap: a crop of 256 images takes 1,409 µs on an H200, on which
+reading and writing their bytes takes 32 µs.
 """
 
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from augment.data.known import whole_size
 from augment.data.types import Num
 from augment.geometry import matrix as mat
 from augment.geometry.interpolation import Window
@@ -20,13 +21,13 @@ from augment.kernels.reference.warping import resample
 from augment.kernels.source import Source, can_be_counted, source_dtype, unchanged
 
 _PIXELS = 512
-"""Of a program: 113 µs for crops and turns of 256 images on an H100, against 118 to 153 for more and fewer. Reading the
-bytes of neighbours by words of four took 109.
+"""Pixels per program: crops and rotations of 256 images take 113 µs on an H100, against 118 to 153 µs with more or
+fewer. Reading neighbouring bytes as words of four took 109 µs.
 """
 
 
-def _serves(image: Source, steps: Sequence[Step], interpolation: str, kept: torch.dtype) -> bool:
-    """All steps are matrices that at most show their outside."""
+def _serves(image: Source, steps: Sequence[Step], interpolation: str, gpu_dtype: torch.dtype) -> bool:
+    """Whether all steps are matrices without a padding other than a fill value."""
     if interpolation == "bicubic" or any(step.displace is not None or step.copied is not None for step in steps):
         return False
     if any(step.padding not in ("zeros", "none") for step in steps) or steps[0].matrix.dtype != torch.float32:
@@ -38,17 +39,23 @@ def _serves(image: Source, steps: Sequence[Step], interpolation: str, kept: torc
     TRITON,
     serves=_serves,
     tolerance=1e-4,
-    reason="Compiled torch writes every tap out: a crop of 256 images took 1,409 µs, whose bytes take 32 µs.",
+    reason="Compiled torch computes every tap by itself: a crop of 256 images took 1,409 µs, moving their bytes 32 µs.",
 )
-def _(image: Source, steps: Sequence[Step], interpolation: str, kept: torch.dtype) -> Num[Tensor, "b c oh ow"]:
-    return warped(image, steps, window_of(steps), interpolation, kept)
+def _(image: Source, steps: Sequence[Step], interpolation: str, gpu_dtype: torch.dtype) -> Num[Tensor, "b c oh ow"]:
+    return warped(image, steps, window_of(steps), interpolation, gpu_dtype)
 
 
 def warped(
     image: Source, steps: Sequence[Step], window: Window, interpolation: str, dtype: torch.dtype = torch.float32
 ) -> Num[Tensor, "b c oh ow"]:
-    """Values where a run of steps looks, floats in [0, 1] or the nearest bytes of them as `dtype` says, or the nearest
-    pixels as they are; blended to the fill values of the frames that it leaves.
+    """Samples images at the positions to which a run of steps maps, with their fill values outside.
+
+    Args:
+        image: (B, C, H, W), C planes (B, H, W) or packed images.
+        steps: matrices with padding "zeros" or "none".
+        window: part of the source that may be read.
+        interpolation: "nearest", which keeps the type of the image, or "bilinear".
+        dtype: type of interpolated values: floats in [0, 1], or uint8 for the nearest bytes.
     """
     from augment.kernels.cuda.warping_triton import warp  # imports Triton
 
@@ -58,13 +65,13 @@ def warped(
     batch = matrices.shape[0]
     library.require_rows("warp", batch, images=data if offsets is None else offsets)
     shown = [step.padding == "zeros" for step in steps]
-    levels = data.dtype == torch.uint8
-    frames = [(*step.in_size, round(step.fill * 255) if levels and nearest else step.fill) for step in steps]
+    bytes = data.dtype == torch.uint8
+    frames = [(*step.in_size, round(step.fill * 255) if bytes and nearest else step.fill) for step in steps]
     shrink, bound = shrinks(steps)
-    numbers = [number for frame, seen in zip(frames, shown, strict=True) for number in (frame if seen else (0, 0, 0))]
+    numbers = [number for frame, show in zip(frames, shown, strict=True) for number in (frame if show else (0, 0, 0))]
     numbers += [*window.rows, *window.columns, *shrink]
     antialias = max(bound) > 1 and not nearest
-    height, width = steps[-1].out_size
+    height, width = whole_size(steps[-1].out_size)
     out = matrices.new_empty(batch, channels, height, width, dtype=data.dtype if nearest else dtype)
     strides = (0, 1, 0, channels) if offsets is not None else data.stride()
     warp[(batch * -(-height * width // _PIXELS),)](
@@ -78,10 +85,10 @@ def warped(
         HEIGHT=height,
         WIDTH=width,
         CHANNELS=channels,
-        BYTES=levels,
+        BYTES=bytes,
         PACKED=offsets is not None,
         STEPS=len(steps),
-        SHOWN=sum(seen << s for s, seen in enumerate(shown)),
+        SHOWN=sum(show << s for s, show in enumerate(shown)),
         PROJECTIVE=any(step.projective for step in steps),
         NEAREST=nearest,
         ANTIALIAS=antialias,

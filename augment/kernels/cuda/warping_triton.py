@@ -8,7 +8,7 @@ from augment.kernels.cuda.taps_triton import BYTE, TO_EVEN, clamp, interpolate, 
 
 @triton.jit
 def _cover(position, extent):
-    """How much of a unit tent at a position lies inside [0, extent)."""
+    """Returns how much of a unit tent at a position lies in [0, extent): 1 inside, 0 from one pixel outside on."""
     return clamp(tl.minimum(position + 1, extent - position), 0.0, 1.0)
 
 
@@ -24,30 +24,31 @@ def _length(x, y, most):
 
 @triton.jit
 def warp(
-    image,  # pixels
-    offsets,  # (B,) int64, where packed images start
+    image,  # (B, C, height, width) in any memory order, or the bytes of packed images
+    offsets,  # (B,) int64, start of each packed image in elements
     sizes,  # (B, 2) int64, height and width of packed images
     matrices,  # (B, STEPS, 3, 3): positions in a step's output -> positions in its input
-    numbers,  # (B, 3 STEPS + 6): height, width of each step's input, and what lies outside of it; then the first and
-    # last row and column that may be read, and the most that the filter widens along y and x
+    # (B, 3 STEPS + 6): height, width and fill value of each step's input; then the first and last row, the first and
+    # last column that may be read, and the largest filter radius along y and x in source pixels
+    numbers,
     out,  # (B, C, height, width)
     sample_stride,
     channel_stride,
     row_stride,
     column_stride,
-    HEIGHT: tl.constexpr,  # of the output; as constants, because a program would divide by them many times
+    HEIGHT: tl.constexpr,  # of the output, like WIDTH; constants, because dividing by a variable is slow
     WIDTH: tl.constexpr,
     CHANNELS: tl.constexpr,
     BYTES: tl.constexpr,
     PACKED: tl.constexpr,
     STEPS: tl.constexpr,
-    SHOWN: tl.constexpr,  # bit s: step s shows what lies outside of its input
+    SHOWN: tl.constexpr,  # bit s: step s shows its fill value outside its input
     PROJECTIVE: tl.constexpr,
     NEAREST: tl.constexpr,
     ANTIALIAS: tl.constexpr,
     PIXELS: tl.constexpr,
 ):
-    """A program is PIXELS of the output of one sample, one after another in rows."""
+    """A program computes PIXELS consecutive pixels of one sample, in the order of rows."""
     plane: tl.constexpr = HEIGHT * WIDTH
     blocks: tl.constexpr = (plane + PIXELS - 1) // PIXELS
     b = (tl.program_id(0) // blocks).to(tl.int64)
@@ -59,10 +60,10 @@ def warp(
         source, row_stride = image + tl.load(offsets + b), (tl.load(sizes + 2 * b + 1) * CHANNELS).to(tl.int32)
     else:
         source = image + b * sample_stride
-    # Triton would bring values to other threads through shared memory if it knew that they stand side by side
+    # if Triton knew that these are contiguous, it would exchange values between threads through shared memory
     target = out + b * CHANNELS * plane + tl.max_contiguous(place, 1)
 
-    # from the output back to the source; a frame that shows its outside is blended over what was before it
+    # from the output back to the source; the fill value of a later step covers what earlier steps show
     m = matrices + b * STEPS * 9
     numbers += b * (3 * STEPS + 6)
     share, rest = tl.full((PIXELS,), 1.0, tl.float32), tl.zeros((PIXELS,), tl.float32)
@@ -106,7 +107,7 @@ def warp(
             tl.store(target + channel * plane, value, kept)
     else:
         radius_y, radius_x = 1.0, 1.0
-        if ANTIALIAS:  # by the length of the source axis' row of the Jacobian at the centre of the output
+        if ANTIALIAS:  # the length of the row of an axis in the Jacobian at the centre of the output, as `footprint_of`
             half_x, half_y = (WIDTH - 1) * 0.5, (HEIGHT - 1) * 0.5
             u, v, over = m00 * half_x + m01 * half_y + m02, m10 * half_x + m11 * half_y + m12, 1.0
             if PROJECTIVE:

@@ -1,1 +1,1 @@
-"""What every operator means, in torch: what runs where no kernel serves, and what kernels are tested against."""
+"""The definition of every operator in torch: it runs where no kernel serves, and kernels are tested against it."""

@@ -1,9 +1,13 @@
-"""Neighbourhoods of pixels: margins around an image, and sums over windows of it."""
+"""Filters: weighted sums over the neighbours of each pixel, and the margins around an image that they need."""
+
+import functools
+from collections.abc import Iterable
 
 import torch
 from kornia.filters import filter2d
 from torch import Tensor
 
+from augment.data.known import known
 from augment.data.operator import operator
 from augment.data.pixels import materialized_image
 from augment.data.subset import on_images
@@ -12,7 +16,7 @@ from augment.data.types import Bool, Float, Images, Integer, Num, PerSample, Pla
 BORDERS = ("reflect", "replicate", "circular", "constant")
 
 _WRITTEN_OUT = 16
-"""Most taps that compiled code has one by one; more become a loop, or compiling takes long."""
+"""Most taps that compiled code writes out one by one; more become a loop, because compiling would take minutes."""
 
 
 @operator
@@ -22,33 +26,39 @@ def separable_filter(
     down: Float[Tensor, "b kh"],
     across: Float[Tensor, "b kw"],
     border: str,
-    kept: torch.dtype,
+    gpu_dtype: torch.dtype,
 ) -> Float[Tensor, "b c h w"]:
-    """The chosen images correlated with their own filters along y and x, the others as they are; as floats.
+    """Correlates each chosen image with its own filters along y and x. The others stay; the result is float.
 
     Args:
         image: (B, C, H, W) or C planes (B, H, W), uint8 or float.
-        chosen: (B,) which samples; None for all.
-        down, across: (B, taps) weights along y and x, odd numbers of taps.
+        chosen: (B,) bool, which samples; None for all.
+        down, across: (B, taps) weights along y and x; the numbers of taps are odd.
         border: one of `BORDERS`.
-        kept: the type that a kernel of a GPU may return.
+        gpu_dtype: float type in which a GPU kernel may return the images.
     """
 
-    def both(some: Images, down: Tensor, across: Tensor) -> Images:
-        if not len(some):
-            return some
-        down, across = down.to(some.dtype), across.to(some.dtype)
-        padded = materialized_image(pad(some, down.shape[1] // 2, across.shape[1] // 2, border))
+    def filtered_twice(images: Images, down: Tensor, across: Tensor) -> Images:
+        if not len(images):
+            return images
+        down, across = down.to(images.dtype), across.to(images.dtype)
+        padded = materialized_image(pad(images, down.shape[1] // 2, across.shape[1] // 2, border))
         return filtered(filtered(padded, across[:, None, :]), down[:, :, None])
 
-    return on_images(image, chosen, both, down, across)
+    return on_images(image, chosen, filtered_twice, down, across)
 
 
 @operator
 def sharpen(
     image: Images | Planes, chosen: Bool[Tensor, " b"] | None, sharpness: PerSample
 ) -> Float[Tensor, "b c h w"]:
-    """The chosen images blended with a smoothed copy, by weights (B,) of the image; the outermost pixels stay."""
+    """Blends each chosen image with a smoothed copy; the outermost pixels stay, and the result is float.
+
+    Args:
+        image: (B, C, H, W) or C planes (B, H, W), uint8 or float.
+        chosen: (B,) bool, which samples; None for all.
+        sharpness: (B,) weight of the image; the copy has the rest. 1 changes nothing.
+    """
     return on_images(image, chosen, _sharpened, sharpness)
 
 
@@ -56,40 +66,46 @@ def _sharpened(image: Images, sharpness: PerSample) -> Images:
     if min(image.shape[-2:]) < 3:
         return image
     inner = image[:, :, 1:-1, 1:-1]
-    smooth = (window_sum(window_sum(image, 2, 3), 3, 3) + 4 * inner) / 13  # ones around a five
+    smooth = (window_sum(window_sum(image, 2, 3), 3, 3) + 4 * inner) / 13  # a 3x3 filter of ones with a 5 in the centre
     change = (1 - sharpness.to(image.dtype)[:, None, None, None]) * (smooth - inner)
     return (image + torch.nn.functional.pad(change, (1, 1, 1, 1))).clamp(0, 1)
 
 
 def filtered(image: Float[Tensor, "b c h w"], kernel: Float[Tensor, "b kh kw"]) -> Float[Tensor, "b c h2 w2"]:
-    """Each image correlated with its own kernel, wherever that fits into it; compiled code wants it materialized."""
-    tall, wide = kernel.shape[1:]
+    """Correlates each image with its own kernel wherever it fits; in compiled code, the image should be in memory."""
+    kernel_height, kernel_width = kernel.shape[1:]
     if not torch.compiler.is_compiling():
         return filter2d(image, kernel, padding="valid")
-    # not a convolution: it would have a group for every channel of every image, and compile for each size of batch
-    if tall * wide > _WRITTEN_OUT:
-        windows = image.unfold(2, tall, 1).unfold(3, wide, 1)
+    # a convolution would have a group for every channel of every image, and compile again for each batch size
+    if kernel_height * kernel_width > _WRITTEN_OUT:
+        windows = image.unfold(2, kernel_height, 1).unfold(3, kernel_width, 1)
         return (windows * kernel[:, None, None, None]).sum((-2, -1))
-    height, width = image.shape[2] - tall + 1, image.shape[3] - wide + 1
-    return sum(
+    height, width = image.shape[2] - kernel_height + 1, image.shape[3] - kernel_width + 1
+    products = (
         image[:, :, i : i + height, j : j + width] * kernel[:, i, j, None, None, None]
-        for i in range(tall)
-        for j in range(wide)
+        for i in range(kernel_height)
+        for j in range(kernel_width)
     )
+    return total(products)
+
+
+def total(terms: Iterable[Tensor]) -> Tensor:
+    """Adds tensors one after another, so that those of a generator are not in memory at the same time."""
+    return functools.reduce(torch.add, terms)
 
 
 def at_most_one(weights: Float[Tensor, "*shape"], taps: int) -> Float[Tensor, "*shape"]:
-    """Weights that add up to 1, made a little smaller, or rounding makes white brighter than 1.
+    """Scales weights that add up to 1 down a little, because rounding could make white brighter than 1.
 
     Args:
-        weights: of a filter.
-        taps: how many of them are not 0, at most.
+        weights: the weights of a filter.
+        taps: upper bound of the number of weights that are not 0.
     """
     return weights * (1 - taps * torch.finfo(weights.dtype).eps)
 
 
 def pad(image: Images, vertical: int, horizontal: int, border: str) -> Num[Tensor, "b c h2 w2"]:
-    """Extends an image by margins of any width; torch's own reflection stops at the image's size."""
+    """Extends an image by margins of any width in pixels; torch's reflection allows none wider than the image."""
     if border == "constant":
         return torch.nn.functional.pad(image, (horizontal, horizontal, vertical, vertical))
     for dim, margin in ((2, vertical), (3, horizontal)):
@@ -98,23 +114,24 @@ def pad(image: Images, vertical: int, horizontal: int, border: str) -> Num[Tenso
 
 
 def window_sum(image: Num[Tensor, "b c h w"], dim: int, width: int) -> Num[Tensor, "b c h2 w2"]:
-    """Sums of `width` neighbours along a dimension, out of sums of 1, 2, 4 ... of them."""
+    """Returns sums of `width` neighbours along a dimension, composed of sums of 1, 2, 4 ... neighbours."""
     places = image.shape[dim] - width + 1
-    total, start, extent = None, 0, 1
+    result: Tensor | None = None
+    start, extent = 0, 1
     while True:
         if width & extent:
             part = image.narrow(dim, start, places)
-            total, start = part if total is None else total + part, start + extent
+            result, start = part if result is None else result + part, start + extent
         if 2 * extent > width:
-            return total
+            return known(result)
         rest = image.shape[dim] - extent
         image, extent = image.narrow(dim, 0, rest) + image.narrow(dim, extent, rest), 2 * extent
 
 
 def border_index(n: int, before: int, after: int, border: str, device: torch.device) -> Integer[Tensor, " m"]:
-    """Which of n pixels stands at each position from `before` in front of the first to `after` behind the last.
+    """Returns which of n pixels is seen at each position from -before to n - 1 + after, in this order.
 
-    -1 for none, where the border is "constant".
+    With border "constant" it is -1 outside, where no pixel is seen.
     """
     index = torch.arange(-before, n + after, device=device)
     if border == "circular":

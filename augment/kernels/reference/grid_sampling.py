@@ -1,6 +1,6 @@
-"""Sampling dense images in eager mode by torch's own kernels: matrix products where rows stay rows, or `grid_sample`.
+"""Sampling in eager mode by torch's own kernels: matrix products where rows stay rows, `grid_sample` elsewhere.
 
-On a CPU each sample is given what it needs: four pixels for a value if it is enlarged, more only if it shrinks.
+On a CPU, samples that shrink are antialiased, and the others are read with four pixels for each value.
 """
 
 import math
@@ -11,25 +11,26 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from augment.data.known import known
 from augment.data.packed import PackedImages
-from augment.data.pixels import dtype_of, per_sample, stacked, to_float
+from augment.data.pixels import per_sample, stacked, to_float
 from augment.data.subset import rows_of
-from augment.data.types import Images, Num, PerSample, Planes
-from augment.geometry.interpolation import KERNELS, Footprint, Grid, Kernel, Window, clamp, inside, paired, taps_of
+from augment.data.types import Images, Num, PerSample
+from augment.geometry.interpolation import KERNELS, Footprint, Grid, Kernel, Tap, Window, clamp, inside, paired, taps_of
+from augment.kernels.reference.filtering import total
+from augment.kernels.source import Source, source_dtype
 
 SampledImages = Num[Tensor, "b c oh ow"]
 
 
-def _dense(image: Images | PackedImages | Planes) -> Images:
-    """A float image in the planar order that the eager kernels are fast on."""
+def _dense(image: Source) -> Images:
+    """Returns float images (B, C, H, W); bytes become contiguous first, the order in which torch's kernels are fast."""
     image = image.padded() if isinstance(image, PackedImages) else stacked(image)
     return to_float(image.contiguous() if image.dtype == torch.uint8 else image)
 
 
-def resized(
-    image: Images | PackedImages | Planes, x: Grid, y: Grid, window: Window, footprint: Footprint, kernel: Kernel
-) -> SampledImages:
-    """By matrix products, where rows stay rows and columns stay columns. For any interpolation."""
+def resized(image: Source, x: Grid, y: Grid, window: Window, footprint: Footprint, kernel: Kernel) -> SampledImages:
+    """Samples by matrix products where rows stay rows and columns stay columns, with any interpolation."""
     value = _dense(image).contiguous()
     products = partial(_matrix_products, kernel=kernel)
     if kernel.support > 1:
@@ -38,29 +39,28 @@ def resized(
 
 
 def grid_samples(
-    image: Images | PackedImages | Planes,
+    image: Source,
     x: Grid,
     y: Grid,
     window: Window,
     footprint: Footprint,
     moved: PerSample | None,
 ) -> SampledImages:
-    """By torch's bilinear kernel, at any positions."""
+    """Samples by torch's bilinear kernel at any positions; images that `moved` (B,) excludes stay exact to the bit."""
     value = _dense(image)
     out = _by_need(value, x, y, window, footprint, _fetched)
-    if moved is not None and out.shape == value.shape:  # grid_sample's normalised coordinates round
+    if moved is not None and out.shape == value.shape:  # grid_sample rounds normalised coordinates
         out = torch.where(moved[:, None, None, None], out, value)
     return _no_brighter(out, value)
 
 
-def _within_bytes(out: SampledImages, image: Images | PackedImages | Planes) -> SampledImages:
-    """Cut to [0, 1] what bicubic interpolation takes beyond the range of bytes; floats have none."""
-    bytes = isinstance(image, PackedImages) or dtype_of(image) == torch.uint8
-    return out.clamp(0, 1) if bytes else out
+def _within_bytes(out: SampledImages, image: Source) -> SampledImages:
+    """Clamps to [0, 1] if the source is bytes, because bicubic interpolation overshoots; floats have no range."""
+    return out.clamp(0, 1) if source_dtype(image) == torch.uint8 else out
 
 
 def _no_brighter(out: SampledImages, value: Images) -> SampledImages:
-    """Takes back what rounding adds to a mean of equal values, such as white; gradients are those of the mean."""
+    """Clamps to each image's largest value, which rounding can exceed if all taps are equal; gradients ignore it."""
     with torch.no_grad():
         most = value.amax((1, 2, 3), keepdim=True)
         return out.clamp_(max=most.nan_to_num(nan=math.inf, posinf=math.inf))
@@ -72,25 +72,27 @@ Sampler = Callable[[Images, Grid, Grid, Window, Footprint], SampledImages]
 def _by_need(
     value: Images, x: Grid, y: Grid, window: Window, footprint: Footprint, antialiased: Sampler
 ) -> SampledImages:
-    """Antialiases the samples that shrink and interpolates the others, which is the same for them and takes less."""
+    """Antialiases the samples that shrink and interpolates the others, for which the result is the same and cheaper."""
     radii = [radius for radius in footprint.radius if isinstance(radius, Tensor)]
-    shrinks = torch.stack([radius > 1 for radius in radii]).any(0) if radii else None
-    rows = None if shrinks is None else rows_of(shrinks)
-    if rows is None or len(rows) == len(value):
+    if not radii:
         return antialiased(value, x, y, window, footprint)
-    rest = rows_of(~shrinks)
-    enlarged = _fetched(value.index_select(0, rest), x[rest], y[rest], window.taken(rest), Footprint())
-    if not len(rows):
+    shrinks = torch.stack([radius > 1 for radius in radii]).any(0)
+    shrinking = rows_of(shrinks)
+    if shrinking is None or len(shrinking) == len(value):
+        return antialiased(value, x, y, window, footprint)
+    others = known(rows_of(~shrinks))
+    enlarged = _fetched(value.index_select(0, others), x[others], y[others], window.taken(others), Footprint())
+    if not len(shrinking):
         return enlarged
-    some = value.index_select(0, rows)
-    shrunk = antialiased(some, x[rows], y[rows], window.taken(rows), footprint.taken(rows))
-    return torch.cat([shrunk, enlarged]).index_select(0, torch.cat([rows, rest]).argsort())
+    large = value.index_select(0, shrinking)
+    shrunk = antialiased(large, x[shrinking], y[shrinking], window.taken(shrinking), footprint.taken(shrinking))
+    return torch.cat([shrunk, enlarged]).index_select(0, torch.cat([shrinking, others]).argsort())
 
 
 def _matrix_products(
     value: Images, x: Grid, y: Grid, window: Window, footprint: Footprint, kernel: Kernel
 ) -> SampledImages:
-    """rows @ image @ columns. On a CPU only: on a GPU, TF32 may round the weights."""
+    """Computes vertical weights @ image @ horizontal weights. Only for a CPU: on a GPU, TF32 may round the weights."""
     weights = []
     for position, span, pixels, radius in (
         (y[:, :, :1], window.rows, value.shape[-2], footprint.radius[0]),
@@ -102,33 +104,37 @@ def _matrix_products(
         weights.append((weight / weight.sum(-1, keepdim=True)).to(value.dtype))
     vertical, horizontal = weights
     batch, channels, height, width = value.shape
-    # the channels as a batch, then as rows: broadcast products are twice as slow
-    rows = vertical.repeat_interleave(channels, dim=0) @ value.reshape(batch * channels, height, width)
-    lines = rows.reshape(batch, channels * vertical.shape[1], width) @ horizontal.mT
-    return lines.unflatten(1, (channels, vertical.shape[1]))
+    # channels are first part of the batch and then of the rows, because broadcast products are twice as slow
+    half = vertical.repeat_interleave(channels, dim=0) @ value.reshape(batch * channels, height, width)
+    out = half.reshape(batch, channels * vertical.shape[1], width) @ horizontal.mT
+    return out.unflatten(1, (channels, vertical.shape[1]))
 
 
 def _fetched(value: Images, x: Grid, y: Grid, window: Window, footprint: Footprint) -> SampledImages:
-    """The taps by torch's bilinear kernel, which fetches two neighbouring ones of an axis at once."""
-    fetches = []
+    """Sums taps that torch's bilinear kernel reads; one read gives two neighbouring taps along each axis."""
+    fetches: list[list[Tap]] = []
     spans = (window.rows, window.columns)
     for position, span, radius, bound in zip((y, x), spans, footprint.radius, footprint.bound, strict=True):
         if bound == 1:
             fetches.append([(clamp(position, span), None)])
         else:
             fetches.append(paired(taps_of(position, span, radius, math.ceil(2 * bound), KERNELS["bilinear"])))
-    out = None
-    for row, row_weight in fetches[0]:
-        for column, column_weight in fetches[1]:
-            fetched = _grid_sample(value, column, row)
-            weights = [weight[:, None] for weight in (row_weight, column_weight) if weight is not None]
-            fetched = math.prod(weights, start=fetched)
-            out = fetched if out is None else out + fetched
-    return out
+    return total(
+        _weighted(_grid_sample(value, column, row), row_weight, column_weight)
+        for row, row_weight in fetches[0]
+        for column, column_weight in fetches[1]
+    )
+
+
+def _weighted(fetched: SampledImages, *weights: Tensor | None) -> SampledImages:
+    """Multiplies by weights (B, H, W); None means 1."""
+    for weight in weights:
+        fetched = fetched if weight is None else fetched * weight[:, None]
+    return fetched
 
 
 def _grid_sample(image: Images, x: Grid, y: Grid) -> SampledImages:
-    """Bilinear interpolation at positions inside the image."""
+    """Interpolates bilinearly at positions inside the image."""
     height, width = image.shape[-2:]
     x, y = torch.broadcast_tensors((2 * x + 1) / width - 1, (2 * y + 1) / height - 1)
     grid = torch.stack([x, y], dim=-1).to(image.dtype)

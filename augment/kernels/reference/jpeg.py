@@ -1,4 +1,4 @@
-"""What JPEG compression leaves of an image: a baseline codec with 4:2:0 chroma, as libjpeg's."""
+"""JPEG compression and decompression of images: a baseline codec with 4:2:0 chroma, like libjpeg's."""
 
 import math
 from collections.abc import Callable
@@ -18,12 +18,12 @@ from augment.kernels.reference.filtering import border_index
 def jpeg(
     image: Images | Planes, chosen: Bool[Tensor, " b"] | None, tables: Float[Tensor, "b 2 8 8"]
 ) -> Float[Tensor, "b c h w"]:
-    """The chosen images encoded and decoded, the others as they are; as floats.
+    """Encodes and decodes the chosen images. The others stay; the result is float.
 
     Args:
         image: (B, C, H, W) or C planes (B, H, W), uint8 or float.
-        chosen: (B,) which samples; None for all.
-        tables: the quantization of luma and chroma, rows of rising vertical frequency.
+        chosen: (B,) bool, which samples; None for all.
+        tables: (B, 2, 8, 8) quantization steps of luma and chroma; the vertical frequency increases from row to row.
     """
     return on_images(image, chosen, _coded, tables)
 
@@ -39,7 +39,7 @@ def _coded(image: Images, tables: Float[Tensor, "b 2 8 8"]) -> Images:
     else:
         y, cb, cr = _ycc(levels[:, :3].unbind(1))
         small = transcoded(avg_pool2d(torch.stack([cb, cr], 1), 2), chroma)
-        small = small[..., : math.ceil(height / 2), : math.ceil(width / 2)]  # the decoder knows no further
+        small = small[..., : math.ceil(height / 2), : math.ceil(width / 2)]  # the decoder has no more
         large = interpolate(small, scale_factor=2.0, mode="bilinear")[..., :height, :width]
         y = transcoded(y[:, None], luma)[:, 0, :height, :width]
         coded = torch.stack(_rgb((y, *large.unbind(1))), 1)
@@ -48,7 +48,7 @@ def _coded(image: Images, tables: Float[Tensor, "b 2 8 8"]) -> Images:
 
 
 def transcoded(levels: Float[Tensor, "b n h w"], table: Float[Tensor, "b 8 8"]) -> Float[Tensor, "b n h w"]:
-    """Transforms blocks of 8x8, rounds their coefficients to multiples of the table and transforms back."""
+    """Transforms blocks of 8x8 pixels, rounds their coefficients to multiples of the table and transforms back."""
     basis = _cosines(levels)
     step = table[:, None, None, :, None, :]
     coefficients = _blockwise(basis, levels)
@@ -58,37 +58,37 @@ def transcoded(levels: Float[Tensor, "b n h w"], table: Float[Tensor, "b 8 8"]) 
 
 
 def _cosines(like: Tensor) -> Float[Tensor, "8 8"]:
-    """The orthonormal discrete cosine transform, one row a frequency."""
+    """Returns the orthonormal discrete cosine transform, with one frequency per row."""
     n = torch.arange(8, dtype=like.dtype, device=like.device)
     rows = torch.cos((2 * n + 1) * n[:, None] * (math.pi / 16)) / 2
     return torch.where(n[:, None] == 0, math.sqrt(1 / 8), rows)
 
 
 def _blockwise(matrix: Float[Tensor, "8 8"], levels: Float[Tensor, "b n h w"]) -> Float[Tensor, "b n h w"]:
-    """matrix @ block @ matrix.T for every block of 8x8; TF32 would move a level by about a tenth."""
+    """Computes matrix @ block @ matrix.T for every block of 8x8; TF32 would change a level by about 0.1."""
     across = (levels.unflatten(3, (-1, 8)) @ matrix.mT).flatten(3)
     return (matrix @ across.unflatten(2, (-1, 8))).flatten(2, 3)
 
 
 def _ycc(rgb: Planes) -> Planes:
-    """Luma and the two colour differences (JFIF 1.02), of levels around 0."""
+    """Returns luma and the two colour differences (JFIF 1.02) of levels that are centred at 0."""
     red, green, blue = rgb
     luma = LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
     return luma, (blue - luma) * (0.5 / (1 - LUMA[2])), (red - luma) * (0.5 / (1 - LUMA[0]))
 
 
 def _rgb(ycc: Planes) -> Planes:
-    """The inverse of `_ycc`."""
+    """Inverts `_ycc`."""
     luma, cb, cr = ycc
     red, blue = luma + cr * (2 * (1 - LUMA[0])), luma + cb * (2 * (1 - LUMA[2]))
     return red, (luma - LUMA[0] * red - LUMA[2] * blue) / LUMA[1], blue
 
 
 def straight_through(value: Tensor, step: Callable[[Tensor], Tensor]) -> Tensor:
-    """step(value), with the gradient of value."""
+    """Returns step(value) with the gradient of value."""
     return value + (step(value) - value).detach()
 
 
 def _round_away(value: Tensor) -> Tensor:
-    """Ties, which are frequent among bytes, go away from 0 as in libjpeg, on whichever side a float puts them."""
+    """Rounds ties, which bytes often cause, away from 0 as libjpeg does, also if a float error moves them a little."""
     return torch.trunc(value + 0.501 * value.sign())

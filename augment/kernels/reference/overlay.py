@@ -1,4 +1,4 @@
-"""Images laid over others: what MixUp and CutMix do, and any choice between them, in one pass."""
+"""Images laid over other images: MixUp, CutMix and any choice between them, in one pass."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import torch
 from torch import Tensor
 
 from augment.data.context import for_gpu
+from augment.data.known import dense
 from augment.data.operator import operator
-from augment.data.pixels import per_sample
 from augment.data.primitives import where
 from augment.data.types import Bool, Float, Images, Integer, PerSample, Planes
 from augment.geometry.rectangle import rectangle
 
 
 class Overlay(NamedTuple):
-    """What each of B images shows of another: a share of it inside a rectangle.
+    """For each of B images, which other image is laid over it, where, and with which weight.
 
     Attributes:
-        partner: (B,) int64, which other image.
+        partner: (B,) int64, number of the other image.
         share: (B,) weight of the other image, within [0, 1]; with 0 an image stays as it is.
-        top, left, height, width: (B,) the rectangle in whole pixels.
+        top, left, height, width: (B,) rectangle in whole pixels, outside of which the image stays.
     """
 
     partner: Integer[Tensor, " b"]
@@ -33,11 +33,11 @@ class Overlay(NamedTuple):
     width: PerSample
 
     def where(self, which: Bool[Tensor, " b"], rest: Overlay) -> Overlay:
-        """This for some samples, another for the rest."""
+        """Returns this overlay for the samples in `which`, and `rest` for the others."""
         return Overlay(*(torch.where(which, one, other) for one, other in zip(self, rest, strict=True)))
 
     def only(self, which: Bool[Tensor, " b"]) -> Overlay:
-        """This for some samples, nothing for the rest."""
+        """Returns this overlay for the samples in `which`, and none for the others."""
         return self._replace(share=torch.where(which, self.share, 0))
 
 
@@ -47,23 +47,24 @@ def lay_over(
     others: Float[Tensor, "n c h w"] | tuple[Float[Tensor, "n h w"], ...],
     over: Overlay,
 ) -> Images | Planes:
-    """The images with others laid over them: share * other + (1 - share) * image inside the rectangle.
+    """Lays other images over images: share * other + (1 - share) * image inside the rectangle.
 
     Args:
         images: (B, C, H, W) float, or C planes (B, H, W).
-        others: the same of N images, which `over.partner` counts.
+        others: N images in the same form; `over.partner` are numbers of these.
+        over: what is laid over each image.
     """
-    share, one = per_sample(over.share), images if isinstance(images, Tensor) else images[0]
-    shown = rectangle(over._asdict(), tuple(one.shape[-2:])) & (share > 0)
-    if isinstance(images, Tensor):
-        return _laid(images, others, over.partner, share[:, None], shown[:, None])
-    laid = partial(_laid, partner=over.partner, share=share, shown=shown)
-    return tuple(map(laid, images, others))
+    plane = images[0] if isinstance(images, tuple) else images
+    share = over.share[:, None, None]
+    shown = rectangle(over._asdict(), (plane.shape[-2], plane.shape[-1])) & (share > 0)
+    if isinstance(images, tuple):
+        return tuple(map(partial(_laid, partner=over.partner, share=share, shown=shown), images, others))
+    return _laid(images, dense(others), over.partner, share[:, None], shown[:, None])
 
 
 def _laid(images: Tensor, others: Tensor, partner: Tensor, share: Tensor, shown: Tensor) -> Tensor:
-    """The same with torch's operators, of images or of planes."""
+    """Does the same for images (B, C, H, W) or for one plane (B, H, W)."""
     partners, share = others.index_select(0, partner), share.to(images.dtype)
-    if for_gpu(images.device):  # partners are not read outside of the rectangles, where images are laid over themselves
+    if for_gpu(images.device):  # reads partners only inside the rectangles; elsewhere an image is blended with itself
         return torch.lerp(images, where(shown, partners, images), share)
     return torch.where(shown, torch.lerp(images, partners, share), images)

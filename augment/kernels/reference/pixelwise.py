@@ -1,4 +1,4 @@
-"""Changes of pixels by themselves: any function of them, and rectangles filled with a value or noise."""
+"""Operators that change each pixel by itself: functions of its channels, and rectangles of a value or of noise."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ from augment.draws.noise import normal_field
 from augment.geometry.rectangle import rectangle
 
 Tables = Callable[[Images, Float[Tensor, "b c 256"]], Float[Tensor, "b c2 256"]]
-"""What each level becomes in bytes, from these and the levels as floats; (B, 1, 256) if the channels share it."""
+"""Maps images of bytes and the 256 levels as floats to the new levels; (B, 1, 256) if all channels share them."""
 
 
 @operator
@@ -26,15 +26,15 @@ def pointwise(
     tables: Tables | None,
     alpha_stays: bool,
 ) -> Planes:
-    """`function` of the chosen images.
+    """Applies `function` to the chosen images. The others stay; the result is float planes (B, H, W).
 
     Args:
         image: (B, C, H, W) or C planes (B, H, W), uint8 or float.
-        chosen: (B,) which samples; None for all.
-        drawn: the raw draws, which `function` gets for the samples that it is called with.
-        function: maps float planes to as many.
-        tables: the same for bytes, level by level, where `function` changes each value by itself; None otherwise.
-        alpha_stays: leave the alpha channel as it is.
+        chosen: (B,) bool, which samples; None for all.
+        drawn: raw draws of the batch; `function` gets those of the samples that it is called with.
+        function: maps float planes to the same number of planes.
+        tables: computes the same level by level, for bytes; None if `function` does not map each value by itself.
+        alpha_stays: whether the alpha channel stays as it is.
     """
     before = tuple(to_float(plane) for plane in planes(image))
     count = colours(len(before)) if alpha_stays else len(before)
@@ -45,34 +45,35 @@ def pointwise(
 def erase(
     image: Images | Planes, chosen: Bool[Tensor, " b"] | None, box: Params, value: float | None, key: Tensor | None
 ) -> Planes:
-    """The chosen images with a rectangle filled.
+    """Fills a rectangle of the chosen images. The others stay; the result is float planes (B, H, W).
 
     Args:
         image: (B, C, H, W) or C planes (B, H, W), uint8 or float.
-        chosen: (B,) which samples; None for all.
-        box: `top`, `left`, `height`, `width`, (B,) whole pixels each.
-        value: what to fill with; None for standard normal noise in every pixel.
-        key: (B, 2) uniforms that key the noise.
+        chosen: (B,) bool, which samples; None for all.
+        box: `top`, `left`, `height`, `width`: (B,) each, in whole pixels.
+        value: filling; None for standard normal noise in every pixel.
+        key: (B, 2) uniforms in [0, 1) from which the noise is computed; None if `value` is given.
     """
     before = each(image, to_float)
-    if value is not None and for_gpu(before[0].device):  # an empty box is less to compare than a choice for every pixel
+    if value is not None and for_gpu(before[0].device):  # cheaper than a choice per pixel
         return _filled(before, only(chosen, box), value)
     drawn = dict(box) if key is None else box | {"key": key}
 
-    def filled(some: Parts, params: Drawn) -> Parts:
-        return _filled(some, params[0], value)
+    def filled(planes: Parts, params: Drawn) -> Parts:
+        return _filled(planes, params[0], value)
 
     return on_chosen(chosen, filled, before, [drawn])
 
 
 def only(chosen: Bool[Tensor, " b"] | None, box: Params) -> Params:
-    """The rectangles of the chosen samples, empty ones for the others."""
+    """Makes the rectangles of samples that are not chosen empty."""
     return box if chosen is None else box | {"height": torch.where(chosen, box["height"], 0.0)}
 
 
 def _filled(image: Planes, box: Params, value: float | None) -> Planes:
-    inside = rectangle(box, tuple(image[0].shape[1:]))
+    height, width = image[0].shape[1:]
+    inside = rectangle(box, (height, width))
     if value is not None:
         return tuple(torch.where(inside, value, plane) for plane in image)
-    field = normal_field(box["key"], (len(image), *image[0].shape[1:])).unbind(1)
-    return tuple(torch.where(inside, n.to(p.dtype), p) for n, p in zip(field, image, strict=True))
+    noise = normal_field(box["key"], (len(image), height, width)).unbind(1)
+    return tuple(torch.where(inside, n.to(p.dtype), p) for n, p in zip(noise, image, strict=True))

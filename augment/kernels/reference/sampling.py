@@ -1,8 +1,8 @@
-"""The only place that samples pixels by coordinates.
+"""Sampling of images at given positions.
 
-The definition is in `interpolation`. Several samplers implement it, and tests hold them to each other: those of
-`dense_samplers` in eager mode and on a CPU; taps read one by one everywhere else, which fuses into the kernel around
-it under `torch.compile` and reads bytes, packed images and any filter.
+`geometry.interpolation` defines pixels and weights, and tests compare the samplers with each other. In eager mode,
+`grid_sampling` is used where torch has a fast operator. Everywhere else taps are read one by one. This works for bytes,
+packed images and all filters, and `torch.compile` fuses it with the code around it.
 """
 
 import math
@@ -14,12 +14,13 @@ from torch import Tensor
 
 from augment.data.operator import operator
 from augment.data.packed import PackedImages
-from augment.data.pixels import BYTE, compute_dtype, dtype_of, stacked
+from augment.data.pixels import BYTE, compute_dtype, stacked
 from augment.data.primitives import saturated
-from augment.data.types import Images, Num, PerSample, Planes
+from augment.data.types import Num, PerSample
 from augment.geometry.interpolation import KERNELS, Footprint, Grid, Tap, Window, clamp, taps_of
 from augment.kernels.reference.grid_sampling import grid_samples, resized
 from augment.kernels.reference.two_pass_sampling import two_passes
+from augment.kernels.source import Source, source_dtype
 
 SampledImages = Num[Tensor, "b c oh ow"]
 SampledPlanes = tuple[Num[Tensor, "b oh ow"], ...]
@@ -27,7 +28,7 @@ SampledPlanes = tuple[Num[Tensor, "b oh ow"], ...]
 
 @operator
 def sample(
-    image: Images | PackedImages | Planes,
+    image: Source,
     x: Grid,
     y: Grid,
     window: Window,
@@ -35,16 +36,16 @@ def sample(
     footprint: Footprint = Footprint(),
     moved: PerSample | None = None,
 ) -> SampledImages | SampledPlanes:
-    """Values at positions x, y; positions outside of the window take the value at its border.
+    """Returns the values at positions x, y; outside the window it repeats the value at the border.
 
     Args:
-        image: the source, uint8 or float.
-        x, y: (B, H, W), or with extents of 1 where they do not vary.
-        window: the part of the source to read.
-        interpolation: "nearest" or one of KERNELS; "nearest" keeps the image's dtype, the others give float, in [0, 1]
-            but for what bicubic overshoots.
-        footprint: for antialiasing.
-        moved: (B,) bool, samples of which no pixel moves are False; they stay exact to the bit.
+        image: (B, C, H, W), C planes (B, H, W) or packed images, uint8 or float.
+        x, y: (B, oh, ow) positions in pixels, with size 1 along dimensions where they do not vary.
+        window: part of the source that may be read.
+        interpolation: "nearest" or a key of KERNELS. "nearest" keeps the dtype; the others give float, in [0, 1] except
+            where bicubic interpolation of floats overshoots.
+        footprint: area of the source that an output pixel covers, for antialiasing.
+        moved: (B,) bool, False for samples of which no pixel moves, which stay exact to the bit; None for all True.
     """
     if interpolation == "nearest":
         return _nearest(image, x, y, window)
@@ -56,18 +57,16 @@ def sample(
             return resized(image, x, y, window, footprint, kernel)
         if interpolation == "bilinear" and (max(taps) <= 4 or on_cpu):
             return grid_samples(image, x, y, window, footprint, moved)
-    x, y = torch.nan_to_num(x), torch.nan_to_num(y)  # what is no number would be read from anywhere
+    x, y = torch.nan_to_num(x), torch.nan_to_num(y)  # NaN is no valid index
     rows = taps_of(y, window.rows, footprint.radius[0], taps[0], kernel)
     columns = taps_of(x, window.columns, footprint.radius[1], taps[1], kernel)
     planes = _by_taps(image, rows, columns, window, footprint.separable)
-    bytes = isinstance(image, PackedImages) or dtype_of(image) == torch.uint8
-    return tuple(map(saturated, planes)) if bytes else planes  # rounding and bicubic sums go a little beyond [0, 1]
+    # rounding and bicubic sums slightly exceed [0, 1]
+    return tuple(map(saturated, planes)) if source_dtype(image) == torch.uint8 else planes
 
 
-def _by_taps(
-    image: Images | PackedImages | Planes, rows: list[Tap], columns: list[Tap], window: Window, separable: bool
-) -> SampledPlanes:
-    """The weighted sums of taps, written out, along one axis after the other, or in a loop; bytes as floats."""
+def _by_taps(image: Source, rows: list[Tap], columns: list[Tap], window: Window, separable: bool) -> SampledPlanes:
+    """Returns weighted sums of taps as float planes: written out, along one axis after the other, or in a loop."""
     device, count = rows[0][0].device, len(rows) * len(columns)
     if count <= (_PLAIN if separable and device.type == "cpu" else _UNROLLED):
         return _gather(image, rows, columns)
@@ -75,7 +74,7 @@ def _by_taps(
         image = stacked(image)
         return _scaled(two_passes(image, rows, columns), image.dtype)
     gather = _looped if torch.compiler.is_compiling() and count > _UNROLLED else _gather
-    if not separable:
+    if not separable or not isinstance(image, PackedImages):
         return gather(image, rows, columns)
     dtype = rows[0][0].dtype
     every_column = torch.arange(image.max_size[1], device=device, dtype=dtype)[None, None, :]
@@ -88,15 +87,22 @@ def _by_taps(
 
 
 _PLAIN = 4
-"""Taps of bilinear interpolation. A CPU is faster with more of them along one axis after the other."""
+"""Number of taps of bilinear interpolation. A CPU sums more of them faster along one axis after the other."""
 
 _UNROLLED = 16
-"""Most taps that are written out one by one: beyond, code that the compiler unrolls takes minutes to compile."""
+"""Most taps that are written out one by one; more become a loop, because compiling would take minutes."""
 
 
 @dataclass(frozen=True)
 class _Storage:
-    """Pixels in a flat buffer: value (b, c, y, x) stands at base[b] + c * channel + y * row + x * column."""
+    """Pixels in a flat buffer: value (b, c, y, x) is at base[b] + c * channel + y * row + x * column.
+
+    Attributes:
+        flat: (N,) values.
+        base: (B, 1, 1) offset of each image, in elements like all strides.
+        channels: number of channels.
+        channel, row, column: distance of neighbouring channels, rows and columns; (B, 1, 1) rows if sizes differ.
+    """
 
     flat: Tensor
     base: Tensor
@@ -106,7 +112,7 @@ class _Storage:
     column: int
 
 
-def _storage(image: Images | PackedImages | Planes) -> _Storage:
+def _storage(image: Source) -> _Storage:
     if isinstance(image, PackedImages):
         row = image.sizes[:, 1, None, None] * image.channels
         return _Storage(image.data, image.offsets[:, None, None], image.channels, 1, row, image.channels)
@@ -119,11 +125,12 @@ def _storage(image: Images | PackedImages | Planes) -> _Storage:
     return _Storage(image.reshape(-1), base, channels, height * width, width, 1)
 
 
-def _nearest(image: Images | PackedImages | Planes, x: Grid, y: Grid, window: Window) -> SampledImages | SampledPlanes:
+def _nearest(image: Source, x: Grid, y: Grid, window: Window) -> SampledImages | SampledPlanes:
+    """Copies the pixel nearest to each position."""
     row = clamp(torch.nan_to_num(torch.round(y)), window.rows)
     column = clamp(torch.nan_to_num(torch.round(x)), window.columns)
     if not isinstance(image, PackedImages) and not torch.compiler.is_compiling():
-        # gather is twice as fast as index_select, and all channels share an index
+        # gather is twice as fast as index_select, and all channels share the index
         image = stacked(image)
         index = torch.add(column.to(torch.int64), row.to(torch.int64), alpha=image.shape[-1])
         channels = index.flatten(1)[:, None].expand(-1, image.shape[1], -1)
@@ -135,28 +142,28 @@ def _nearest(image: Images | PackedImages | Planes, x: Grid, y: Grid, window: Wi
 
 
 def _fetched(storage: _Storage, index: Tensor, channel: int) -> Tensor:
-    """The pixels at offsets, of one channel; unlike indexing, it takes 32-bit offsets as they are."""
+    """Returns pixels of one channel at offsets; unlike indexing, index_select takes 32-bit offsets unconverted."""
     return storage.flat.index_select(0, (index + channel * storage.channel).reshape(-1)).view(index.shape)
 
 
-def _gather(image: Images | PackedImages | Planes, rows: list[Tap], columns: list[Tap]) -> SampledPlanes:
-    """The weighted sum over row taps of those over column taps, so that no sum is more than its largest value."""
+def _gather(image: Source, rows: list[Tap], columns: list[Tap]) -> SampledPlanes:
+    """Sums over column taps, then over row taps; in this order no sum exceeds the largest value."""
     storage = _storage(image)
     integer, flat = storage.base.dtype, storage.flat
     dtype = compute_dtype(flat.dtype)
     planes: list[Tensor] = []
     for row, row_weight in rows:
         start = storage.base + row.to(integer) * storage.row
-        lines: list[Tensor] = []
+        sums: list[Tensor] = []
         for column, weight in columns:
             index = start + column.to(integer) * storage.column
             fetched = (_fetched(storage, index, c).to(dtype) for c in range(storage.channels))
-            lines = _added(lines, [_weighed(value, weight) for value in fetched])
-        planes = _added(planes, [_weighed(line, row_weight) for line in lines])
+            sums = _added(sums, [_weighted(value, weight) for value in fetched])
+        planes = _added(planes, [_weighted(value, row_weight) for value in sums])
     return _scaled(planes, flat.dtype)
 
 
-def _weighed(value: Tensor, weight: Tensor | None) -> Tensor:
+def _weighted(value: Tensor, weight: Tensor | None) -> Tensor:
     return value if weight is None else value * weight
 
 
@@ -164,8 +171,8 @@ def _added(sums: list[Tensor], values: list[Tensor]) -> list[Tensor]:
     return [total + value for total, value in zip(sums, values, strict=True)] if sums else values
 
 
-def _looped(image: Images | PackedImages | Planes, rows: list[Tap], columns: list[Tap]) -> SampledPlanes:
-    """The same with the taps as two further dimensions that are summed over, which compiles into a loop."""
+def _looped(image: Source, rows: list[Tap], columns: list[Tap]) -> SampledPlanes:
+    """Sums over taps in two further dimensions, which compiles into a loop."""
     storage = _storage(image)
     integer, flat = storage.base.dtype, storage.flat
     row, row_weight = _along(rows, -1)
@@ -179,16 +186,18 @@ def _looped(image: Images | PackedImages | Planes, rows: list[Tap], columns: lis
 
 
 def _along(taps: list[Tap], dim: int) -> Tap:
-    """Taps stacked into the last dimension, with a dimension of 1 at `dim` for those of the other axis."""
+    """Stacks taps in the last dimension, and adds a dimension of size 1 at `dim` for taps of the other axis."""
     pixels, weights = zip(*taps, strict=True)
     weight = None if weights[0] is None else torch.stack(weights, dim=-1).unsqueeze(dim)
     return torch.stack(pixels, dim=-1).unsqueeze(dim), weight
 
 
 def _joint(first: Tensor | None, second: Tensor | None) -> Tensor | float:
+    """Multiplies two weights; None means 1."""
     weights = [weight for weight in (first, second) if weight is not None]
     return math.prod(weights) if weights else 1.0
 
 
 def _scaled(planes: Sequence[Tensor], source: torch.dtype) -> SampledPlanes:
+    """Converts sums of levels to [0, 1] if the source is bytes."""
     return tuple(plane * BYTE for plane in planes) if source == torch.uint8 else tuple(planes)

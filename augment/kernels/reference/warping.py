@@ -1,7 +1,6 @@
-"""A run of warps as one pass: fold the maps, trace every output pixel back to the source, sample there once.
+"""A run of warps in one pass: every output pixel is traced back to the source, which is sampled there once.
 
-The result is what applying the steps one by one would give, frames and borders included, without the blur of
-resampling again and again.
+The result is the same as after the single steps, including their borders, but without the blur of repeated resampling.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,6 +8,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from augment.data.known import unpacked, whole_size
 from augment.data.operator import operator
 from augment.data.pixels import dtype_of, each, per_sample, stacked, to_float
 from augment.data.subset import Drawn, Parts, on_chosen, takes_rows
@@ -20,10 +20,10 @@ from augment.kernels.reference.sampling import SampledImages, SampledPlanes, sam
 from augment.kernels.source import Source
 
 Outside = list[tuple[Grid, Grid, Step]]
-"""Frames that show what lies outside of them: the positions in the frame, and its step."""
+"""Steps that fill pixels outside their input frame, each with the positions x, y in that frame."""
 
 Geometry = Callable[[Drawn, Source], list[Step]]
-"""The steps of a run, from the raw draws of some samples and their images."""
+"""Makes the steps of a run from the raw draws of some samples and their images."""
 
 
 @operator
@@ -34,51 +34,55 @@ def warp(
     geometry: Geometry,
     interpolation: str,
     plain: bool,
-    kept: torch.dtype,
+    gpu_dtype: torch.dtype,
 ) -> SampledImages | SampledPlanes:
-    """Images through a run of warps.
+    """Applies a run of warps to images.
 
     Args:
         image: (B, C, H, W), C planes (B, H, W) or packed images, uint8 or float.
-        chosen: (B,) which samples the run moves, where it keeps the size of the images; None if all may move.
-        drawn: the raw draws of the run's layers.
-        geometry: makes its steps of them.
+        chosen: (B,) bool, which samples the run moves if it keeps the size of the images; None if all may move.
+        drawn: raw draws of the run's layers.
+        geometry: makes the steps of the run from the draws.
         interpolation: "nearest", "bilinear" or "bicubic".
-        plain: whether the run is one affine map that shows a fill value outside of the image.
-        kept: the type of floats that a kernel of a GPU may return, or uint8.
+        plain: whether the run is one affine map with a fill value outside the image.
+        gpu_dtype: type in which a GPU kernel may return interpolated values: a float type, or uint8.
 
     Returns:
-        The image's own type for "nearest", else floats in [0, 1] but for what bicubic overshoots.
+        The image's own type for "nearest", otherwise floats in [0, 1], which bicubic interpolation may overshoot.
     """
     if chosen is None or not takes_rows(chosen):  # a gate is part of each matrix
-        return resample(image, geometry(drawn, image), interpolation, kept)
+        return resample(image, geometry(drawn, image), interpolation, gpu_dtype)
 
-    def moved(some: Parts, params: Drawn) -> Parts:
-        return (stacked(resample(some[0], geometry(params, some[0]), interpolation, kept)),)
+    def resampled(parts: Parts, params: Drawn) -> Parts:
+        (images,) = parts
+        return (stacked(resample(images, geometry(params, images), interpolation, gpu_dtype)),)
 
-    before = stacked(image) if interpolation == "nearest" else to_float(stacked(image))
-    return on_chosen(chosen, moved, (before,), drawn)[0]
+    before = stacked(unpacked(image))
+    before = before if interpolation == "nearest" else to_float(before)
+    return on_chosen(chosen, resampled, (before,), drawn)[0]
 
 
 @operator
-def resample(image: Source, steps: list[Step], interpolation: str, kept: torch.dtype) -> SampledImages | SampledPlanes:
-    """Images sampled once where a run of steps looks, the last of which fixes the size; see `warp`."""
-    x, y, outside = trace(steps, steps[-1].out_size)
+def resample(
+    image: Source, steps: list[Step], interpolation: str, gpu_dtype: torch.dtype
+) -> SampledImages | SampledPlanes:
+    """Samples images once at the positions to which a run of steps maps; the last step fixes the size. See `warp`."""
+    x, y, outside = trace(steps, whole_size(steps[-1].out_size))
     kernel = kernel_name(interpolation, interpolation == "bicubic" and antialiased(steps))
-    image = sample(image, x, y, window_of(steps), kernel, footprint_of(steps), _moved(steps))
-    return _fill_outside(image, outside, sharp=interpolation == "nearest")
+    sampled = sample(image, x, y, window_of(steps), kernel, footprint_of(steps), _moved(steps))
+    return _fill_outside(sampled, outside, sharp=interpolation == "nearest")
 
 
 def _moved(steps: Sequence[Step]) -> Bool[Tensor, " b"] | None:
-    """Which samples any of the steps moves; None for all."""
-    gates = [step.gate for step in steps]
-    return None if any(gate is None for gate in gates) else torch.stack(gates).any(0)
+    """Returns (B,) which samples any of the steps moves; None for all."""
+    gates = [step.gate for step in steps if step.gate is not None]
+    return torch.stack(gates).any(0) if len(gates) == len(steps) else None
 
 
 def trace(steps: Sequence[Step], size: tuple[int, int]) -> tuple[Grid, Grid, Outside]:
-    """Source positions x, y of the output pixels, and for each frame that shows its outside the positions in it.
+    """Returns the source positions x, y of the output pixels (height, width), and the steps that fill pixels outside.
 
-    Neighbouring matrices are multiplied first; positions are materialised only where a frame's border acts.
+    Neighbouring matrices are multiplied first; positions are computed only where the border of a frame matters.
     """
     like = steps[0].matrix
     y = torch.arange(size[0], device=like.device, dtype=like.dtype)[None, :, None]
@@ -107,7 +111,7 @@ def trace(steps: Sequence[Step], size: tuple[int, int]) -> tuple[Grid, Grid, Out
 
 
 def _fold(position: Tensor, extent: int | Tensor, padding: str) -> Tensor:
-    """Brings positions outside [0, extent) back in by repeating the border or by mirroring."""
+    """Moves positions outside [0, extent) inside, to the border or to the mirrored position."""
     n = per_sample(extent)
     if padding == "none":
         return position
@@ -117,38 +121,41 @@ def _fold(position: Tensor, extent: int | Tensor, padding: str) -> Tensor:
     if isinstance(span, int) and span == 0:
         return torch.zeros_like(position)
     if isinstance(span, Tensor):  # the mirror image of a single pixel is that pixel
-        around = torch.remainder(position - low, 2 * span.clamp(min=1))
-        return low + torch.minimum(around, 2 * span - around).clamp(min=0)
-    around = torch.remainder(position - low, 2 * span)
-    return low + torch.minimum(around, 2 * span - around)
+        phase = torch.remainder(position - low, 2 * span.clamp(min=1))
+        return low + torch.minimum(phase, 2 * span - phase).clamp(min=0)
+    phase = torch.remainder(position - low, 2 * span)
+    return low + torch.minimum(phase, 2 * span - phase)
 
 
 def _fill_outside(image: Images | Planes, outside: Outside, sharp: bool) -> Images | Planes:
-    """Blends to a frame's fill value where a position is outside of it, over one pixel as interpolation does.
-
-    `sharp` changes over from one pixel to the next, as values that are not interpolated do.
-    """
+    """Applies the fill values outside the frames: `sharp` replaces pixels, otherwise it blends over one pixel."""
     for x, y, step in outside:
-        dtype = dtype_of(image)
-        height, width = (per_sample(extent) for extent in step.in_size)
-        if sharp:
-            inside = is_inside(x, step.in_size[1]) & is_inside(y, step.in_size[0])
-            fill = round(step.fill * 255) if dtype == torch.uint8 else step.fill
-            if isinstance(image, Tensor):
-                image = torch.where(inside[:, None], image, fill).to(dtype)
-            else:
-                image = each(image, lambda p, i=inside, f=fill: torch.where(i, p, f).to(p.dtype))
-            continue
-        cover = (_cover(x, width) * _cover(y, height)).to(dtype)
-        rest = step.fill * (1 - cover) if step.fill else 0.0
-        image = each(image, lambda p, c=cover, r=rest: p * c + r)
+        image = _filled(image, x, y, step) if sharp else _blended(image, x, y, step)
     return image
 
 
-def _cover(position: Tensor, extent: int | Tensor) -> Tensor:
-    """How much of a unit tent at a position lies inside [0, extent): 1 inside, 0 from one pixel outside on."""
+def _filled(image: Images | Planes, x: Grid, y: Grid, step: Step) -> Images | Planes:
+    """Replaces pixels at positions outside the input frame of a step by its fill value."""
+    inside = is_inside(x, step.in_size[1]) & is_inside(y, step.in_size[0])
+    fill = round(step.fill * 255) if dtype_of(image) == torch.uint8 else step.fill
+    if isinstance(image, tuple):
+        return tuple(torch.where(inside, plane, fill).to(plane.dtype) for plane in image)
+    return torch.where(inside[:, None], image, fill).to(image.dtype)
+
+
+def _blended(image: Images | Planes, x: Grid, y: Grid, step: Step) -> Planes:
+    """Blends with the fill value of a step by how much of a pixel at a position lies outside its input frame."""
+    height, width = (per_sample(extent) for extent in step.in_size)
+    cover = (_cover(x, width) * _cover(y, height)).to(dtype_of(image))
+    rest = step.fill * (1 - cover) if step.fill else 0.0
+    return each(image, lambda plane: plane * cover + rest)
+
+
+def _cover(position: Tensor, extent: float | Tensor) -> Tensor:
+    """Returns how much of a unit tent at a position lies in [0, extent): 1 inside, 0 from one pixel outside on."""
     return torch.minimum(position + 1, extent - position).clamp(0, 1)
 
 
 def is_inside(position: Tensor, extent: int | Tensor) -> Tensor:
+    """Whether the nearest pixel to a position is one of 0 ... extent - 1."""
     return (position >= -0.5) & (position < per_sample(extent) - 0.5)

@@ -158,12 +158,12 @@ def _clahe(plane: Plane, clip_limit: Float[Tensor, " b"], grid: tuple[int, int])
     top, below, down = _tiles_around(height, tall, rows, plane)
     left, right, across = _tiles_around(width, wide, columns, plane)
     level, share = level.flatten(1), share.flatten(1)
-    corners = [
+    top_left, top_right, bottom_left, bottom_right = (
         read_curve(level + ((y[:, None] * columns + x) * (LEVELS + 1)).flatten(), share, curves).view_as(plane)
         for y in (top, below)
         for x in (left, right)
-    ]
-    upper, lower = torch.lerp(*corners[:2], across), torch.lerp(*corners[2:], across)
+    )
+    upper, lower = torch.lerp(top_left, top_right, across), torch.lerp(bottom_left, bottom_right, across)
     return torch.lerp(upper, lower, down[:, None]) / (LEVELS - 1)
 
 

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from augment.core.kinds import PixelOp
+from augment.data.known import whole_size
 from augment.data.types import Params, Size
 from augment.draws.arguments import number
 from augment.draws.distributions import Bernoulli
@@ -49,11 +50,12 @@ class RandomErasing(PixelOp):
 
     def resolve(self, params: Params, size: Size) -> Params:
         """The rectangle in whole pixels: `top`, `left`, `height`, `width`."""
-        area = params["scale"] * (size[0] * size[1])
-        height = torch.round(torch.sqrt(area * params["ratio"])).clamp(1, size[0])
-        width = torch.round(torch.sqrt(area / params["ratio"])).clamp(1, size[1])
-        top = torch.floor(params["top"] * (size[0] - height + 1))
-        left = torch.floor(params["left"] * (size[1] - width + 1))
+        rows, columns = whole_size(size)
+        area = params["scale"] * (rows * columns)
+        height = torch.round(torch.sqrt(area * params["ratio"])).clamp(1, rows)
+        width = torch.round(torch.sqrt(area / params["ratio"])).clamp(1, columns)
+        top = torch.floor(params["top"] * (rows - height + 1))
+        left = torch.floor(params["left"] * (columns - width + 1))
         kept = {name: params[name] for name in ("gate", "key") if name in params}
         return {"top": top, "left": left, "height": height, "width": width} | kept
 

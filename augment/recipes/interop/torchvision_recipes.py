@@ -169,7 +169,7 @@ def _photometric_distort(t: Any, _: Conversion) -> Converted:
 def _grayscale(t: Any, _: Conversion) -> Converted:
     if t.num_output_channels != 3:
         raise NoEquivalentError("the number of channels cannot change; use num_output_channels=3", runs=False)
-    layer = A.RandomGrayscale(p=1.0)
+    layer: Any = A.RandomGrayscale(p=1.0)
     layer.deterministic = True  # it is not random, so evaluation applies it too
     return layer
 
