@@ -67,17 +67,13 @@ class Step:
 
 def project(steps: Sequence[Step], x: Positions, y: Positions) -> tuple[Positions, Positions]:
     """Maps positions through the matrices of neighbouring steps, from the last output to the first input."""
-    m = mat.compose(*(step.matrix for step in steps))
-
-    def entry(i: int, j: int) -> Tensor:
-        return m[:, i, j, None, None]
-
+    m = mat.compose(*(step.matrix for step in steps))[..., None, None]
     if all(step.separable for step in steps):
-        return entry(0, 0) * x + entry(0, 2), entry(1, 1) * y + entry(1, 2)
-    u = entry(0, 0) * x + (entry(0, 1) * y + entry(0, 2))
-    v = entry(1, 0) * x + (entry(1, 1) * y + entry(1, 2))
+        return m[:, 0, 0] * x + m[:, 0, 2], m[:, 1, 1] * y + m[:, 1, 2]
+    u = m[:, 0, 0] * x + (m[:, 0, 1] * y + m[:, 0, 2])
+    v = m[:, 1, 0] * x + (m[:, 1, 1] * y + m[:, 1, 2])
     if any(step.projective for step in steps):
-        w = entry(2, 0) * x + (entry(2, 1) * y + entry(2, 2))
+        w = m[:, 2, 0] * x + (m[:, 2, 1] * y + m[:, 2, 2])
         return u / w, v / w
     return u, v
 

@@ -1,5 +1,6 @@
 """Discrete distributions."""
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from augment.data.constants import constant
+from augment.data.context import compiling
 from augment.draws.arguments import number, numbers
 from augment.draws.arguments import weights as relative
 from augment.draws.bounds import EDGE, Bounds, Range
@@ -79,13 +82,9 @@ class Choice(Distribution):
 
     def index(self, u: Uniforms) -> Uniforms:
         """Returns the index of the value that a uniform selects, int64 of the same shape."""
-        index = torch.zeros_like(u, dtype=torch.int64)
         if self.logits is None:
-            total = 0.0
-            for weight in self.weights[:-1]:
-                total += weight
-                index = index + (u >= total)
-            return index
+            return _count_below(list(itertools.accumulate(self.weights[:-1])), u)
+        index = torch.zeros_like(u, dtype=torch.int64)
         for edge in self.logits.softmax(0).cumsum(0)[:-1]:
             index = index + (u >= edge)
         return index
@@ -123,8 +122,20 @@ class Choice(Distribution):
         return f"{self.values}, weights={tuple(round(w, 4) for w in self.weights)}"
 
 
+def _count_below(edges: Sequence[float], u: Tensor) -> Tensor:
+    """Returns how many of ascending edges are at most each number, int64."""
+    if not compiling():
+        return torch.bucketize(u.contiguous(), constant(edges, u), right=True)
+    count = torch.zeros_like(u, dtype=torch.int64)
+    for edge in edges:
+        count = count + (u >= edge)
+    return count
+
+
 def _lookup(values: Sequence[float], index: Tensor) -> Tensor:
-    """Returns values[index] without a table on the device; the selections fuse into the surrounding kernel."""
+    """Returns values[index] as float32; in compiled code by selections, which fuse into the surrounding kernel."""
+    if not compiling():
+        return constant(values, index.new_empty(0, dtype=torch.float32))[index]
     out = torch.full_like(index, values[0], dtype=torch.float32)
     for i, value in enumerate(values[1:], start=1):
         out = torch.where(index == i, value, out)

@@ -88,7 +88,8 @@ def columns(batch: int, like: Tensor, *values: float | Tensor) -> Float[Tensor, 
     """Returns numbers and (B,) tensors side by side, as columns of one tensor."""
     if not any(isinstance(value, Tensor) for value in values):
         return like.new_tensor(values).expand(batch, len(values))
-    return torch.stack([(like.new_zeros(batch) + value).to(like.dtype) for value in values], dim=1)
+    full = [v.to(like.dtype) if isinstance(v, Tensor) else like.new_full((), v) for v in values]
+    return torch.stack([value.expand(batch) for value in full], dim=1)
 
 
 def _output(nearest: bool, image: Tensor, channels: int, x: Tensor, y: Tensor) -> Tensor:

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 from augment.data.color import weighted, with_rgb
+from augment.data.constants import constant
+from augment.data.context import compiling
 from augment.data.operator import operator
 from augment.data.pixels import (
     colours,
@@ -41,7 +43,10 @@ Count = Callable[[Bytes, Bool[Tensor, " b"]], Integer[Tensor, "b c 256"]]
 
 def drew(names: Sequence[str], op: PerSample, which: Collection[str]) -> Bool[Tensor, " b"]:
     """Returns (B,) which samples drew an operator in `which`; `op` (B,) are positions in `names`."""
-    drawn = [op == i for i, name in enumerate(names) if name in which]
+    positions = [float(i) for i, name in enumerate(names) if name in which]
+    if not compiling():
+        return torch.isin(op, constant(positions, op))
+    drawn = [op == i for i in positions]
     return functools.reduce(torch.logical_or, drawn) if drawn else torch.zeros_like(op, dtype=torch.bool)
 
 

@@ -217,4 +217,4 @@ def _placed(u: PerSample, room: int | PerSample) -> PerSample:
 
 
 def _like(value: int | Tensor, like: PerSample) -> PerSample:
-    return torch.zeros_like(like) + value
+    return value.to(like.dtype) if isinstance(value, Tensor) else like.new_full((), value)

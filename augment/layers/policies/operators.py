@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from augment.data.types import PerSample, Size
+from augment.kernels.reference.policy_step import drew
 
 Scale = Callable[[Tensor, Tensor, Size], Tensor]
 """(level (B,) in [0, 1], sign (B,) of 1 or -1, image size) -> value (B,)."""
@@ -88,17 +89,18 @@ def _space(
     shear: float, translate: tuple[Scale, Scale], degrees: float, factor: float, bits: tuple[int, int]
 ) -> dict[str, Scale]:
     """Builds the operators of AutoAugment (Cubuk et al. 2019, table 6) in torchvision's parametrisation."""
+    slope, times = partial(_signed, shear), partial(_factor, factor)  # one object each: computed once for all samples
     return {
         "Identity": _constant,
-        "ShearX": partial(_signed, shear),
-        "ShearY": partial(_signed, shear),
+        "ShearX": slope,
+        "ShearY": slope,
         "TranslateX": translate[0],
         "TranslateY": translate[1],
         "Rotate": partial(_signed, degrees),
-        "Brightness": partial(_factor, factor),
-        "Color": partial(_factor, factor),
-        "Contrast": partial(_factor, factor),
-        "Sharpness": partial(_factor, factor),
+        "Brightness": times,
+        "Color": times,
+        "Contrast": times,
+        "Sharpness": times,
         "Posterize": partial(_bits, *bits),
         "Solarize": _threshold,
         "AutoContrast": _constant,
@@ -162,7 +164,11 @@ def value_of(
 ) -> Tensor:
     """Returns (B,), the value of each sample's operator if it is one of `which`, else 0."""
     value = torch.zeros_like(level)
-    for i, operator in enumerate(operators):
+    names_of: dict[Scale, list[str]] = {}
+    for operator in operators:
         if operator.name in which and operator.value is not _constant:
-            value = torch.where(op == i, operator.value(level, sign, size), value)
+            names_of.setdefault(operator.value, []).append(operator.name)
+    every = [operator.name for operator in operators]
+    for scale, names in names_of.items():
+        value = torch.where(drew(every, op, names), scale(level, sign, size), value)
     return value
