@@ -25,7 +25,7 @@ from augment.data.subset import Parts, on_chosen
 from augment.data.types import Float, Images, Matrices, Params, Planes, Size
 from augment.engine.warp_run import interpolation_of, warped
 from augment.geometry import matrix as mat
-from augment.geometry.motion import Box, Positions, Step
+from augment.geometry.motion import Box, Motion, Positions
 from augment.kernels.reference.pixelwise import Tables, pointwise
 
 
@@ -33,9 +33,9 @@ class Warp(Layer):
     """Moves pixels: supplies a matrix and the output size. Neighbouring warps are sampled in one pass.
 
     Class attributes:
-        lattice, separable, projective: see `Step`.
+        lattice, separable, projective: see `Motion`.
     Attributes:
-        padding: what shows where the warp looks outside of its input, see `Step`; "none" if it never does.
+        padding: what shows where the warp looks outside of its input, see `Motion`; "none" if it never does.
         fill: the value there for padding "zeros".
         resample: "nearest", "bilinear" or "bicubic".
     """
@@ -64,7 +64,7 @@ class Warp(Layer):
         """The box (top, left, height, width) of the input that the warp cuts out first, if it does, in whole pixels."""
         return None
 
-    def step(self, size: Size, max_size: tuple[int, int], params: Params, like: Tensor) -> Step:
+    def motion(self, size: Size, max_size: tuple[int, int], params: Params, like: Tensor) -> Motion:
         """What the run does for this layer, with the gate multiplied into the matrix."""
         gate = self.acts_on(params)
         resolved = self.resolve(params, size)
@@ -72,7 +72,7 @@ class Warp(Layer):
         if gate is not None:
             window = None if window is None else _gated_box(gate, window, size)
             matrix = torch.where(gate[:, None, None], matrix, self.rest_matrix(size, matrix))
-        return Step(
+        return Motion(
             matrix=matrix,
             in_size=size,
             out_size=self.out_size(size),
@@ -117,9 +117,9 @@ class DenseWarp(Layer):
         returns them.
         """
 
-    def step(self, size: Size, max_size: tuple[int, int], params: Params, like: Tensor) -> Step:
+    def motion(self, size: Size, max_size: tuple[int, int], params: Params, like: Tensor) -> Motion:
         resolved = self.resolve(params, size)
-        return Step(
+        return Motion(
             matrix=mat.identity(like),
             in_size=size,
             out_size=size,

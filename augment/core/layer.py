@@ -26,7 +26,7 @@ from augment.draws.shorthand import Quantity, as_distribution, check_reached
 from augment.engine.execution import execute, key_for, noise_of, undone
 from augment.engine.explanation import explained
 from augment.engine.opening import opened
-from augment.geometry.motion import Step
+from augment.geometry.motion import Motion
 
 Pixels = Num[Tensor, "*b c h w"] | PackedImages
 
@@ -146,7 +146,7 @@ class Layer(Configured, nn.Module):
         """Whether this layer can be executed together with a run of layers before it."""
         return False
 
-    def step(self, size: Size, max_size: tuple[int, int], params: Params, like: Tensor) -> Step | None:
+    def motion(self, size: Size, max_size: tuple[int, int], params: Params, like: Tensor) -> Motion | None:
         """What it does to positions, from raw draws; None if it moves nothing."""
         return None
 

@@ -21,7 +21,7 @@ from augment.data.types import Bool, Integer, Params, PerSample, Size
 from augment.draws.arguments import whole
 from augment.draws.distributions import Bernoulli
 from augment.engine.chunks import chunks_of, in_chunks, may_be_chunked
-from augment.geometry.motion import Step
+from augment.geometry.motion import Motion
 from augment.kernels.reference.overlay import Overlay, lay_over
 
 _MOST_CLASSES = 10**6
@@ -121,7 +121,7 @@ class Mix(Layer):
     def _overlay(self, batch: Batch, params: Params) -> Overlay | None:
         return self.overlay(params, size_of(unpacked(batch.image)))
 
-    def step(self, size: Size, max_size: tuple[int, int], params: Params, like: Tensor) -> Step | None:
+    def motion(self, size: Size, max_size: tuple[int, int], params: Params, like: Tensor) -> Motion | None:
         raise ValueError(f"{type(self).__name__} cannot be undone: what was mixed does not come apart.")
 
     def partner(self, params: Params) -> Tensor:

@@ -6,10 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from augment.data.types import Float
+from augment.data.types import Num
 
 
-def constant(values: Sequence[Any], like: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+def constant(values: Sequence[Any], like: Num[Tensor, "..."]) -> Num[Tensor, "..."]:
     """Converts numbers, nested to any depth, to a tensor with the type and device of `like`.
 
     In eager mode the copy to a GPU does not block the host, while `new_tensor` would wait for all work queued before.

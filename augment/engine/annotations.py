@@ -11,7 +11,7 @@ from augment.data.pixels import size_of, stacked
 from augment.data.types import Bool, Float, Size
 from augment.geometry.interpolation import Grid, Window
 from augment.geometry.matrix import Points
-from augment.geometry.motion import Step, find, look
+from augment.geometry.motion import Motion, find, look
 from augment.kernels.reference.sampling import sample
 
 _EDGE_POINTS = 9
@@ -29,11 +29,11 @@ def warp_mask(mask: Tensor, x: Grid, y: Grid, inside: Sequence[Bool[Tensor, "b #
     return out if mask.ndim == 4 else out[:, 0]
 
 
-def warp_keypoints(steps: Sequence[Step], batch: Batch) -> dict[str, Tensor]:
+def warp_keypoints(motions: Sequence[Motion], batch: Batch) -> dict[str, Tensor]:
     """Positions, and which of them the output still shows."""
     given, shown = known(batch.keypoints), known(batch.keypoints_visible)
-    points, reached = _forward(steps, given[..., :2].to(steps[0].matrix.dtype))
-    visible = reached & in_frame(points, steps[-1].out_size) & shown
+    points, reached = _forward(motions, given[..., :2].to(motions[0].matrix.dtype))
+    visible = reached & in_frame(points, motions[-1].out_size) & shown
     return {"keypoints": moved_to(points.to(given.dtype), given), "keypoints_visible": visible}
 
 
@@ -49,29 +49,29 @@ def in_frame(points: Points, size: Size) -> Bool[Tensor, "b n"]:
     return (x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)
 
 
-def warp_boxes(steps: Sequence[Step], batch: Batch) -> dict[str, Tensor]:
+def warp_boxes(motions: Sequence[Motion], batch: Batch) -> dict[str, Tensor]:
     """The upright boxes around what the warps make of them, clipped to the frame, and the share left of each."""
     given = known(batch.boxes)
-    boxes = given.to(steps[0].matrix.dtype)
+    boxes = given.to(motions[0].matrix.dtype)
     share = known(batch.boxes_visible).to(boxes.dtype)
-    run: list[Step] = []
-    for step in steps:
-        run.append(step)
-        if step.window is not None or step is steps[-1]:  # what a crop cuts off does not come back
-            boxes, kept = _clipped(_hull(run, boxes), step.out_size)
+    run: list[Motion] = []
+    for motion in motions:
+        run.append(motion)
+        if motion.window is not None or motion is motions[-1]:  # what a crop cuts off does not come back
+            boxes, kept = _clipped(_hull(run, boxes), motion.out_size)
             share, run = share * kept, []
     return {"boxes": boxes.to(given.dtype), "boxes_visible": share.to(torch.float32)}
 
 
-def _hull(steps: Sequence[Step], boxes: Float[Tensor, "b n 4"]) -> Float[Tensor, "b n 4"]:
+def _hull(motions: Sequence[Motion], boxes: Float[Tensor, "b n 4"]) -> Float[Tensor, "b n 4"]:
     """The smallest upright box around the image of each box's outline."""
-    count = 2 if all(step.displace is None for step in steps) else _EDGE_POINTS
+    count = 2 if all(motion.displace is None for motion in motions) else _EDGE_POINTS
     along = torch.linspace(0, 1, count, dtype=boxes.dtype, device=boxes.device)
     x1, y1, x2, y2 = (edge[..., None] for edge in boxes.unbind(-1))
     x, y = x1 + (x2 - x1) * along, y1 + (y2 - y1) * along
     sides = [(x, y1.expand_as(x)), (x, y2.expand_as(x)), (x1.expand_as(y), y), (x2.expand_as(y), y)]
     outline = torch.stack([torch.cat(part, dim=-1) for part in zip(*sides, strict=True)], dim=-1) - 0.5
-    moved, _ = _forward(steps, outline.flatten(1, 2))
+    moved, _ = _forward(motions, outline.flatten(1, 2))
     moved = moved.unflatten(1, outline.shape[1:3]) + 0.5
     return torch.cat([moved.amin(2), moved.amax(2)], dim=-1)
 
@@ -91,17 +91,17 @@ def _within(edge: Tensor, limit: int | Tensor) -> Tensor:
     return edge.minimum(limit.to(edge.dtype)) if isinstance(limit, Tensor) else edge.clamp(max=limit)
 
 
-def _forward(steps: Sequence[Step], points: Points) -> tuple[Points, Bool[Tensor, "b n"]]:
+def _forward(motions: Sequence[Motion], points: Points) -> tuple[Points, Bool[Tensor, "b n"]]:
     """Where points of the source end up in the output, and whether the output shows them at all."""
     x, y = points[:, None, :, 0], points[:, None, :, 1]
     reached = torch.ones_like(points[..., 0], dtype=torch.bool)
-    for step in steps:
-        u, v = find(step, x, y)
-        if step.displace is not None:  # found by iteration
-            back = look(step, u, v)
+    for motion in motions:
+        u, v = find(motion, x, y)
+        if motion.displace is not None:  # found by iteration
+            back = look(motion, u, v)
             reached = reached & (torch.hypot(back[0] - x, back[1] - y)[:, 0] < 0.25)
-        if step.projective:  # behind the camera
-            m = step.matrix
+        if motion.projective:  # behind the camera
+            m = motion.matrix
             reached = reached & (m[:, 2, 0, None] * u[:, 0] + m[:, 2, 1, None] * v[:, 0] + m[:, 2, 2, None] > 0)
         x, y = u, v
     return torch.stack([x[:, 0], y[:, 0]], dim=-1), reached

@@ -20,7 +20,7 @@ from augment.draws.noise import Key, drawn, key_of
 from augment.engine.chunks import chunked, in_order
 from augment.engine.compiling import CompiledNoise, CompiledPass
 from augment.engine.plan import Plan, Stage, plan_of
-from augment.engine.warp_run import apply_steps, steps_of
+from augment.engine.warp_run import apply_motions, motions_of
 from augment.geometry.motion import inverted
 
 
@@ -183,14 +183,14 @@ def undone(layer: Any, batch: Batch, noise: Noise | Key | None, size: Size) -> B
     """
     noise = _given_or_drawn(layer, noise)
     plan = plan_of(layer, training=noise is not None)
-    steps = steps_of(plan.leaves, _raw(layer, plan, batch, noise), batch.image, size)
-    if not steps:
+    motions = motions_of(plan.leaves, _raw(layer, plan, batch, noise), batch.image, size)
+    if not motions:
         return batch
-    if batch.size != steps[-1].out_size:
+    if batch.size != motions[-1].out_size:
         raise ValueError(
-            f"{type(layer).__name__}.inverse: images must be {tuple(steps[-1].out_size)}, as what the layer makes of "
+            f"{type(layer).__name__}.inverse: images must be {tuple(motions[-1].out_size)}, as what the layer makes of "
             f"size={tuple(size)}, got {tuple(batch.size)}."
         )
-    back, dtype = [inverted(step) for step in reversed(steps)], result_dtype(batch.image, None)
-    batch = apply_steps(batch, back)
+    back, dtype = [inverted(motion) for motion in reversed(motions)], result_dtype(batch.image, None)
+    batch = apply_motions(batch, back)
     return batch.replace(image=finished(unpacked(batch.image), dtype))

@@ -1,4 +1,4 @@
-"""A run of neighbouring warps: its steps, its images in one pass, and the annotations that take the same way."""
+"""A run of neighbouring warps: its motions, its images in one pass, and the annotations that take the same way."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from augment.data.pixels import compute_dtype, dtype_of, each, size_of
 from augment.data.types import Bool, Params, Size
 from augment.engine.annotations import warp_boxes, warp_keypoints, warp_mask
 from augment.engine.plan import Leaf
-from augment.geometry.motion import Step
+from augment.geometry.motion import Motion
 from augment.kernels.reference.warping import is_inside, resample, trace, warp
 from augment.kernels.source import Source
 
@@ -27,40 +27,40 @@ def warped(batch: Batch, params: list[Params], run: Sequence[Leaf], kept: torch.
     chosen = _moved_alone(batch, params, run) if alone else None
     plain = len(run) == 1 and run[0].padding == "zeros" and not getattr(run[0], "projective", True)
 
-    steps = [] if alone else steps_of(run, params, batch.image)
+    motions = [] if alone else motions_of(run, params, batch.image)
 
-    def geometry(drawn: list[Params], image: Source) -> list[Step]:
-        return steps or steps_of(run, drawn, image)
+    def geometry(drawn: list[Params], image: Source) -> list[Motion]:
+        return motions or motions_of(run, drawn, image)
 
     image = warp(batch.image, chosen, params, geometry, interpolation, plain, kept)
     bytes_came = isinstance(batch.image, PackedImages) or dtype_of(batch.image) == torch.uint8
     if bytes_came and interpolation == "bicubic":
         image = image.clamp(0, 1) if isinstance(image, Tensor) else each(image, lambda plane: plane.clamp(0, 1))
-    return (batch if alone else annotated(batch, steps)).replace(image=image)
+    return (batch if alone else annotated(batch, motions)).replace(image=image)
 
 
-def apply_steps(batch: Batch, steps: Sequence[Step], interpolation: str = "bilinear") -> Batch:
-    """Applies a run of steps, the last of which fixes the size, to the image and to every annotation of a batch."""
-    if all(step.lattice for step in steps):
+def apply_motions(batch: Batch, motions: Sequence[Motion], interpolation: str = "bilinear") -> Batch:
+    """Applies a run of motions, the last of which fixes the size, to the image and to every annotation of a batch."""
+    if all(motion.lattice for motion in motions):
         interpolation = "nearest"  # and exact
-    return annotated(batch, steps).replace(image=resample(batch.image, list(steps), interpolation, torch.float32))
+    return annotated(batch, motions).replace(image=resample(batch.image, list(motions), interpolation, torch.float32))
 
 
-def annotated(batch: Batch, steps: Sequence[Step]) -> Batch:
-    """Mask, boxes and keypoints of a batch through a run of steps; the image stays."""
+def annotated(batch: Batch, motions: Sequence[Motion]) -> Batch:
+    """Mask, boxes and keypoints of a batch through a run of motions; the image stays."""
     changes = {}
     if batch.mask is not None:
-        x, y, outside = trace(steps, whole_size(steps[-1].out_size))
-        inside = [is_inside(u, step.in_size[1]) & is_inside(v, step.in_size[0]) for u, v, step in outside]
+        x, y, outside = trace(motions, whole_size(motions[-1].out_size))
+        inside = [is_inside(u, motion.in_size[1]) & is_inside(v, motion.in_size[0]) for u, v, motion in outside]
         changes["mask"] = warp_mask(batch.mask, x, y, inside)
     if batch.keypoints is not None:
-        changes |= warp_keypoints(steps, batch)
+        changes |= warp_keypoints(motions, batch)
     if batch.boxes is not None:
-        changes |= warp_boxes(steps, batch)
+        changes |= warp_boxes(motions, batch)
     return batch.replace(**changes)
 
 
-def steps_of(leaves: Sequence[Leaf], params: list[Params], image: Source, size: Size | None = None) -> list[Step]:
+def motions_of(leaves: Sequence[Leaf], params: list[Params], image: Source, size: Size | None = None) -> list[Motion]:
     """The geometry of leaves one after another, for images of a size; layers that move nothing have none."""
     if isinstance(image, PackedImages):
         dtype, size, largest = torch.float32, size or image.sides, image.max_size
@@ -68,13 +68,13 @@ def steps_of(leaves: Sequence[Leaf], params: list[Params], image: Source, size: 
         dtype, size = compute_dtype(dtype_of(image)), size or size_of(image)
         largest = whole_size(size)
     first = image[0] if isinstance(image, tuple) else image
-    like, steps = torch.empty(len(first), 0, dtype=dtype, device=first.device), []
+    like, motions = torch.empty(len(first), 0, dtype=dtype, device=first.device), []
     for leaf, drawn in zip(leaves, params, strict=True):
-        step = leaf.step(size, largest, drawn, like)
-        if step is not None:
-            steps.append(step)
+        motion = leaf.motion(size, largest, drawn, like)
+        if motion is not None:
+            motions.append(motion)
         size, largest = leaf.out_size(size), leaf.out_size(largest)
-    return steps
+    return motions
 
 
 def check_fixes_size(batch: Batch, run: Sequence[Leaf]) -> None:

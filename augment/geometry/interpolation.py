@@ -52,7 +52,7 @@ KERNELS = {
 }
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic")
 RESIZE_INTERPOLATIONS = ("nearest", "nearest-exact", "bilinear", "bicubic")
-"""Modes of layers that change the size; torch has two nearest modes, see `Step.copied` in motion.py."""
+"""Modes of layers that change the size; torch has two nearest modes, see `Motion.copied` in motion.py."""
 
 
 def kernel_name(interpolation: str, antialias: bool) -> str:

@@ -1,4 +1,4 @@
-"""Warp steps: maps from output pixels to input positions, and their inverses."""
+"""Motions of pixels: maps from output pixels to input positions, and their inverses."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ PADDINGS = ("zeros", "border", "reflection", "reflect")
 
 
 @dataclass(frozen=True)
-class Step:
+class Motion:
     """One warp of a run: a map from output pixels to input positions.
 
     Attributes:
         matrix: output pixel -> input position, (B, 3, 3).
         in_size, out_size: (height, width) of the frames before and after.
-        padding: filling of pixels outside the input frame: "none" if the step never reads there, "zeros" for `fill`,
+        padding: filling of pixels outside the input frame: "none" if the motion never reads there, "zeros" for `fill`,
             "border" for the nearest pixel, "reflection" for the mirror image with the border pixel repeated,
             "reflect" for the mirror image without it.
         fill: value outside with padding "zeros", in [0, 1].
@@ -36,10 +36,10 @@ class Step:
         shrink: minification to antialias (vertical, horizontal), numbers or (B,) tensors; 1 means no antialiasing.
         bound: static upper bounds of `shrink`.
         displace: a further map (x, y) -> (x, y) within the input frame, applied after the matrix.
-        undisplace: inverse of the whole step if known; otherwise `find` iterates.
-        window: box (top, left, height, width) of the input in whole pixels that the step cuts out first; pixels outside
+        undisplace: inverse of the whole motion if known; otherwise `find` iterates.
+        window: box (top, left, height, width) of the input in whole pixels that it cuts out first; pixels outside
             the box do not affect the result.
-        gate: (B,) bool, which samples the step moves; None for all.
+        gate: (B,) bool, which samples the motion moves; None for all.
         copied: map from an input position to the centre of the pixel that a nearest resize copies there. Images and
             masks are read at it; boxes and keypoints move by the matrix alone.
     """
@@ -65,39 +65,39 @@ class Step:
         return [self.matrix]
 
 
-def project(steps: Sequence[Step], x: Positions, y: Positions) -> tuple[Positions, Positions]:
-    """Maps positions through the matrices of neighbouring steps, from the last output to the first input."""
-    m = mat.compose(*(step.matrix for step in steps))[..., None, None]
-    if all(step.separable for step in steps):
+def project(motions: Sequence[Motion], x: Positions, y: Positions) -> tuple[Positions, Positions]:
+    """Maps positions through the matrices of neighbouring motions, from the last output to the first input."""
+    m = mat.compose(*(motion.matrix for motion in motions))[..., None, None]
+    if all(motion.separable for motion in motions):
         return m[:, 0, 0] * x + m[:, 0, 2], m[:, 1, 1] * y + m[:, 1, 2]
     u = m[:, 0, 0] * x + (m[:, 0, 1] * y + m[:, 0, 2])
     v = m[:, 1, 0] * x + (m[:, 1, 1] * y + m[:, 1, 2])
-    if any(step.projective for step in steps):
+    if any(motion.projective for motion in motions):
         w = m[:, 2, 0] * x + (m[:, 2, 1] * y + m[:, 2, 2])
         return u / w, v / w
     return u, v
 
 
-def look(step: Step, x: Positions, y: Positions) -> tuple[Positions, Positions]:
+def look(motion: Motion, x: Positions, y: Positions) -> tuple[Positions, Positions]:
     """Maps output positions to input positions, including the displacement."""
-    x, y = project([step], x, y)
-    if step.displace is None:
+    x, y = project([motion], x, y)
+    if motion.displace is None:
         return x, y
-    moved = step.displace(x, y)
-    if step.gate is None:
+    moved = motion.displace(x, y)
+    if motion.gate is None:
         return moved
-    gate = step.gate[:, None, None]
+    gate = motion.gate[:, None, None]
     return torch.where(gate, moved[0], x), torch.where(gate, moved[1], y)
 
 
-def copying(step: Step, offset: float) -> Step:
+def copying(motion: Motion, offset: float) -> Motion:
     """Makes a resize copy pixels as torch does: output pixel i shows pixel floor((i + offset) * scale) of the box.
 
     Args:
-        step: a resize, with or without a crop.
+        motion: a resize, with or without a crop.
         offset: 0 for torch's "nearest", 0.5 for its "nearest-exact".
     """
-    return replace(step, copied=partial(_copied, step.matrix, offset))
+    return replace(motion, copied=partial(_copied, motion.matrix, offset))
 
 
 def _copied(matrix: Matrices, offset: float, x: Positions, y: Positions) -> tuple[Positions, Positions]:
@@ -110,11 +110,11 @@ def _copied(matrix: Matrices, offset: float, x: Positions, y: Positions) -> tupl
     return found[0], found[1]
 
 
-def shrinks(steps: Sequence[Step]) -> tuple[tuple[float | Tensor, float | Tensor], tuple[float, float]]:
+def shrinks(motions: Sequence[Motion]) -> tuple[tuple[float | Tensor, float | Tensor], tuple[float, float]]:
     """Returns the minification of a run (vertical, horizontal) and its static upper bounds, at least 1."""
-    bounds = [max(1.0, math.prod([step.bound[axis] for step in steps])) for axis in (0, 1)]
-    limits = [math.prod([step.shrink[axis] for step in steps]) for axis in (0, 1)]
-    if not all(step.separable for step in steps):  # a rotation can exchange the axes
+    bounds = [max(1.0, math.prod([motion.bound[axis] for motion in motions])) for axis in (0, 1)]
+    limits = [math.prod([motion.shrink[axis] for motion in motions]) for axis in (0, 1)]
+    if not all(motion.separable for motion in motions):  # a rotation can exchange the axes
         bounds, limits = [max(bounds)] * 2, [_larger(*limits)] * 2
     return (limits[0], limits[1]), (bounds[0], bounds[1])
 
@@ -130,18 +130,18 @@ _NEWTON_REACH = 8.0
 """Largest move of one iteration in pixels, so that it does not diverge at folds of a displacement."""
 
 
-def find(step: Step, x: Positions, y: Positions) -> tuple[Positions, Positions]:
+def find(motion: Motion, x: Positions, y: Positions) -> tuple[Positions, Positions]:
     """Inverts `look`: maps input positions to output positions, by Newton's method if there is a displacement."""
-    if step.undisplace is not None:
-        return step.undisplace(x, y)
-    back = replace(step, matrix=mat.inverse(step.matrix), displace=None)
+    if motion.undisplace is not None:
+        return motion.undisplace(x, y)
+    back = replace(motion, matrix=mat.inverse(motion.matrix), displace=None)
     u, v = project([back], x, y)
-    if step.displace is None:
+    if motion.displace is None:
         return u, v
     h = 0.5  # step of the difference quotients in pixels
     for _ in range(_NEWTON_STEPS):
-        at_x, at_y = look(step, u, v)
-        right, below = look(step, u + h, v), look(step, u, v + h)
+        at_x, at_y = look(motion, u, v)
+        right, below = look(motion, u + h, v), look(motion, u, v + h)
         a, c = (right[0] - at_x) / h, (right[1] - at_y) / h
         b, d = (below[0] - at_x) / h, (below[1] - at_y) / h
         determinant = a * d - b * c
@@ -152,22 +152,22 @@ def find(step: Step, x: Positions, y: Positions) -> tuple[Positions, Positions]:
     return u, v
 
 
-def inverted(step: Step) -> Step:
-    """Returns the inverse step; pixels that the step cut off become 0."""
-    if step.displace is None:
-        back = replace(step, matrix=mat.inverse(step.matrix))
+def inverted(motion: Motion) -> Motion:
+    """Returns the inverse motion; pixels that the motion cut off become 0."""
+    if motion.displace is None:
+        back = replace(motion, matrix=mat.inverse(motion.matrix))
     else:
         back = replace(
-            step,
-            matrix=mat.identity(step.matrix),
-            displace=lambda x, y: find(step, x, y),
-            undisplace=lambda x, y: look(step, x, y),
+            motion,
+            matrix=mat.identity(motion.matrix),
+            displace=lambda x, y: find(motion, x, y),
+            undisplace=lambda x, y: look(motion, x, y),
             separable=False,
         )
     return replace(
         back,
-        in_size=step.out_size,
-        out_size=step.in_size,
+        in_size=motion.out_size,
+        out_size=motion.in_size,
         padding="zeros",
         fill=0.0,
         window=None,

@@ -1,4 +1,4 @@
-"""What of the source a run of steps may read: the window that crops leave, and the reach of the antialiasing filter."""
+"""What a run of motions may read of the source: the window that crops leave, and the antialiasing filter's reach."""
 
 from collections.abc import Sequence
 
@@ -8,27 +8,27 @@ from torch import Tensor
 from augment.data.types import Float, Matrices, Size
 from augment.geometry import matrix as mat
 from augment.geometry.interpolation import Footprint, Span, Window
-from augment.geometry.motion import Step, shrinks
+from augment.geometry.motion import Motion, shrinks
 
 
-def window_of(steps: Sequence[Step]) -> Window:
+def window_of(motions: Sequence[Motion]) -> Window:
     """What is left of the source by crops that come before any interpolation."""
-    window = Window.whole(steps[0].in_size)
-    before: list[Step] = []
-    for step in steps:
-        if step.window is not None:
-            top, left, height, width = step.window
+    window = Window.whole(motions[0].in_size)
+    before: list[Motion] = []
+    for motion in motions:
+        if motion.window is not None:
+            top, left, height, width = motion.window
             x1, x2, y1, y2 = left, left + width - 1, top, top + height - 1
-            if step.padding in ("reflect", "reflection"):
-                x1, x2 = _with_mirror_image(x1, x2, step.in_size[1], step.padding)
-                y1, y2 = _with_mirror_image(y1, y2, step.in_size[0], step.padding)
+            if motion.padding in ("reflect", "reflection"):
+                x1, x2 = _with_mirror_image(x1, x2, motion.in_size[1], motion.padding)
+                y1, y2 = _with_mirror_image(y1, y2, motion.in_size[0], motion.padding)
             if before:
                 m = mat.compose(*(s.matrix for s in before))
                 x1, x2 = m[:, 0, 0] * x1 + m[:, 0, 2], m[:, 0, 0] * x2 + m[:, 0, 2]
                 y1, y2 = m[:, 1, 1] * y1 + m[:, 1, 2], m[:, 1, 1] * y2 + m[:, 1, 2]
             window = Window(_meet(window.rows, y1, y2), _meet(window.columns, x1, x2))
-        before.append(step)
-        if not (step.lattice and step.separable and step.padding == "none"):
+        before.append(motion)
+        if not (motion.lattice and motion.separable and motion.padding == "none"):
             break  # what is interpolated before a crop is not limited by it
     return window
 
@@ -63,24 +63,24 @@ def _limited(position: Tensor, span: Span) -> Tensor:
     return position.minimum(high) if isinstance(high, Tensor) else position.clamp(max=high)
 
 
-def antialiased(steps: Sequence[Step]) -> bool:
-    """Whether any step changes the size with antialiasing."""
-    return any(isinstance(shrink, Tensor) or shrink != 1 for step in steps for shrink in step.shrink)
+def antialiased(motions: Sequence[Motion]) -> bool:
+    """Whether any motion changes the size with antialiasing."""
+    return any(isinstance(shrink, Tensor) or shrink != 1 for motion in motions for shrink in motion.shrink)
 
 
-def footprint_of(steps: Sequence[Step]) -> Footprint:
-    """Filter radii: the minification of the whole run per sample, at least 1 and at most what its steps ask for.
+def footprint_of(motions: Sequence[Motion]) -> Footprint:
+    """Filter radii: the minification of the whole run per sample, at least 1 and at most what its motions ask for.
 
     It is the length of the source axis' row of the Jacobian at the centre of the output: 1 for a rotation, a crop's
     size over the output's for a resized crop.
     """
-    separable = all(step.separable for step in steps)
-    limits, bounds = shrinks(steps)
+    separable = all(motion.separable for motion in motions)
+    limits, bounds = shrinks(motions)
     if max(bounds) == 1:
         return Footprint(separable=separable)
-    m = mat.compose(*(step.matrix for step in steps))
-    if any(step.projective for step in steps):
-        m = _tangent(m, steps[-1].out_size)
+    m = mat.compose(*(motion.matrix for motion in motions))
+    if any(motion.projective for motion in motions):
+        m = _tangent(m, motions[-1].out_size)
     radii = []
     for length, limit in zip(torch.hypot(m[:, :2, 0], m[:, :2, 1]).unbind(1), reversed(limits), strict=True):
         length = length.minimum(limit.to(length.dtype)) if isinstance(limit, Tensor) else length.clamp(max=limit)

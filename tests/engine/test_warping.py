@@ -86,13 +86,13 @@ def test_the_footprint_is_the_minification_at_the_centre():
     layers, size = (A.RandomPerspective((0.6, 0.9), p=1.0), A.Resize((9, 8))), (40, 48)
     noise = noise_for(layers[0])[0].double()
     like = torch.empty(6, 0, dtype=torch.float64)
-    steps = [layer.step(size, size, layer.params(noise[:, : layer.draws]), like) for layer in layers]
+    motions = [layer.motion(size, size, layer.params(noise[:, : layer.draws]), like) for layer in layers]
     centre = [torch.full((6, 1, 1), (n - 1) / 2, dtype=torch.float64, requires_grad=True) for n in (8, 9)]
-    position = project(steps, *centre)
+    position = project(motions, *centre)
     for axis in (0, 1):
         gradient = torch.autograd.grad(position[1 - axis].sum(), centre, retain_graph=True)
         length = torch.hypot(*(g[:, 0, 0] for g in gradient)).clamp(1, 6)
-        torch.testing.assert_close(footprint_of(steps).radius[axis], length)
+        torch.testing.assert_close(footprint_of(motions).radius[axis], length)
 
 
 def test_antialiasing_counts_the_whole_run():
@@ -117,10 +117,10 @@ def test_padding_modes_are_those_of_grid_sample(mode):
     images = torch.rand(4, 3, 17, 21, dtype=torch.float64)
     layer = A.RandomAffine(50, (0.6, 0.6), (0.5, 0.9), padding_mode=mode, p=1.0)
     noise = layer.noise(torch.arange(4)).double()
-    step = layer.step((17, 21), (17, 21), layer.params(noise), noise)
+    motion = layer.motion((17, 21), (17, 21), layer.params(noise), noise)
     y, x = torch.meshgrid(torch.arange(17.0), torch.arange(21.0), indexing="ij")
     pixels = torch.stack([x, y, torch.ones_like(x)], -1).double().reshape(-1, 3)
-    position = (pixels @ step.matrix.mT)[..., :2].unflatten(1, (17, 21))
+    position = (pixels @ motion.matrix.mT)[..., :2].unflatten(1, (17, 21))
     grid = (2 * position + 1) / torch.tensor([21.0, 17.0]) - 1
     expected = F.grid_sample(images, grid, padding_mode=mode, align_corners=False)
     torch.testing.assert_close(layer(images, noise), expected, rtol=0, atol=1e-9)
@@ -281,7 +281,7 @@ def test_all_samplers_agree(interpolation, shrink, separable):
 def test_kernels_of_a_gpu_are_asked_for_what_the_next_layer_wants(monkeypatch, layers, dtype, wanted):
     asked = []
 
-    def warped(image, steps, interpolation, dtype):
+    def warped(image, motions, interpolation, dtype):
         asked.append(dtype)
         if interpolation == "nearest":
             return image

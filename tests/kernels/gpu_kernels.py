@@ -20,11 +20,11 @@ from triton.backends.compiler import GPUTarget
 import augment as A
 from augment.data.operator import Backend, Operator
 from augment.data.pixels import stacked, to_bytes, to_float
-from augment.engine.warp_run import apply_steps, steps_of
+from augment.engine.warp_run import apply_motions, motions_of
 from augment.kernels.cpu import library
 from augment.kernels.cuda import filtering_triton as filtering_kernels
+from augment.kernels.cuda import policy_motion_triton as policy_kernels
 from augment.kernels.cuda import policy_step as policy
-from augment.kernels.cuda import policy_step_triton as policy_kernels
 from augment.kernels.cuda import warping_triton as warping_kernels
 from augment.kernels.cuda.library import TRITON
 from augment.kernels.reference.filtering import BORDERS, separable_filter
@@ -100,11 +100,11 @@ def difference_of_types() -> None:
     image = images()["bytes"]
     for name in ("crop", "turned", "filled"):
         pipeline = A.Pipeline(*WARPS[name]())
-        steps = steps_of(pipeline.leaves(), pipeline.leaf_params(pipeline.noise(torch.arange(4))), image)
-        wanted = stacked(apply_steps(A.Batch(image), steps).image)
+        motions = motions_of(pipeline.leaves(), pipeline.leaf_params(pipeline.noise(torch.arange(4))), image)
+        wanted = stacked(apply_motions(A.Batch(image), motions).image)
         for dtype, least in ((torch.float16, 2**-11), (torch.uint8, 1 / 255)):
             with interpreted(resample):
-                found = resample(image, steps, "bilinear", dtype)
+                found = resample(image, motions, "bilinear", dtype)
             assert found.dtype == dtype
             error = (to_float(found) - (to_float(to_bytes(wanted)) if dtype == torch.uint8 else wanted)).abs()
             # a byte is the next one where the value lies between two

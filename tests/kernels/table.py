@@ -53,19 +53,19 @@ def _positions() -> tuple[torch.Tensor, torch.Tensor]:
     return (x + y / 9).expand(COUNT, -1, -1), (y - x / 9).expand(COUNT, -1, -1)
 
 
-def _steps() -> list:
+def _motions() -> list:
     run = A.Pipeline(A.RandomRotation(30.0, p=1.0), A.RandomAffine(9, (0.2, 0.2), (0.7, 1.3), fill_value=0.3, p=1.0))
     noise = run.noise(torch.arange(COUNT))
     like = torch.empty(COUNT, 0)
     pairs = zip(run.leaves(), run.leaf_params(noise), strict=True)
-    return [leaf.step(SIZE, SIZE, drawn, like) for leaf, drawn in pairs]
+    return [leaf.motion(SIZE, SIZE, drawn, like) for leaf, drawn in pairs]
 
 
 def _one_map() -> tuple:
-    (step, _) = _steps()
+    (motion, _) = _motions()
 
     def geometry(drawn, image):
-        return [step if len(image) == COUNT else replace(step, matrix=step.matrix[CHOSEN])]
+        return [motion if len(image) == COUNT else replace(motion, matrix=motion.matrix[CHOSEN])]
 
     return bytes(), CHOSEN, [{}], geometry, "nearest", True, torch.uint8
 
@@ -83,7 +83,7 @@ EXAMPLES: dict[str, Callable[[], tuple]] = {
     "policy_step": lambda: (bytes(), CHOSEN, NAMES, torch.arange(COUNT), uniforms() * 3 + 1),
     "sample bilinear": lambda: (bytes(), *_positions(), Window.whole(SIZE), "bilinear", Footprint(), None),
     "sample nearest": lambda: (bytes(), *_positions(), Window.whole(SIZE), "nearest", Footprint(), None),
-    "resample": lambda: (bytes(), _steps(), "bilinear", torch.float32),
+    "resample": lambda: (bytes(), _motions(), "bilinear", torch.float32),
     "warp": _one_map,
     "stack": lambda: ([uniforms(4), uniforms(4)], 1),
     "materialized": lambda: (uniforms(4),),

@@ -192,7 +192,7 @@ def test_a_policy_moves_images(in_torch):
     image = torch.randint(0, 256, (14, 3, *SIZE), dtype=torch.uint8)
 
     def geometry(drawn, image):
-        return [slot_warp.step(SIZE, SIZE, drawn[0], torch.empty(len(image), 0))]
+        return [slot_warp.motion(SIZE, SIZE, drawn[0], torch.empty(len(image), 0))]
 
     arguments = (image, slot_warp.acts_on(params), [params], geometry, "nearest", True, torch.uint8)
     assert warp.kernel_for(*arguments)

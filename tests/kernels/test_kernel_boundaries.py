@@ -208,7 +208,7 @@ def test_kernels_compiled_from_older_sources(monkeypatch):
     assert library.kernels()
 
 
-STEP = A.RandomRotation(30.0, p=1.0).step((5, 6), (5, 6), {"degrees": ONES}, torch.empty(2, 0))
+STEP = A.RandomRotation(30.0, p=1.0).motion((5, 6), (5, 6), {"degrees": ONES}, torch.empty(2, 0))
 WHOLE = Window.whole((5, 6))
 GPU_CALLS: dict[str, Callable[[], object]] = {
     "warp: another batch": lambda: plain.kernels.cuda.warping.warped(IMAGE[:1], [STEP], WHOLE, "bilinear"),

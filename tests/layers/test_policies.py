@@ -60,9 +60,9 @@ def test_every_operator_at_every_magnitude_is_torchvisions(name):
     }
     warp, pixels = SlotWarp(operators, "nearest", 0.0), SlotPixels(operators)
     batch = A.Batch(image.expand(len(cases), -1, -1, -1))
-    step = warp.step(SIZE, SIZE, params, torch.zeros(len(cases), 0))
+    motion = warp.motion(SIZE, SIZE, params, torch.zeros(len(cases), 0))
     batch = pixels.transform(warp.transform(batch, [params], [warp], torch.uint8), [params], [pixels], torch.uint8)
-    ours, tied = batch.image, ties(step.matrix)
+    ours, tied = batch.image, ties(motion.matrix)
     for k, (i, _, _, magnitude) in enumerate(cases):
         expected = theirs._apply_image_or_video_transform(
             image, operators[i].name, magnitude, tv.InterpolationMode.NEAREST, theirs._fill

@@ -9,7 +9,7 @@ from augment.data.packed import PackedImages
 from augment.data.pixels import dtype_of, on_colours, stacked
 from augment.data.subset import Drawn
 from augment.data.types import Bool, Images, Matrices, PerSample, Planes, UInt8
-from augment.geometry.motion import Step
+from augment.geometry.motion import Motion
 from augment.kernels.cpu.boundary import require, require_images
 from augment.kernels.cpu.library import CPU, UNCOMPILED, address, compiled_call, is_bytes, kernels
 from augment.kernels.reference.policy_step import on_bytes, policy_step, wanted
@@ -98,8 +98,8 @@ def _(
     plain: bool,
     gpu_dtype: torch.dtype,
 ) -> Bytes:
-    (step,) = geometry(drawn, image)
-    return _moved(stacked(image), step.matrix, chosen, step.fill)
+    (motion,) = geometry(drawn, image)
+    return _moved(stacked(image), motion.matrix, chosen, motion.fill)
 
 
 @warp.kernel(
@@ -117,8 +117,8 @@ def _(
     plain: bool,
     gpu_dtype: torch.dtype,
 ) -> Bytes:
-    (step,) = geometry(drawn, image)
-    return _moved_in_torch(stacked(image), step.matrix, chosen, step.fill)
+    (motion,) = geometry(drawn, image)
+    return _moved_in_torch(stacked(image), motion.matrix, chosen, motion.fill)
 
 
 @compiled_call("nearest_by_rows", _like)
@@ -130,8 +130,8 @@ def _moved(image: Tensor, matrix: Tensor, chosen: Tensor, fill: float) -> Tensor
 def _moved_in_torch(image: Tensor, matrix: Tensor, chosen: Tensor, fill: float) -> Tensor:
     size = (image.shape[-2], image.shape[-1])
 
-    def geometry(drawn: Drawn, images: Source) -> list[Step]:
-        return [Step(drawn[0]["matrix"], size, size, padding="zeros", fill=fill)]
+    def geometry(drawn: Drawn, images: Source) -> list[Motion]:
+        return [Motion(drawn[0]["matrix"], size, size, padding="zeros", fill=fill)]
 
     out = warp.reference(image, chosen, [{"matrix": matrix}], geometry, "nearest", True, torch.uint8)
     return _own(image, out)

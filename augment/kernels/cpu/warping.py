@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from augment.data.types import Float
-from augment.geometry.motion import Step
+from augment.geometry.motion import Motion
 from augment.geometry.reach import footprint_of, window_of
 from augment.kernels.cpu.boundary import require
 from augment.kernels.cpu.library import CPU, address, compiled_call, floats, kernels
@@ -15,16 +15,16 @@ from augment.kernels.reference.warping import resample
 from augment.kernels.source import Source
 
 
-def _serves(image: Source, steps: Sequence[Step], interpolation: str, gpu_dtype: torch.dtype) -> bool:
-    """Whether all steps are matrices without a padding other than a fill value, and rows do not stay rows.
+def _serves(image: Source, motions: Sequence[Motion], interpolation: str, gpu_dtype: torch.dtype) -> bool:
+    """Whether all motions are matrices without a padding other than a fill value, and rows do not stay rows.
 
     Where rows stay rows, sampling along one axis after the other is faster.
     """
-    if interpolation != "bilinear" or all(step.separable for step in steps):
+    if interpolation != "bilinear" or all(motion.separable for motion in motions):
         return False
-    if any(step.displace is not None or step.padding not in ("zeros", "none") for step in steps):
+    if any(motion.displace is not None or motion.padding not in ("zeros", "none") for motion in motions):
         return False
-    return readable(image, *(step.matrix for step in steps))
+    return readable(image, *(motion.matrix for motion in motions))
 
 
 @resample.kernel(
@@ -33,15 +33,17 @@ def _serves(image: Source, steps: Sequence[Step], interpolation: str, gpu_dtype:
     tolerance=1e-5,
     reason="Writes no positions to memory, and reads only the taps that a pixel needs.",
 )
-def _(image: Source, steps: Sequence[Step], interpolation: str, gpu_dtype: torch.dtype) -> Float[Tensor, "b c oh ow"]:
-    window, footprint = window_of(steps), footprint_of(steps)
-    matrices = torch.stack([step.matrix for step in steps], dim=1)
+def _(
+    image: Source, motions: Sequence[Motion], interpolation: str, gpu_dtype: torch.dtype
+) -> Float[Tensor, "b c oh ow"]:
+    window, footprint = window_of(motions), footprint_of(motions)
+    matrices = torch.stack([motion.matrix for motion in motions], dim=1)
     batch = len(matrices)
-    sizes = columns(batch, matrices, *(extent for step in steps for extent in step.in_size))
+    sizes = columns(batch, matrices, *(extent for motion in motions for extent in motion.in_size))
     spans = columns(batch, matrices, *window.rows, *window.columns)
     radii = columns(batch, matrices, *footprint.radius)
-    fills = [step.fill if step.padding == "zeros" else -1.0 for step in steps]
-    return _warp(*pixels(image), matrices, sizes, fills, spans, radii, *steps[-1].out_size)
+    fills = [motion.fill if motion.padding == "zeros" else -1.0 for motion in motions]
+    return _warp(*pixels(image), matrices, sizes, fills, spans, radii, *motions[-1].out_size)
 
 
 def _output(channels: int, matrices: Tensor, height: int, width: int) -> Tensor:
@@ -68,28 +70,28 @@ def _warp(
     height: int,
     width: int,
 ) -> Tensor:
-    """Samples images where a run of steps looks.
+    """Samples images where a run of motions looks.
 
     Args:
         image, offsets, sizes, channels: see `unchanged`.
-        matrices: (B, steps, 3, 3) from positions in the output of a step to positions in its input.
-        frames: (B, 2 * steps) height and width of the input of each step.
-        fills: value outside the input of each step, in [0, 1]; negative if nothing outside is seen.
+        matrices: (B, motions, 3, 3) from positions in the output of a motion to positions in its input.
+        frames: (B, 2 * motions) height and width of the input of each motion.
+        fills: value outside the input of each motion, in [0, 1]; negative if nothing outside is seen.
         spans: (B, 4) first and last row and column that may be read.
         radii: (B, 2) filter radius along y and x in source pixels.
         height, width: size of the output.
     """
     out = _output(channels, matrices, height, width)
-    batch, steps = len(matrices), len(fills)
-    require("warp", matrices=(matrices, torch.float32, (batch, max(steps, 1), 3, 3)))
-    require("warp", frames=(frames, torch.float32, (batch, 2 * steps)))
+    batch, motions = len(matrices), len(fills)
+    require("warp", matrices=(matrices, torch.float32, (batch, max(motions, 1), 3, 3)))
+    require("warp", frames=(frames, torch.float32, (batch, 2 * motions)))
     require("warp", spans=(spans, torch.float32, (batch, 4)), radii=(radii, torch.float32, (batch, 2)))
     matrices, frames = matrices.contiguous(), frames.contiguous()
     spans, radii = spans.contiguous(), radii.contiguous()
     kernels().augment_warp(
         *source("warp", batch, image, offsets, sizes, channels),
         *(address(spans), address(radii)),
-        *(steps, address(matrices), address(frames), floats(*fills)),
+        *(motions, address(matrices), address(frames), floats(*fills)),
         *(batch, height, width, address(out), torch.get_num_threads()),
     )
     return out

@@ -13,7 +13,7 @@ from augment.data.known import whole_size
 from augment.data.types import Num
 from augment.geometry import matrix as mat
 from augment.geometry.interpolation import Window
-from augment.geometry.motion import Step, shrinks
+from augment.geometry.motion import Motion, shrinks
 from augment.geometry.reach import window_of
 from augment.kernels.cuda import library
 from augment.kernels.cuda.library import TRITON
@@ -26,11 +26,13 @@ fewer. Reading neighbouring bytes as words of four took 109 µs.
 """
 
 
-def _serves(image: Source, steps: Sequence[Step], interpolation: str, gpu_dtype: torch.dtype) -> bool:
-    """Whether all steps are matrices without a padding other than a fill value."""
-    if interpolation == "bicubic" or any(step.displace is not None or step.copied is not None for step in steps):
+def _serves(image: Source, motions: Sequence[Motion], interpolation: str, gpu_dtype: torch.dtype) -> bool:
+    """Whether all motions are matrices without a padding other than a fill value."""
+    if interpolation == "bicubic" or any(
+        motion.displace is not None or motion.copied is not None for motion in motions
+    ):
         return False
-    if any(step.padding not in ("zeros", "none") for step in steps) or steps[0].matrix.dtype != torch.float32:
+    if any(motion.padding not in ("zeros", "none") for motion in motions) or motions[0].matrix.dtype != torch.float32:
         return False
     return source_dtype(image) != torch.float64 and can_be_counted(image)
 
@@ -41,18 +43,18 @@ def _serves(image: Source, steps: Sequence[Step], interpolation: str, gpu_dtype:
     tolerance=1e-4,
     reason="Compiled torch computes every tap by itself: a crop of 256 images took 1,409 µs, moving their bytes 32 µs.",
 )
-def _(image: Source, steps: Sequence[Step], interpolation: str, gpu_dtype: torch.dtype) -> Num[Tensor, "b c oh ow"]:
-    return warped(image, steps, window_of(steps), interpolation, gpu_dtype)
+def _(image: Source, motions: Sequence[Motion], interpolation: str, gpu_dtype: torch.dtype) -> Num[Tensor, "b c oh ow"]:
+    return warped(image, motions, window_of(motions), interpolation, gpu_dtype)
 
 
 def warped(
-    image: Source, steps: Sequence[Step], window: Window, interpolation: str, dtype: torch.dtype = torch.float32
+    image: Source, motions: Sequence[Motion], window: Window, interpolation: str, dtype: torch.dtype = torch.float32
 ) -> Num[Tensor, "b c oh ow"]:
-    """Samples images at the positions to which a run of steps maps, with their fill values outside.
+    """Samples images at the positions to which a run of motions maps, with their fill values outside.
 
     Args:
         image: (B, C, H, W), C planes (B, H, W) or packed images.
-        steps: matrices with padding "zeros" or "none".
+        motions: matrices with padding "zeros" or "none".
         window: part of the source that may be read.
         interpolation: "nearest", which keeps the type of the image, or "bilinear".
         dtype: type of interpolated values: floats in [0, 1], or uint8 for the nearest bytes.
@@ -61,17 +63,17 @@ def warped(
 
     nearest = interpolation == "nearest"
     data, offsets, sizes, channels = unchanged(image)
-    matrices = torch.stack([step.matrix for step in steps], dim=1).contiguous()
+    matrices = torch.stack([motion.matrix for motion in motions], dim=1).contiguous()
     batch = matrices.shape[0]
     library.require_rows("warp", batch, images=data if offsets is None else offsets)
-    shown = [step.padding == "zeros" for step in steps]
+    shown = [motion.padding == "zeros" for motion in motions]
     bytes = data.dtype == torch.uint8
-    frames = [(*step.in_size, round(step.fill * 255) if bytes and nearest else step.fill) for step in steps]
-    shrink, bound = shrinks(steps)
+    frames = [(*motion.in_size, round(motion.fill * 255) if bytes and nearest else motion.fill) for motion in motions]
+    shrink, bound = shrinks(motions)
     numbers = [number for frame, show in zip(frames, shown, strict=True) for number in (frame if show else (0, 0, 0))]
     numbers += [*window.rows, *window.columns, *shrink]
     antialias = max(bound) > 1 and not nearest
-    height, width = whole_size(steps[-1].out_size)
+    height, width = whole_size(motions[-1].out_size)
     out = matrices.new_empty(batch, channels, height, width, dtype=data.dtype if nearest else dtype)
     strides = (0, 1, 0, channels) if offsets is not None else data.stride()
     warp[(batch * -(-height * width // _PIXELS),)](
@@ -87,9 +89,9 @@ def warped(
         CHANNELS=channels,
         BYTES=bytes,
         PACKED=offsets is not None,
-        STEPS=len(steps),
+        STEPS=len(motions),
         SHOWN=sum(show << s for s, show in enumerate(shown)),
-        PROJECTIVE=any(step.projective for step in steps),
+        PROJECTIVE=any(motion.projective for motion in motions),
         NEAREST=nearest,
         ANTIALIAS=antialias,
         PIXELS=_PIXELS,

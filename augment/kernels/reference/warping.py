@@ -1,6 +1,6 @@
 """A run of warps in one pass: every output pixel is traced back to the source, which is sampled there once.
 
-The result is the same as after the single steps, including their borders, but without the blur of repeated resampling.
+The result is the same as after each motion by itself, borders included, without the blur of repeated resampling.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,16 +14,16 @@ from augment.data.pixels import dtype_of, each, per_sample, stacked, to_float
 from augment.data.subset import Drawn, Parts, on_chosen, takes_rows
 from augment.data.types import Bool, Images, Planes
 from augment.geometry.interpolation import Grid, clamp, kernel_name
-from augment.geometry.motion import Step, look, project
+from augment.geometry.motion import Motion, look, project
 from augment.geometry.reach import antialiased, footprint_of, window_of
 from augment.kernels.reference.sampling import SampledImages, SampledPlanes, sample
 from augment.kernels.source import Source
 
-Outside = list[tuple[Grid, Grid, Step]]
-"""Steps that fill pixels outside their input frame, each with the positions x, y in that frame."""
+Outside = list[tuple[Grid, Grid, Motion]]
+"""Motions that fill pixels outside their input frame, each with the positions x, y in that frame."""
 
-Geometry = Callable[[Drawn, Source], list[Step]]
-"""Makes the steps of a run from the raw draws of some samples and their images."""
+Geometry = Callable[[Drawn, Source], list[Motion]]
+"""Makes the motions of a run from the raw draws of some samples and their images."""
 
 
 @operator
@@ -42,7 +42,7 @@ def warp(
         image: (B, C, H, W), C planes (B, H, W) or packed images, uint8 or float.
         chosen: (B,) bool, which samples the run moves if it keeps the size of the images; None if all may move.
         drawn: raw draws of the run's layers.
-        geometry: makes the steps of the run from the draws.
+        geometry: makes the motions of the run from the draws.
         interpolation: "nearest", "bilinear" or "bicubic".
         plain: whether the run is one affine map with a fill value outside the image.
         gpu_dtype: type in which a GPU kernel may return interpolated values: a float type, or uint8.
@@ -64,47 +64,47 @@ def warp(
 
 @operator
 def resample(
-    image: Source, steps: list[Step], interpolation: str, gpu_dtype: torch.dtype
+    image: Source, motions: list[Motion], interpolation: str, gpu_dtype: torch.dtype
 ) -> SampledImages | SampledPlanes:
-    """Samples images once at the positions to which a run of steps maps; the last step fixes the size. See `warp`."""
-    x, y, outside = trace(steps, whole_size(steps[-1].out_size))
-    kernel = kernel_name(interpolation, interpolation == "bicubic" and antialiased(steps))
-    sampled = sample(image, x, y, window_of(steps), kernel, footprint_of(steps), _moved(steps))
+    """Samples images once where a run of motions looks; the last motion fixes the size. See `warp`."""
+    x, y, outside = trace(motions, whole_size(motions[-1].out_size))
+    kernel = kernel_name(interpolation, interpolation == "bicubic" and antialiased(motions))
+    sampled = sample(image, x, y, window_of(motions), kernel, footprint_of(motions), _moved(motions))
     return _fill_outside(sampled, outside, sharp=interpolation == "nearest")
 
 
-def _moved(steps: Sequence[Step]) -> Bool[Tensor, " b"] | None:
-    """Returns (B,) which samples any of the steps moves; None for all."""
-    gates = [step.gate for step in steps if step.gate is not None]
-    return torch.stack(gates).any(0) if len(gates) == len(steps) else None
+def _moved(motions: Sequence[Motion]) -> Bool[Tensor, " b"] | None:
+    """Returns (B,) which samples any of the motions moves; None for all."""
+    gates = [motion.gate for motion in motions if motion.gate is not None]
+    return torch.stack(gates).any(0) if len(gates) == len(motions) else None
 
 
-def trace(steps: Sequence[Step], size: tuple[int, int]) -> tuple[Grid, Grid, Outside]:
-    """Returns the source positions x, y of the output pixels (height, width), and the steps that fill pixels outside.
+def trace(motions: Sequence[Motion], size: tuple[int, int]) -> tuple[Grid, Grid, Outside]:
+    """Returns the source positions x, y of the output pixels (height, width), and the motions that fill pixels outside.
 
     Neighbouring matrices are multiplied first; positions are computed only where the border of a frame matters.
     """
-    like = steps[0].matrix
+    like = motions[0].matrix
     y = torch.arange(size[0], device=like.device, dtype=like.dtype)[None, :, None]
     x = torch.arange(size[1], device=like.device, dtype=like.dtype)[None, None, :]
-    pending: list[Step] = []
+    pending: list[Motion] = []
     outside: Outside = []
-    for step in reversed(steps):
-        pending.insert(0, step)
-        if step.padding == "none" and step.displace is None and step.copied is None:
+    for motion in reversed(motions):
+        pending.insert(0, motion)
+        if motion.padding == "none" and motion.displace is None and motion.copied is None:
             continue
-        if step.displace is None:
+        if motion.displace is None:
             x, y = project(pending, x, y)
         else:
-            x, y = look(step, *(project(pending[1:], x, y) if pending[1:] else (x, y)))
+            x, y = look(motion, *(project(pending[1:], x, y) if pending[1:] else (x, y)))
         pending = []
-        if step.copied is not None:
-            x, y = step.copied(x, y)
-        if step.padding == "zeros":
-            outside.insert(0, (x, y, step))
+        if motion.copied is not None:
+            x, y = motion.copied(x, y)
+        if motion.padding == "zeros":
+            outside.insert(0, (x, y, motion))
         else:
-            height, width = step.in_size
-            x, y = _fold(x, width, step.padding), _fold(y, height, step.padding)
+            height, width = motion.in_size
+            x, y = _fold(x, width, motion.padding), _fold(y, height, motion.padding)
     if pending:
         x, y = project(pending, x, y)
     return x, y, outside
@@ -129,25 +129,25 @@ def _fold(position: Tensor, extent: int | Tensor, padding: str) -> Tensor:
 
 def _fill_outside(image: Images | Planes, outside: Outside, sharp: bool) -> Images | Planes:
     """Applies the fill values outside the frames: `sharp` replaces pixels, otherwise it blends over one pixel."""
-    for x, y, step in outside:
-        image = _filled(image, x, y, step) if sharp else _blended(image, x, y, step)
+    for x, y, motion in outside:
+        image = _filled(image, x, y, motion) if sharp else _blended(image, x, y, motion)
     return image
 
 
-def _filled(image: Images | Planes, x: Grid, y: Grid, step: Step) -> Images | Planes:
-    """Replaces pixels at positions outside the input frame of a step by its fill value."""
-    inside = is_inside(x, step.in_size[1]) & is_inside(y, step.in_size[0])
-    fill = round(step.fill * 255) if dtype_of(image) == torch.uint8 else step.fill
+def _filled(image: Images | Planes, x: Grid, y: Grid, motion: Motion) -> Images | Planes:
+    """Replaces pixels at positions outside the input frame of a motion by its fill value."""
+    inside = is_inside(x, motion.in_size[1]) & is_inside(y, motion.in_size[0])
+    fill = round(motion.fill * 255) if dtype_of(image) == torch.uint8 else motion.fill
     if isinstance(image, tuple):
         return tuple(torch.where(inside, plane, fill).to(plane.dtype) for plane in image)
     return torch.where(inside[:, None], image, fill).to(image.dtype)
 
 
-def _blended(image: Images | Planes, x: Grid, y: Grid, step: Step) -> Planes:
-    """Blends with the fill value of a step by how much of a pixel at a position lies outside its input frame."""
-    height, width = (per_sample(extent) for extent in step.in_size)
+def _blended(image: Images | Planes, x: Grid, y: Grid, motion: Motion) -> Planes:
+    """Blends with the fill value of a motion by how much of a pixel at a position lies outside its input frame."""
+    height, width = (per_sample(extent) for extent in motion.in_size)
     cover = (_cover(x, width) * _cover(y, height)).to(dtype_of(image))
-    rest = step.fill * (1 - cover) if step.fill else 0.0
+    rest = motion.fill * (1 - cover) if motion.fill else 0.0
     return each(image, lambda plane: plane * cover + rest)
 
 

@@ -11,7 +11,7 @@ from augment.data.types import Matrices, Params, PerSample, Size
 from augment.draws.distributions import Bernoulli, Distribution
 from augment.draws.shorthand import Quantity, log_uniform
 from augment.geometry import matrix as mat
-from augment.geometry.motion import Box, Step, copying
+from augment.geometry.motion import Box, Motion, copying
 from augment.layers.geometric.resize import copy_mode
 
 PADDING_MODES = {
@@ -188,9 +188,9 @@ class RandomResizedCrop(Warp):
     def window(self, size: Size, params: Params) -> Box:
         return params["top"], params["left"], params["height"], params["width"]
 
-    def step(self, size: Size, max_size: tuple[int, int], params: Params, like: Tensor) -> Step:
-        step = super().step(size, max_size, params, like)
-        return step if self.copies is None else copying(step, self.copies)
+    def motion(self, size: Size, max_size: tuple[int, int], params: Params, like: Tensor) -> Motion:
+        motion = super().motion(size, max_size, params, like)
+        return motion if self.copies is None else copying(motion, self.copies)
 
     def shrink(self, size: Size) -> tuple[float | Tensor, float | Tensor]:
         return size[0] / self.size[0], size[1] / self.size[1]
@@ -216,5 +216,6 @@ def _placed(u: PerSample, room: int | PerSample) -> PerSample:
     return start.minimum(room.to(start.dtype)) if isinstance(room, Tensor) else start.clamp(max=room)
 
 
-def _like(value: int | Tensor, like: PerSample) -> PerSample:
+def _like(value: int | Tensor, like: PerSample) -> Tensor:
+    """Returns a number as a 0-dimensional tensor, and (B,) numbers, in the type of `like`."""
     return value.to(like.dtype) if isinstance(value, Tensor) else like.new_full((), value)

@@ -9,7 +9,7 @@ from augment.core import checks
 from augment.core.kinds import Warp
 from augment.data.types import Matrices, Params, Size
 from augment.geometry import matrix as mat
-from augment.geometry.motion import Step, copying
+from augment.geometry.motion import Motion, copying
 
 _SIDES = ("short", "long", "vert", "horz")
 
@@ -44,9 +44,9 @@ class Resize(Warp):
     def matrix(self, size: Size, params: Params, like: Tensor) -> Matrices:
         return mat.crop_resize(0.0, 0.0, size, self.out_size(size), like)
 
-    def step(self, size: Size, max_size: tuple[int, int], params: Params, like: Tensor) -> Step:
-        step = super().step(size, max_size, params, like)
-        return step if self.copies is None else copying(step, self.copies)
+    def motion(self, size: Size, max_size: tuple[int, int], params: Params, like: Tensor) -> Motion:
+        motion = super().motion(size, max_size, params, like)
+        return motion if self.copies is None else copying(motion, self.copies)
 
     def shrink(self, size: Size) -> tuple[float | Tensor, float | Tensor]:
         return _ratio(size, self.out_size(size)) if self.antialias else (1.0, 1.0)

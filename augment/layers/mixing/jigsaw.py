@@ -13,9 +13,9 @@ from augment.data.batch import Batch
 from augment.data.known import known, whole_size
 from augment.data.types import Float, Integer, Params, Size
 from augment.draws.distributions import Bernoulli
-from augment.engine.warp_run import apply_steps, steps_of
+from augment.engine.warp_run import apply_motions, motions_of
 from augment.geometry import matrix as mat
-from augment.geometry.motion import Positions, Step
+from augment.geometry.motion import Motion, Positions
 
 
 class RandomJigsaw(Layer):
@@ -53,9 +53,9 @@ class RandomJigsaw(Layer):
             order = torch.where(same, order.flip(1), order)
         return {"permutation": order} | {name: params[name] for name in ("gate",) if name in params}
 
-    def step(self, size: Size, max_size: tuple[int, int], params: Params, like: Tensor) -> Step:
+    def motion(self, size: Size, max_size: tuple[int, int], params: Params, like: Tensor) -> Motion:
         order = self._order(params, size)
-        return Step(
+        return Motion(
             matrix=mat.identity(like),
             in_size=size,
             out_size=size,
@@ -66,8 +66,8 @@ class RandomJigsaw(Layer):
 
     def transform(self, batch: Batch, params: list[Params], run: Sequence[Layer], kept: torch.dtype) -> Batch:
         """Runs in its own pass: joined with other warps, interpolation would blur across patch borders."""
-        steps = steps_of(run, params, dense_image(self, batch))
-        out = apply_steps(batch.replace(boxes=None, boxes_visible=None), steps)
+        motions = motions_of(run, params, dense_image(self, batch))
+        out = apply_motions(batch.replace(boxes=None, boxes_visible=None), motions)
         if batch.boxes is None:
             return out
         return out.replace(boxes=self._around_pieces(batch, params[0]), boxes_visible=batch.boxes_visible)

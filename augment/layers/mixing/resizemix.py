@@ -12,9 +12,9 @@ from augment.draws.distributions import Bernoulli, Distribution
 from augment.draws.shorthand import Quantity
 from augment.engine.annotations import warp_mask
 from augment.engine.mixed_annotations import pasted, with_room
-from augment.engine.warp_run import apply_steps
+from augment.engine.warp_run import apply_motions
 from augment.geometry import matrix as mat
-from augment.geometry.motion import Step
+from augment.geometry.motion import Motion
 from augment.geometry.rectangle import rectangle
 
 
@@ -87,8 +87,8 @@ class ResizeMix(Mix):
         top, left = ((0.5 - params[name]) * s - 0.5 for name, s in zip(("top", "left"), shrink, strict=True))
         rows = (shrink[1], 0.0, left), (0.0, shrink[0], top), (0.0, 0.0, 1.0)
         matrix = mat.matrix(rows, image.new_empty(len(image), 0))
-        step = Step(matrix, in_size=size, out_size=size, separable=True, shrink=shrink, bound=bound)
-        return stacked(dense(apply_steps(Batch(image), [step]).image))
+        motion = Motion(matrix, in_size=size, out_size=size, separable=True, shrink=shrink, bound=bound)
+        return stacked(dense(apply_motions(Batch(image), [motion]).image))
 
 
 def _positions(start: PerSample, extent: PerSample, full: int) -> Float[Tensor, "b n"]:
