@@ -1,4 +1,4 @@
-"""The kinds of layer: what a layer says it does, and how the pipeline executes that.
+"""The kinds of layer: what a layer declares, and how it is executed.
 
 To write a layer, pick its kind (Warp, PixelOp, ImageOp, or Mix in `augment.core.mix`), declare each random quantity
 with `self.quantity(...)` in the constructor and implement the one abstract method. Set `example` to constructor
@@ -35,7 +35,7 @@ class Warp(Layer):
     Class attributes:
         lattice, separable, projective: see `Motion`.
     Attributes:
-        padding: what shows where the warp looks outside of its input, see `Motion`; "none" if it never does.
+        padding: how pixels outside of the input are filled, see `Motion`; "none" if the warp never looks there.
         fill: the value there for padding "zeros".
         resample: "nearest", "bilinear" or "bicubic".
     """
@@ -53,19 +53,19 @@ class Warp(Layer):
         """(B, 3, 3), output pixel -> input position in pixels, from resolved parameters; `like` has B and the dtype."""
 
     def rest_matrix(self, size: Size, like: Tensor) -> Matrices:
-        """The matrix of samples that the gate leaves out; must map onto the same output size."""
+        """Returns the matrix of samples with a closed gate; the output size is the same."""
         return mat.identity(like)
 
     def shrink(self, size: Size) -> tuple[Any, Any]:
-        """The largest minification (vertical, horizontal) to antialias for an input of a size, numbers if that is."""
+        """Returns the largest minification (vertical, horizontal) to antialias; numbers if the size is in numbers."""
         return 1.0, 1.0
 
     def window(self, size: Size, params: Params) -> Box | None:
-        """The box (top, left, height, width) of the input that the warp cuts out first, if it does, in whole pixels."""
+        """Returns the box (top, left, height, width) in whole pixels that the warp cuts out first; None for no box."""
         return None
 
     def motion(self, size: Size, max_size: tuple[int, int], params: Params, like: Tensor) -> Motion:
-        """What the run does for this layer, with the gate multiplied into the matrix."""
+        """Returns the motion, with the rest matrix where the gate is closed."""
         gate = self.acts_on(params)
         resolved = self.resolve(params, size)
         matrix, window = self.matrix(size, resolved, like), self.window(size, resolved)
@@ -95,7 +95,7 @@ class Warp(Layer):
 
 
 class DenseWarp(Layer):
-    """Moves every pixel its own way: supplies a map of positions. It stands in a run of warps like any of them.
+    """Moves pixels by a map of positions instead of a matrix. Joins a run of warps like a `Warp`.
 
     Attributes:
         padding, fill, resample: see `Warp`.
@@ -113,8 +113,8 @@ class DenseWarp(Layer):
     ) -> tuple[Float[Tensor, "b h2 w2"], Float[Tensor, "b h2 w2"]]:
         """Output positions -> input positions (B, H, W) in pixels, from resolved parameters.
 
-        Positions are finite; they need not be whole numbers, or inside the image. Where the map moves nothing it
-        returns them.
+        Positions are finite; they need not be whole numbers or inside the image. The map returns a position that it
+        does not move unchanged.
         """
 
     def motion(self, size: Size, max_size: tuple[int, int], params: Params, like: Tensor) -> Motion:
@@ -137,19 +137,19 @@ class DenseWarp(Layer):
 
 
 class PixelOp(Layer):
-    """Changes each pixel by itself: a function of its channels, its coordinates and per-sample parameters.
+    """Changes each pixel by itself, as a function of its channels, its coordinates and per-sample parameters.
 
-    A few need a statistic of the whole image first (contrast its mean); they compute it from the planes. A layer gives
-    either `pixel`, or an `operator` and its `arguments`.
+    Some layers need a statistic of the whole image first, such as the mean; they compute it from the planes. A layer
+    implements either `pixel`, or `arguments` and declares its `operator`.
 
     Class attributes:
-        alpha_stays: an alpha channel, the last of 2 or 4, is not among the planes; what changes light and colour has
-            no business with it. False for what acts on any channel.
-        by_level: each value changes by itself, with parameters that do not depend on the image's size: what becomes
-            of bytes may then be computed once for each of 256 levels.
-        tables: where what a level becomes depends on the image, a method that maps bytes (B, C, H, W), their levels
-            (B, C, 256) as floats and resolved parameters to what each level becomes.
-        operator: what carries it out, if `pixel` does not.
+        alpha_stays: an alpha channel, the last of 2 or 4, is not among the planes and does not change. False for
+            layers that act on any channel.
+        by_level: each value changes by itself, with parameters that do not depend on the image's size. The result for
+            bytes may then be computed once for each of 256 levels.
+        tables: for layers whose result for a level depends on the image: a method that maps bytes (B, C, H, W), their
+            levels (B, C, 256) as floats and resolved parameters to the results (B, C, 256).
+        operator: the operator that is called instead of `pixel`.
     """
 
     alpha_stays: ClassVar[bool] = True
@@ -162,7 +162,7 @@ class PixelOp(Layer):
         raise NotImplementedError
 
     def arguments(self, params: Params, dtype: torch.dtype) -> tuple[Any, ...]:
-        """What the operator gets after the image and the chosen samples, from resolved parameters.
+        """Returns the arguments of the operator after the image and the chosen samples.
 
         Args:
             params: resolved parameters.
@@ -192,14 +192,14 @@ class PixelOp(Layer):
 
 
 class ImageOp(Layer):
-    """Changes the image as a whole, as filters and histogram operators do; a stage of its own.
+    """Changes the image as a whole, as filters and histogram operators do. It is always a stage by itself.
 
-    A layer gives either `image`, or an `operator` and its `arguments`.
+    A layer implements either `image`, or `arguments` and declares its `operator`.
 
     Class attributes:
         alpha_stays: as for a PixelOp; a blur, which moves light from pixel to pixel, acts on all channels.
-        operator: what carries it out, if `image` does not.
-        hands_on: the operator's last argument is the type of floats that it may hand on.
+        operator: the operator that is called instead of `image`.
+        hands_on: the operator's last argument is the type in which it may return floats.
     """
 
     alpha_stays: ClassVar[bool] = False
@@ -211,7 +211,7 @@ class ImageOp(Layer):
         raise NotImplementedError
 
     def arguments(self, params: Params, dtype: torch.dtype) -> tuple[Any, ...]:
-        """As a PixelOp's."""
+        """Returns the arguments of the operator, as in PixelOp."""
         raise NotImplementedError
 
     def transform(self, batch: Batch, params: list[Params], run: Sequence[Layer], kept: torch.dtype) -> Batch:
@@ -232,7 +232,7 @@ class ImageOp(Layer):
 def _operated(
     layer: PixelOp | ImageOp, operator: Operator, image: Images | Planes, drawn: Params, more: tuple[Any, ...]
 ) -> Images | Planes:
-    """The image after a layer's operator, which gets it as it is and chooses among its kernels."""
+    """Returns the image after a layer's operator, which gets it in its own form and chooses a kernel."""
     chosen, dtype = layer.acts_on(drawn), compute_dtype(dtype_of(image))
     arguments = (*layer.arguments(layer.resolve(drawn, size_of(image)), dtype), *more)
     if not layer.alpha_stays:
@@ -241,21 +241,21 @@ def _operated(
 
 
 def _joins(layer: Warp | DenseWarp, run: Sequence[Layer]) -> bool:
-    """Neighbouring warps are one pass if they interpolate alike; a lattice does not care."""
+    """Whether neighbouring warps are one pass: they interpolate alike, or are lattices, which do not interpolate."""
     if not all(isinstance(other, (Warp, DenseWarp)) for other in run):
         return False
     return layer.lattice or all(other.lattice for other in run) or interpolation_of(run) == layer.resample
 
 
 def _gated_box(gate: Tensor, box: Box, size: Size) -> Box:
-    """The box for the samples that the gate lets through, everything for the others."""
+    """Returns the box for samples with an open gate, and the whole image for the others."""
     whole = (0, 0, *size)
     top, left, height, width = (torch.where(gate, chosen, rest) for chosen, rest in zip(box, whole, strict=True))
     return top, left, height, width
 
 
 def dense_image(layer: Layer, batch: Batch) -> Images | Planes:
-    """The images of a batch, which have one size.
+    """Returns the images of a batch, which must have one size.
 
     Raises:
         ValueError: they differ in size; only warps can start with such.

@@ -39,17 +39,17 @@ class Layer(Configured, nn.Module):
         same_on_batch: give every sample of a batch the first one's draw.
 
     Class attributes, declared by each layer:
-        deterministic: there is nothing random about it, so it also runs in `eval()`.
+        deterministic: it has no random draws, so it also runs in `eval()`.
         example: constructor arguments of a typical layer (for tests, documentation and previews).
         identity: constructor arguments with which it changes nothing, or None if there are none.
-        differentiable: the quantities that the image has a pathwise gradient to. Of the others only gates and choices
-            can be learned, with the score function.
-        estimated: the quantities whose gradient is one through a rounding, as if that were not there.
-        image_gradient: "exact"; "straight-through" where values are rounded and the gradient passes as if they were
-            not; "none" where it is 0 for what the layer changes, or there is none.
-        compilable: False if values are read by the host, so that no compiled graph can hold the layer.
-        by_sample: False if what a sample becomes depends on the others of its batch.
-        on_bytes: it works on bytes; floats are rounded to 256 levels first where it acts on every sample.
+        differentiable: the quantities with a pathwise gradient. Of the other quantities only gates and choices can be
+            learned, by the score function.
+        estimated: the quantities whose gradient passes through a rounding unchanged.
+        image_gradient: "exact"; "straight-through" if values are rounded and the gradient passes unchanged; "none" if
+            it is 0 or undefined where the layer acts.
+        compilable: False if the host reads values, so that no compiled graph can contain the layer.
+        by_sample: False if the result of a sample depends on the other samples of its batch.
+        on_bytes: the layer works on bytes; if it acts on every sample, floats are rounded to 256 levels first.
     """
 
     deterministic: bool = False
@@ -92,12 +92,12 @@ class Layer(Configured, nn.Module):
 
     @property
     def own_draws(self) -> int:
-        """How many columns of noise its own quantities take, those of layers in it not counted."""
+        """Number of columns of noise for its own quantities, without the layers that it contains."""
         return self.p.draws + sum(getattr(self, name).draws * (n or 1) for name, n in self._quantities.items())
 
     @property
     def draws(self) -> int:
-        """How many columns of noise it takes, known when it is built."""
+        """Number of columns of noise that the layer reads; fixed at construction."""
         return self.own_draws
 
     def params(self, noise: Noise) -> Params:
@@ -122,23 +122,23 @@ class Layer(Configured, nn.Module):
         return params
 
     def acts_on(self, params: Params) -> Bool[Tensor, " b"] | None:
-        """Which samples it changes, from raw draws; None for all."""
+        """Returns which samples it changes, from raw draws; None for all."""
         return params.get("gate")
 
     def describe(self, params: Params) -> dict[str, Any]:
-        """Resolved parameters of one sample as plain data."""
+        """Returns the resolved parameters of one sample as plain data."""
         return {name: value[0].tolist() for name, value in params.items() if name != "gate"}
 
     def transform(self, batch: Batch, params: list[Params], run: Sequence[Layer], kept: torch.dtype) -> Batch:
-        """The pure function of a batch and raw draws, for a run of neighbours that are executed together.
+        """Applies a run of neighbouring layers that are executed together: a pure function of batch and raw draws.
 
-        A run starts with this layer; most kinds run alone. Containers have none: their leaves are executed.
+        The run starts with this layer; most kinds run alone. Containers do not implement it: their leaves run.
 
         Args:
             batch: images as a tensor, as planes, or packed; with their annotations.
             params: raw draws of each layer of the run.
             run: the layers.
-            kept: the type of floats that a kernel of a GPU may hand on, or uint8 if the next layer works on bytes.
+            kept: the type in which a GPU kernel may return floats, or uint8 if the next layer works on bytes.
         """
         raise NotImplementedError
 
@@ -147,23 +147,23 @@ class Layer(Configured, nn.Module):
         return False
 
     def motion(self, size: Size, max_size: tuple[int, int], params: Params, like: Tensor) -> Motion | None:
-        """What it does to positions, from raw draws; None if it moves nothing."""
+        """Returns how it moves positions, from raw draws; None if it moves nothing."""
         return None
 
     def out_size(self, size: Size) -> Size:
-        """(height, width) of the output for an input of a size; each a number or a (B,) tensor."""
+        """Returns (height, width) of the output for an input of a size; each a number or a (B,) tensor."""
         return size
 
     def leaves(self) -> list[Layer]:
-        """The layers to run one after another: itself, or for a container what it contains."""
+        """Returns the layers to run one after another: itself, or the leaves of its layers if it is a container."""
         return [self]
 
     def fixed_leaves(self) -> list[Layer]:
-        """The leaves that are not random, what `eval()` runs."""
+        """Returns the leaves that are not random, which are the ones that run in `eval()`."""
         return [self] if self.deterministic else []
 
     def leaf_params(self, noise: Noise) -> list[Params]:
-        """`params` of every leaf."""
+        """Returns `params` of every leaf."""
         return [self.params(noise)]
 
     def noise(
@@ -174,7 +174,7 @@ class Layer(Configured, nn.Module):
         batch_size: int | None = None,
         device: torch.device | str | None = None,
     ) -> Noise:
-        """The draws (B, draws) of the samples with these numbers in an epoch, on `device`.
+        """Returns the draws (B, draws) of the samples with these numbers in an epoch, on `device`.
 
         Without an index, `batch_size` samples get fresh draws, keyed by torch's default CPU generator and the rank:
         `torch.manual_seed` repeats them.
@@ -187,7 +187,7 @@ class Layer(Configured, nn.Module):
     def numbers(
         self, index: Tensor | None, batch_size: int | None, device: torch.device | str | None
     ) -> Integer[Tensor, " b"]:
-        """The samples' numbers, given or fresh, on `device`."""
+        """Returns the samples' numbers, given or fresh, on `device`."""
         if index is None:
             if batch_size is None:
                 raise ValueError(f"{type(self).__name__}.noise: give index=(B,) integers or batch_size.")
@@ -214,8 +214,8 @@ class Layer(Configured, nn.Module):
                 every call draws anew, keyed by torch's default CPU generator.
 
         Returns:
-            What came in, augmented: images as float (uint8 becomes float32) or `dtype`, channels_last. In `eval()`
-            only what is not random is applied.
+            The input, augmented: images as float (uint8 becomes float32) or in `dtype`, channels_last. In `eval()` only
+            layers that are not random run.
 
         Raises:
             TypeError, ValueError: images, annotations or noise that do not fit each other; see `augment.engine.inputs`.
@@ -242,7 +242,7 @@ class Layer(Configured, nn.Module):
     def _drawn(
         self, batch: Batch, size: int, noise: Noise | None, index: Tensor | None, epoch: int | Tensor
     ) -> Noise | Key | None:
-        """What `size` samples draw: the noise given, checked, or new; None in `eval()`."""
+        """Returns the noise of `size` samples, given and checked, or new; None in `eval()`."""
         if noise is not None:
             checks.given_noise(self, noise, batch.device, size, self.draws)
         epoch = keys.epoch(self, epoch)
@@ -262,7 +262,7 @@ class Layer(Configured, nn.Module):
         index: Tensor | None = None,
         epoch: int | Tensor = 0,
     ) -> Batch:
-        """Takes predictions back to the original images: undoes the geometry, and nothing else.
+        """Takes predictions back to the original images: undoes the geometry and nothing else.
 
         Args:
             batch: in the geometry of the augmented images; `image` may be any maps (B, K, h, w), e.g. scores, of the
@@ -281,7 +281,7 @@ class Layer(Configured, nn.Module):
             return close(undone(self, batch, drawn, size))
 
     def explain(self, noise: Tensor, size: tuple[int, int]) -> dict[str, Any]:
-        """What one sample gets, as plain data that survives JSON and replays: noise = tensor([explained["noise"]]).
+        """Describes what one sample gets, as plain data for JSON; noise = tensor([explained["noise"]]) replays it.
 
         Args:
             noise: (draws,), one row of `noise(...)`.

@@ -27,13 +27,13 @@ from augment.kernels.reference.overlay import Overlay, lay_over
 _MOST_CLASSES = 10**6
 
 _COUNTED = 4096
-"""Samples up to which the comparison of all with all takes less than a sort."""
+"""Number of samples up to which comparing each pair takes less time than a sort."""
 
 
 class Mix(Layer):
     """Combines samples of a batch with each other, and their labels of any kind (`augment.data.labels`) with them.
 
-    Class attribute, beside those of Layer:
+    Class attribute, besides the ones of Layer:
         labels_optional: whether a batch may come without class labels, as for detection and segmentation.
     """
 
@@ -52,11 +52,11 @@ class Mix(Layer):
         raise NotImplementedError
 
     def overlay(self, params: Params, size: tuple[int, int]) -> Overlay | None:
-        """What a sample's image, of a size, shows of its partner's, from resolved parameters; None if it does more."""
+        """Returns what an image of a size shows of its partner's; None if the layer does more than lay it over."""
         return None
 
     def annotated(self, batch: Batch, others: Batch, params: Params) -> Batch:
-        """The labels, masks, boxes and keypoints that go with the overlay; images stay."""
+        """Returns the batch with the labels, masks, boxes and keypoints after the overlay; images stay."""
         raise NotImplementedError
 
     def __init__(self, p: float | Bernoulli = 1.0, same_on_batch: bool = False, num_classes: int | None = None) -> None:
@@ -67,7 +67,7 @@ class Mix(Layer):
         self.quantity("pairing", (0.0, 1.0))
 
     def transform(self, batch: Batch, params: list[Params], run: Sequence[Layer], kept: torch.dtype) -> Batch:
-        """Once every sample has a partner and is prepared, a large batch on a CPU is mixed a few samples at a time."""
+        """Mixes a batch with itself; on a CPU a large batch is mixed in chunks, once every sample has its partner."""
         whole, drawn = self.prepared(batch), self.paired(params[0])
         if not may_be_chunked([*whole.tensors(), *drawn.values()]):
             return self._as_given(batch, self.mixed(whole, whole, drawn))
@@ -82,7 +82,7 @@ class Mix(Layer):
         return self._as_given(batch, in_chunks(chunk, [slice(0, len(whole))] if at_once else chunks_of(whole)))
 
     def prepared(self, batch: Batch) -> Batch:
-        """Float images, as planes in code for a GPU, and labels that have a column a class or target."""
+        """Returns float images, as planes in code for a GPU, and labels with a column per class or target."""
         image = dense_image(self, batch)
         image = each(image, to_float) if for_gpu(batch.device) else to_float(stacked(image))
         dtype = dtype_of(image)
@@ -93,11 +93,11 @@ class Mix(Layer):
         return batch.replace(image=image, label=mixable(type(self).__name__, batch.label, self.num_classes, dtype))
 
     def paired(self, params: Params) -> Params:
-        """The draws with `partner`: what takes all samples of a batch to be decided."""
+        """Returns the draws with `partner`, which depends on all samples of the batch."""
         return params | {"partner": self.partner(params)}
 
     def mixed(self, batch: Batch, others: Batch, drawn: Params) -> Batch:
-        """Those of the prepared samples that the gate lets through mixed with others, and the rest as they are."""
+        """Returns prepared samples: mixed with others where the gate is open, unchanged elsewhere."""
         gate, params = drawn.get("gate"), self.resolve(drawn, batch.size)
         over = self._overlay(batch, params)
         if over is not None:
@@ -122,26 +122,26 @@ class Mix(Layer):
         return self.overlay(params, size_of(unpacked(batch.image)))
 
     def motion(self, size: Size, max_size: tuple[int, int], params: Params, like: Tensor) -> Motion | None:
-        raise ValueError(f"{type(self).__name__} cannot be undone: what was mixed does not come apart.")
+        raise ValueError(f"{type(self).__name__} cannot be undone: mixed images cannot be separated.")
 
     def partner(self, params: Params) -> Tensor:
-        """(B,) int64: whom each sample is mixed with.
+        """Returns (B,) int64, the number of the sample that each sample is mixed with.
 
-        The batch is put in the order of a draw and everybody takes the next one, the last the first: nobody is
-        paired with itself (in a batch of two or more), and everybody is somebody's partner once.
+        The samples are sorted by a draw, and each takes the next one, the last the first. So in a batch of two or more
+        no sample is mixed with itself, and each is the partner of exactly one other.
         """
         return following(params["pairing"], 1)
 
     def _as_given(self, batch: Batch, mixed: Batch) -> Batch:
-        """With labels as `augment.data.labels` says; without if the batch came without."""
+        """Returns the mixed batch with labels in the form of `augment.data.labels`, or without if none were given."""
         label = None if batch.label is None else as_given(known(mixed.label), batch.label, self.num_classes)
         return mixed.replace(label=label)
 
 
 def following(draws: PerSample, step: int) -> Integer[Tensor, " b"]:
-    """Who stands `step` places after each sample in a batch put in the order of a draw; after the last comes the first.
+    """Returns the sample that comes `step` places after each one when samples are sorted by a draw, in a circle.
 
-    A sort takes a GPU 23 µs for the smallest batch. There each sample counts how many come before it instead.
+    A sort takes 23 µs on a GPU even for a small batch, so there each sample counts the samples before it.
     """
     if not for_gpu(draws.device) or len(draws) > _COUNTED:
         order = draws.argsort(stable=True)
@@ -154,6 +154,6 @@ def following(draws: PerSample, step: int) -> Integer[Tensor, " b"]:
 
 
 def _only(gate: Bool[Tensor, " b"], new: Batch, old: Batch) -> Batch:
-    """The new annotations of some samples, the old ones, which have the same shapes, of the rest."""
+    """Returns the new annotations where the gate is open and the old ones, of the same shapes, elsewhere."""
     changed = {name: part for name, part in new.parts().items() if part is not getattr(old, name)}
     return old.replace(**{name: where(gate, part, getattr(old, name)) for name, part in changed.items()})

@@ -1,4 +1,4 @@
-"""What belongs to an image moves with it: masks, boxes and keypoints through a run of warps."""
+"""Moves masks, boxes and keypoints through a run of warps."""
 
 from collections.abc import Sequence
 
@@ -15,11 +15,11 @@ from augment.geometry.motion import Motion, find, look
 from augment.kernels.reference.sampling import sample
 
 _EDGE_POINTS = 9
-"""How many points stand for each side of a box where a displacement may bend it; straight sides need their ends."""
+"""Number of points per side of a box that a displacement may bend; for a straight side the two ends suffice."""
 
 
 def warp_mask(mask: Tensor, x: Grid, y: Grid, inside: Sequence[Bool[Tensor, "b #oh #ow"]]) -> Tensor:
-    """(B, H, W) or (B, M, H, W) at source positions, by the nearest pixel; 0 where a frame's outside is seen."""
+    """Samples a mask (B, H, W) or (B, M, H, W) at source positions, by the nearest pixel; 0 outside of a frame."""
     layered = mask if mask.ndim == 4 else mask[:, None]
     layered = layered.to(torch.uint8) if mask.dtype == torch.bool else layered
     out = stacked(sample(layered, x, y, Window.whole(size_of(layered)), "nearest"))
@@ -30,7 +30,7 @@ def warp_mask(mask: Tensor, x: Grid, y: Grid, inside: Sequence[Bool[Tensor, "b #
 
 
 def warp_keypoints(motions: Sequence[Motion], batch: Batch) -> dict[str, Tensor]:
-    """Positions, and which of them the output still shows."""
+    """Returns the moved positions, and which of them the output still shows."""
     given, shown = known(batch.keypoints), known(batch.keypoints_visible)
     points, reached = _forward(motions, given[..., :2].to(motions[0].matrix.dtype))
     visible = reached & in_frame(points, motions[-1].out_size) & shown
@@ -38,33 +38,33 @@ def warp_keypoints(motions: Sequence[Motion], batch: Batch) -> dict[str, Tensor]
 
 
 def moved_to(points: Points, given: Float[Tensor, "b n k"]) -> Float[Tensor, "b n k"]:
-    """Keypoints at other positions, with the visibility that they came with, if there is one."""
+    """Returns keypoints at other positions; their third column, the visibility, stays if there is one."""
     return torch.cat([points, given[..., 2:]], -1) if given.shape[2] > 2 else points
 
 
 def in_frame(points: Points, size: Size) -> Bool[Tensor, "b n"]:
-    """Which points lie in a frame of a size; what is not a number does not."""
+    """Returns which points lie in a frame of a size; NaN does not."""
     height, width = (extent[:, None] if isinstance(extent, Tensor) else extent for extent in size)
     x, y = points.unbind(-1)
     return (x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)
 
 
 def warp_boxes(motions: Sequence[Motion], batch: Batch) -> dict[str, Tensor]:
-    """The upright boxes around what the warps make of them, clipped to the frame, and the share left of each."""
+    """Returns the upright boxes around the warped boxes, clipped to the frame, and the share left of each."""
     given = known(batch.boxes)
     boxes = given.to(motions[0].matrix.dtype)
     share = known(batch.boxes_visible).to(boxes.dtype)
     run: list[Motion] = []
     for motion in motions:
         run.append(motion)
-        if motion.window is not None or motion is motions[-1]:  # what a crop cuts off does not come back
+        if motion.window is not None or motion is motions[-1]:  # a later layer cannot restore what a crop cuts off
             boxes, kept = _clipped(_hull(run, boxes), motion.out_size)
             share, run = share * kept, []
     return {"boxes": boxes.to(given.dtype), "boxes_visible": share.to(torch.float32)}
 
 
 def _hull(motions: Sequence[Motion], boxes: Float[Tensor, "b n 4"]) -> Float[Tensor, "b n 4"]:
-    """The smallest upright box around the image of each box's outline."""
+    """Returns the smallest upright box around each warped box."""
     count = 2 if all(motion.displace is None for motion in motions) else _EDGE_POINTS
     along = torch.linspace(0, 1, count, dtype=boxes.dtype, device=boxes.device)
     x1, y1, x2, y2 = (edge[..., None] for edge in boxes.unbind(-1))
@@ -77,7 +77,7 @@ def _hull(motions: Sequence[Motion], boxes: Float[Tensor, "b n 4"]) -> Float[Ten
 
 
 def _clipped(boxes: Float[Tensor, "b n 4"], size: Size) -> tuple[Float[Tensor, "b n 4"], Float[Tensor, "b n"]]:
-    """Boxes cut to the frame, and the share of each one's area that lies in it (0 for boxes without area or of NaN)."""
+    """Clips boxes to the frame; returns them and the share of each area that is left (0 without area or for NaN)."""
     height, width = (extent[:, None] if isinstance(extent, Tensor) else extent for extent in size)
     x1, y1, x2, y2 = boxes.unbind(-1)
     inside = [_within(edge, limit) for edge, limit in ((x1, width), (y1, height), (x2, width), (y2, height))]
@@ -92,7 +92,7 @@ def _within(edge: Tensor, limit: int | Tensor) -> Tensor:
 
 
 def _forward(motions: Sequence[Motion], points: Points) -> tuple[Points, Bool[Tensor, "b n"]]:
-    """Where points of the source end up in the output, and whether the output shows them at all."""
+    """Returns where points of the source end up in the output, and whether the output can show them."""
     x, y = points[:, None, :, 0], points[:, None, :, 1]
     reached = torch.ones_like(points[..., 0], dtype=torch.bool)
     for motion in motions:

@@ -1,8 +1,8 @@
-"""A large batch on a CPU, a chunk at a time.
+"""Runs a large batch on a CPU in chunks.
 
-What a sample gets does not depend on the others, so the samples of a batch may go through the layers a few at a time.
-What lies between two layers is then small enough to stay in caches and in memory that the process already holds;
-memory fresh from the system costs more than the arithmetic on it. A GPU wants the whole batch at once.
+The result of a sample does not depend on the others, so the layers may run on a few samples at a time. Intermediate
+images then fit into the caches and into memory that the process already has; new memory from the system costs more
+than the arithmetic on it. A GPU runs the whole batch at once.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ _MOST = 16 << 20
 
 
 def chunked(function: Callable[[Batch, Any], Batch], batch: Batch, drawn: Drawn) -> Batch:
-    """What a function of a batch and what was drawn for it makes of one chunk after another, the image channels_last.
+    """Applies a function of a batch and its draws to one chunk after another; the resulting image is channels_last.
 
-    The chunks are written into one tensor as they come, so nothing may require a gradient through them.
+    The results are written into one tensor, so no gradient may be required through them.
 
     Args:
         function: works on each sample by itself.
@@ -46,7 +46,7 @@ def chunked(function: Callable[[Batch, Any], Batch], batch: Batch, drawn: Drawn)
 
 
 def in_chunks(chunk: Callable[[slice], Batch], parts: Sequence[slice]) -> Batch:
-    """What `chunk` makes of some samples after others, in one batch, the image channels_last."""
+    """Joins the results of `chunk` for consecutive samples to one batch, whose image is channels_last."""
     if len(parts) == 1:
         return in_order(chunk(parts[0]))
     made = chunk(parts[0])
@@ -69,7 +69,7 @@ def _rows(drawn: Drawn, rows: slice) -> Tensor | list[dict[str, Tensor]] | None:
 
 
 def chunks_of(batch: Batch) -> list[slice]:
-    """Which samples of a batch to augment together, one after another."""
+    """Returns the chunks of a batch: consecutive samples that are augmented together."""
     image = batch.image
     if isinstance(image, PackedImages):
         channels, (height, width) = image.channels, image.max_size
@@ -82,12 +82,12 @@ def chunks_of(batch: Batch) -> list[slice]:
 
 
 def may_be_chunked(tensors: Sequence[Tensor]) -> bool:
-    """Whether chunks could save anything: on a CPU in eager mode; and nothing requires a gradient through them."""
+    """Whether chunks may be used: on a CPU, in eager mode, and without a gradient through these tensors."""
     return not compiling() and all(on_cpu(tensor.device) for tensor in tensors) and not recorded(tensors)
 
 
 def in_order(batch: Batch) -> Batch:
-    """The image channels_last, which is what convolutions are fast on."""
+    """Returns the batch with its image in channels_last order, in which convolutions are fast."""
     image, order = dense(batch.image), torch.channels_last
     if image.is_contiguous(memory_format=order) or image.requires_grad or not has_memory(image):
         return batch.replace(image=image.contiguous(memory_format=order))

@@ -1,8 +1,8 @@
 """The compiled pass of a pipeline: one graph, for batches of every size.
 
-What torch compiles it also keeps on disk (Inductor's FX graph cache, in TORCHINDUCTOR_CACHE_DIR, by default a folder of
-the system's temporary one), so that only the first process on a machine pays in full. Point the variable at a folder
-that outlives the job, or is shared by the nodes, where temporary folders do not.
+Torch also keeps compiled code on disk (Inductor's FX graph cache, in TORCHINDUCTOR_CACHE_DIR, by default in the
+system's temporary folder), so that only the first process on a machine compiles. If temporary folders do not outlive
+the job, set the variable to a folder that does, or that the nodes share.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ from augment.engine.cuda_graphs import Pass, Replayed
 
 MODES = ("default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")
 CUDA_GRAPHED = {"reduce-overhead": "default", "max-autotune": "max-autotune-no-cudagraphs"}
-"""The modes that replay CUDA graphs (`augment.engine.cuda_graphs`), and how the code in these is compiled. The keys of
-the draws are inputs, so every replay has fresh draws.
+"""The modes that replay CUDA graphs (`augment.engine.cuda_graphs`), each with the mode in which its code is compiled.
+The keys of the draws are inputs, so every replay draws anew.
 """
 
 _OPTIONS = {"triton.max_tiles": 1}
-"""Of Inductor. Its square tiles of a batch that is put in order of channels were slower than pixels in a row."""
+"""Options of Inductor: without square tiles, which were slower for writing a batch as channels_last."""
 
 _SIZES = 32
-"""For how many image sizes a pipeline compiles before it runs further ones in eager mode."""
+"""Number of image sizes that a pipeline compiles for; further sizes run in eager mode."""
 
 
 class CompiledPass:
     """Calls a pure function of (batch, noise) through `torch.compile(fullgraph=True)`.
 
-    The number of samples is a variable of the compiled code: a smaller last batch does not compile again. Heights and
-    widths are constants of it: a new image size does, except for packed images, whose sizes are data.
+    The number of samples is a variable of the compiled code, so a smaller last batch does not compile again. Height and
+    width are constants, so a new image size does, except for packed images, whose sizes are data.
     """
 
     def __init__(self, module: nn.Module, function: Pass, mode: str | None) -> None:
         known = inspect.signature(torch.compile).parameters
-        # where torch can, each pipeline has its own count of compilations; else all pipelines of a process share 8
+        # each pipeline counts its own compilations where torch can; otherwise all pipelines of a process share 8
         own = {"isolate_recompiles": True, "recompile_limit": _SIZES} if "isolate_recompiles" in known else {}
         self.compiled = _compiled(function, mode, **own)
         self.full = False
@@ -55,7 +55,7 @@ class CompiledPass:
         return run(batch, noise)
 
     def launched(self, batch: Batch, noise: Noise | Key | None) -> Batch:
-        """The compiled pass, kernel by kernel."""
+        """Runs the compiled pass, kernel by kernel."""
         batch = batch.map(_with_variable_length)
         if noise is not None:
             _with_variable_length(noise.index if isinstance(noise, Key) else noise)

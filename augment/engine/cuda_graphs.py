@@ -1,7 +1,7 @@
-"""CUDA graphs of compiled passes: one call launches all kernels, which the host would launch one by one.
+"""CUDA graphs of compiled passes: one call launches all kernels, instead of one call per kernel.
 
-Torch has its own (`mode="reduce-overhead"`), below its guards, which take longer on the host than a batch on the GPU.
-These stand above: a replay looks at what it is given and at the module's attributes, and nothing else.
+Torch's own graphs (`mode="reduce-overhead"`) run below its guards, which take longer on the host than a batch takes on
+the GPU. These run above the guards: a replay checks only its inputs and the attributes of the module.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ from augment.draws.noise import Key
 Pass = Callable[[Batch, Noise | Key | None], Batch]
 
 _WARM_UPS = 2
-"""Calls before a capture, in which kernels are compiled, tuned and loaded."""
+"""Calls before a capture, which compile, tune and load the kernels."""
 
 _KINDS = 8
-"""Of batches that a pass is captured for; others are launched kernel by kernel."""
+"""Number of kinds of batch (shapes, types, ...) that get a graph; others are launched kernel by kernel."""
 
 _IN_PLACE = 3
-"""Graphs of a kind that read the images where they are and give away what they write to. Each keeps memory of its own
-for what stands between. Loaders and training loops use the same two or three places again and again.
+"""Number of graphs per kind that read the images in place and hand out their output memory. Each has its own memory for
+intermediate values. Loaders and training loops reuse the same two or three image addresses.
 """
 
 
 class Replayed:
-    """Calls a pass by replaying what a call with the like of its inputs launched.
+    """Calls a pass by replaying the kernels of an earlier call with inputs of the same kind.
 
-    A change of the module's attributes, parameters or layers by assignment is noticed, and captured anew; one within a
-    list or dictionary that an attribute holds is not. What comes out is for the stream that the call was made on; a
-    copy of it is for others: its memory is written to again once nobody holds it.
+    An assignment to an attribute, parameter or layer of the module is noticed, and the pass is captured again; a change
+    inside a list or dictionary is not noticed. Use the result on the stream of the call, and a copy of it on other
+    streams: its memory is reused as soon as no tensor refers to it.
     """
 
     def __init__(self, module: nn.Module, function: Pass) -> None:
@@ -49,7 +49,7 @@ class Replayed:
 
     def __call__(self, batch: Batch, noise: Noise | Key | None) -> Batch:
         if torch.cuda.is_current_stream_capturing():
-            return self.function(batch, noise)  # into the graph of whoever captures
+            return self.function(batch, noise)  # becomes a part of the graph that the caller captures
         given = list(_tensors(batch, noise))
         if self.state is None or not self.state.holds():
             self.captured, self.state = {}, State(self.module)
@@ -64,7 +64,7 @@ class Replayed:
         return self._ready(self.captured[kind], batch, noise)(given)
 
     def _ready(self, graphs: list[Captured], batch: Batch, noise: Noise | Key | None) -> Captured:
-        """A graph for images that are where these are; else one more, the last of which copies them."""
+        """Returns a graph for images at this address, captured if there is none; the last one copies the images."""
         found = next((graph for graph in graphs if graph.ready(dense(batch.image))), None)
         if found is None:
             found = Captured(self.function, batch, noise, copies=len(graphs) == _IN_PLACE)
@@ -73,7 +73,7 @@ class Replayed:
 
 
 class State:
-    """What a module's pass depends on besides its inputs, as it was."""
+    """A record of what a module's pass depends on besides its inputs."""
 
     def __init__(self, module: nn.Module) -> None:
         own = set(vars(nn.Module())) - {"training"}
@@ -89,13 +89,13 @@ class State:
 
 
 class Captured:
-    """A CUDA graph with memory for its outputs, and for its inputs.
+    """A CUDA graph with memory for its inputs and outputs.
 
     Args:
-        function: what is captured.
-        batch, noise: what it is captured with.
-        copies: copy the images in and the results out; else the graph reads the images where they are, and gives its
-            results away until it is `ready` again.
+        function: the pass to capture.
+        batch, noise: the inputs to capture it with.
+        copies: copy the images in and the results out. Otherwise the graph reads the images in place and hands out its
+            own output memory, and is `ready` again once no tensor refers to that.
     """
 
     def __init__(self, function: Pass, batch: Batch, noise: Noise | Key | None, copies: bool) -> None:
@@ -114,7 +114,7 @@ class Captured:
             now.wait_stream(aside)
             self.graph = torch.cuda.CUDAGraph()
             there = {x.untyped_storage().data_ptr() for x in inputs}
-            # other threads may go on, to pin memory for instance
+            # other threads may continue, for instance to pin memory
             with torch.cuda.graph(self.graph, capture_error_mode="thread_local"):
                 output = function(batch, noise)
                 self.output = output.map(lambda x: x.clone() if x.untyped_storage().data_ptr() in there else x)
@@ -122,7 +122,7 @@ class Captured:
         self.holders = self._holders()
 
     def ready(self, image: Tensor) -> bool:
-        """Whether it can be replayed for an image: one where it looks, while nobody holds what it gave away."""
+        """Whether it can be replayed for these images: they lie at its address, and its output memory is free."""
         return self.copies or (image.data_ptr() == self.address and self._holders() == self.holders)
 
     def __call__(self, given: list[Tensor]) -> Batch:
@@ -132,7 +132,7 @@ class Captured:
             return self.output.map(Tensor.clone if self.copies else Tensor.detach)
 
     def _holders(self) -> list[int]:
-        """How many tensors share the memory of each output, views of it included."""
+        """Returns how many tensors, views included, share the memory of each output."""
         return [private_torch.holders(memory) for memory in self.memory]
 
 

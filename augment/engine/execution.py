@@ -1,4 +1,4 @@
-"""How a batch is executed: through the plan of a layer, in chunks on a CPU, or through compiled code."""
+"""Executes the plan of a layer: eagerly, in chunks on a CPU, or as compiled code."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def compiles(layer: Any, device: torch.device) -> bool:
 
 
 def noise_of(layer: Any, epoch: int | Tensor, index: Tensor) -> Noise:
-    """The draws (B, draws) of samples, by one kernel where the layer is compiled for a GPU."""
+    """Draws the noise (B, draws) of samples; one kernel does it if the layer is compiled for a GPU."""
     if not on_gpu(index.device) or not compiles(layer, index.device):
         return drawn(index, layer.seed, epoch, layer.draws)
     compiled = layer.__dict__.setdefault("_compiled", {})
@@ -42,14 +42,14 @@ def noise_of(layer: Any, epoch: int | Tensor, index: Tensor) -> Noise:
 
 
 def key_for(layer: Any, batch: Batch, size: int, index: Tensor | None, epoch: int | Tensor) -> Key | None:
-    """What a layer that is compiled for a GPU draws from where it augments: the host makes one call instead of two."""
+    """Returns the key from which a layer that is compiled for a GPU draws in the same call in which it augments."""
     if not on_gpu(batch.device) or size != len(batch) or not compiles(layer, batch.device):  # frames share their draws
         return None
     return key_of(layer.numbers(index, size, batch.device), epoch)
 
 
 def execute(layer: Any, batch: Batch, noise: Noise | Key | None) -> Batch:
-    """A batch and its noise, or no noise for what is not random, to the finished batch, the image channels_last."""
+    """Returns the augmented batch, its image channels_last; without noise only layers that are not random run."""
     if compiling() or not on_cpu(batch.device) or isinstance(noise, Key):
         return in_order(execute_whole(layer, batch, noise))
     plan, compiled = plan_of(layer, training=noise is not None), compiles(layer, batch.device)
@@ -75,7 +75,7 @@ def execute(layer: Any, batch: Batch, noise: Noise | Key | None) -> Batch:
 
 
 def _sources(layer: Any, plan: Plan, params: list[Params], batch: Batch) -> Iterator[Tensor]:
-    """The tensors through which what is computed may have a gradient."""
+    """Yields the tensors through which the result may have a gradient."""
     yield from batch.tensors()
     if not params:
         yield from layer.parameters()
@@ -87,7 +87,7 @@ def _sources(layer: Any, plan: Plan, params: list[Params], batch: Batch) -> Iter
 
 
 def execute_whole(layer: Any, batch: Batch, noise: Noise | Key | None) -> Batch:
-    """The whole batch at once, compiled if the layer is."""
+    """Runs the whole batch at once, as compiled code if the layer is compiled."""
     dtype = result_dtype(batch.image, layer.dtype)
     if compiles(layer, batch.device):
         return _compiled(layer, 0, None, dtype, batch.device)(batch, noise)
@@ -97,7 +97,7 @@ def execute_whole(layer: Any, batch: Batch, noise: Noise | Key | None) -> Batch:
 def _between(
     layer: Any, first: int, end: int | None, dtype: torch.dtype, batch: Batch, noise: Noise | Key | None
 ) -> Batch:
-    """The batch after the leaves from `first` to `end`; what is compiled."""
+    """Runs the leaves from `first` to `end` on a batch; this function is what gets compiled."""
     noise = _given_or_drawn(layer, noise)
     plan = plan_of(layer, training=noise is not None)
     stages = [stage for stage in plan.stages if first <= stage.first and (end is None or stage.first < end)]
@@ -105,14 +105,14 @@ def _between(
 
 
 def _given_or_drawn(layer: Any, noise: Noise | Key | None) -> Noise | None:
-    """The noise, drawn here where only its key was given."""
+    """Returns the noise; it is drawn here if only its key is given."""
     if isinstance(noise, Key):
         return materialized(drawn(noise.index, layer.seed, noise.epoch, layer.draws))
     return noise
 
 
 def _raw(layer: Any, plan: Plan, batch: Batch, noise: Noise | None) -> list[Params]:
-    """The raw draws of every leaf; without noise of those that are not random."""
+    """Returns the raw draws of the leaves in the plan."""
     if noise is None:
         empty = torch.zeros(len(batch), 0, device=batch.device)
         return [leaf.params(empty) for leaf in plan.leaves]
@@ -123,7 +123,7 @@ def _raw(layer: Any, plan: Plan, batch: Batch, noise: Noise | None) -> list[Para
 
 
 def _compiled(layer: Any, first: int, end: int | None, dtype: torch.dtype, device: torch.device) -> CompiledPass:
-    """The compiled pass of some leaves, made when it is first asked for."""
+    """Returns the compiled pass of some leaves, which the first call creates."""
     passes = layer.__dict__.setdefault("_compiled", {})
     if (first, end, dtype) not in passes:
         _check_device(layer, device)
@@ -146,7 +146,7 @@ def _check_device(layer: Any, device: torch.device) -> None:
 
 
 def run(stages: list[Stage], dtype: torch.dtype, batch: Batch, params: list[Params]) -> Batch:
-    """Stage after stage: the pure function of a batch and the raw draws of all leaves, to the finished batch."""
+    """Runs one stage after another: a pure function of a batch and the raw draws of all leaves."""
     for number, stage in enumerate(stages):
         own = params[stage.first : stage.end]
         following = stages[number + 1] if number + 1 < len(stages) else None
@@ -165,7 +165,7 @@ def run(stages: list[Stage], dtype: torch.dtype, batch: Batch, params: list[Para
 
 
 def _makes_bytes(leaf: Any, drawn: Params) -> bool:
-    """Whether a layer works on bytes of every sample; samples that a gate leaves out stay the floats that they are."""
+    """Whether a layer converts all samples to bytes; samples with a closed gate would keep their floats."""
     return leaf.on_bytes and "gate" not in drawn
 
 
@@ -176,7 +176,7 @@ def _bytes(image: Any) -> Any:
 
 
 def undone(layer: Any, batch: Batch, noise: Noise | Key | None, size: Size) -> Batch:
-    """A batch taken back through the geometry of a layer, to images of a size.
+    """Takes a batch back through the geometry of a layer, to images of a size.
 
     Raises:
         ValueError: the layer does not bring images of this size to that of the batch.

@@ -1,4 +1,4 @@
-"""Calls of foreign modules, kept out of every graph: compiled code would draw from generators of its own."""
+"""Calls modules of other libraries outside of every graph, because compiled code draws from its own generators."""
 
 from collections.abc import Callable
 
@@ -12,30 +12,30 @@ from augment.draws.noise import from_unit
 
 @torch.compiler.disable
 def called(module: Callable[[Tensor], Tensor], image: Images) -> Images:
-    """What a module makes of images (B, C, H, W); bytes count as fractions of 255.
+    """Returns the result of a module for images (B, C, H, W); bytes are converted to fractions of 255.
 
     Raises:
         ValueError: it returns anything but images of the same shape.
     """
-    out = module(image.contiguous())  # what a module draws may depend on how its input lies in memory
+    out = module(image.contiguous())  # the draws of a module may depend on the memory order of its input
     if isinstance(out, Tensor) and out.shape == image.shape:
         return to_float(out).to(image.dtype)
     name = getattr(module, "__name__", type(module).__name__)
     got = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
-    raise ValueError(f"Opaque: {name} must return images of shape {tuple(image.shape)}, as it got; it gave {got}.")
+    raise ValueError(f"Opaque: {name} must return images of its input's shape {tuple(image.shape)}; it returned {got}.")
 
 
 @torch.compiler.disable
 def by_image(
     module: Callable[[Tensor], Tensor], image: Images, key: Float[Tensor, "b 2"], gate: Bool[Tensor, " b"] | None
 ) -> Images:
-    """The same image by image, each call with torch's global generators seeded by the sample's own uniforms.
+    """Calls a module once per image, with torch's global generators seeded by the sample's own uniforms.
 
     Args:
-        module: what to call.
+        module: the module or function to call.
         image: (B, C, H, W).
         key: (B, 2) uniforms.
-        gate: (B,) which images to call it with; None for all.
+        gate: (B,) which images to call it for; None for all.
     """
     device, outs = image.device, []
     chosen = [True] * len(image) if gate is None else gate.tolist()
@@ -48,13 +48,13 @@ def by_image(
 
 
 def _seeds(key: Float[Tensor, "b 2"]) -> list[int]:
-    """48 bits each."""
+    """Returns a seed of 48 bits per sample."""
     high, low = from_unit(key).unbind(1)
     return ((high << 24) + low).tolist()
 
 
 def _seed_generators(seed: int, device: torch.device) -> None:
-    """Of the CPU and of one device, which is all that `fork_rng` was told to put back."""
+    """Seeds the generators of the CPU and of one device, which are the ones that `fork_rng` restores."""
     torch.default_generator.manual_seed(seed)
     if device.type != "cpu":
         with torch.get_device_module(device).device(device):

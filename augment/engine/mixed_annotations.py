@@ -1,7 +1,7 @@
-"""Boxes and keypoints of several images in one: where they end up, and what is left of them.
+"""Boxes and keypoints of an image that is composed of several images.
 
-A batch keeps its shape whatever is drawn: an image that is made of n has rows for the annotations of all n, and
-`boxes_visible` and `keypoints_visible` tell which of them it shows.
+The shape of a batch does not depend on the draws: an image composed of n images has rows for the annotations of all n,
+and `boxes_visible` and `keypoints_visible` tell which of them it shows.
 """
 
 import torch
@@ -14,18 +14,18 @@ from augment.data.types import Bool, Float
 from augment.engine.annotations import moved_to
 
 Frame = Float[Tensor, "b 4"]
-"""x1 y1 x2 y2 in pixels from the image's corner, one rectangle a sample."""
+"""x1 y1 x2 y2 in pixels from the image's corner, one rectangle per sample."""
 Boxes = Float[Tensor, "b n 4"]
 Shares = Float[Tensor, "b n"]
 Points = Float[Tensor, "b n k"]
 """x and y in pixels, and COCO's visibility where there is one."""
 Seen = Bool[Tensor, "b n"]
 Pair = Float[Tensor, "b 2"]
-"""x and y, one pair a sample."""
+"""x and y, one pair per sample."""
 
 
 def with_room(batch: Batch, images: int) -> Batch:
-    """The batch with rows for the boxes and keypoints of so many images, those of others zero and not visible."""
+    """Returns the batch with rows for the boxes and keypoints of `images` images; new rows are zero and not visible."""
     changes: dict[str, Tensor] = {}
     if batch.boxes is not None:
         share = _longer(known(batch.boxes_visible), images)
@@ -37,7 +37,7 @@ def with_room(batch: Batch, images: int) -> Batch:
 
 
 def chosen(which: Bool[Tensor, " b"], new: Batch, old: Batch) -> Batch:
-    """Some samples of one batch, the others of another that may have fewer or more rows of boxes and keypoints."""
+    """Selects samples from two batches, which may have different numbers of rows of boxes and keypoints."""
     changes = {}
     for name, part in new.parts().items():
         other = getattr(old, name)
@@ -50,9 +50,9 @@ def chosen(which: Bool[Tensor, " b"], new: Batch, old: Batch) -> Batch:
 
 
 def pasted(batch: Batch, others: Batch, partner: Tensor, frame: Frame, scale: Pair, shift: Pair) -> dict[str, Tensor]:
-    """Annotations where the image of a partner, one of others, scaled and shifted, shows in a frame of the own one.
+    """Returns the annotations of images that show their partner, scaled and shifted, inside a frame.
 
-    Both have room for two images: the rows of its own come first, then the partner's.
+    Both batches have rows for two images: first the image's own, then the partner's.
     """
     changes: dict[str, Tensor] = {}
     if batch.boxes is not None:
@@ -75,14 +75,14 @@ def _rows_of_own(rows: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def place_boxes(boxes: Boxes, visible: Shares, frame: Frame, scale: Pair, shift: Pair) -> tuple[Boxes, Shares]:
-    """Boxes scaled, shifted and cut to a frame, and the share of each that is visible there."""
+    """Scales, shifts and clips boxes to a frame; returns them and the visible share of each."""
     scale, shift = (pair.to(boxes.dtype).repeat(1, 2)[:, None] for pair in (scale, shift))
     moved = boxes * scale + shift
     return _cut(moved, frame), visible * _overlap(moved, frame)
 
 
 def place_points(points: Points, visible: Seen, frame: Frame, scale: Pair, shift: Pair) -> tuple[Points, Seen]:
-    """Points scaled and shifted, and which of them a frame shows."""
+    """Scales and shifts points; returns them and which of them lie in a frame."""
     scale, shift = (pair.to(points.dtype)[:, None] for pair in (scale, shift))
     moved = (points[..., :2] + 0.5) * scale + shift - 0.5  # pixel centres to positions from the corner, and back
     return moved_to(moved, points), visible & _within(moved, frame)
@@ -93,7 +93,7 @@ def _longer(part: Tensor, images: int) -> Tensor:
 
 
 def _filled(part: Tensor, rows: int) -> Tensor:
-    """Filled up with zeros to a number of rows."""
+    """Appends rows of zeros up to a number of rows."""
     missing = part.new_zeros(part.shape[0], rows - part.shape[1], *part.shape[2:])
     return torch.cat([part, missing], dim=1) if missing.shape[1] else part
 
@@ -103,13 +103,13 @@ def area_of(boxes: Boxes) -> Shares:
 
 
 def _cut(boxes: Boxes, frame: Frame) -> Boxes:
-    """Cut to a frame; what lies outside shrinks to its border."""
+    """Clips boxes to a frame; a box outside of it shrinks to its border."""
     low, high = (corner.to(boxes.dtype).repeat(1, 2)[:, None] for corner in (frame[:, :2], frame[:, 2:]))
     return boxes.maximum(low).minimum(high)
 
 
 def _overlap(boxes: Boxes, frame: Frame) -> Shares:
-    """The share of each box that lies in a frame; 0 for boxes without area or of NaN."""
+    """Returns the share of each box that lies in a frame; 0 for boxes without area or with NaN."""
     area = area_of(boxes)
     share = area_of(_cut(boxes, frame)) / torch.where(area > 0, area, 1.0)
     return torch.where(area > 0, share, 0.0).to(torch.float32)

@@ -1,4 +1,4 @@
-"""The plan of a layer: what is decided once, when it first runs and whenever its layers change."""
+"""The plan of a layer: decisions that are made when it first runs, and again when its layers change."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Stage:
 
     Attributes:
         leaves: one layer, or a run of warps.
-        first: the place of the first of them among all leaves.
+        first: the position of its first leaf among all leaves.
     """
 
     leaves: list[Leaf]
@@ -37,12 +37,11 @@ class Plan:
 
     Attributes:
         leaves: the layers to run, one after another.
-        stages: the same, those together that are executed together.
-        parts: stages that may be executed a few samples at a time, and between them each stage that looks at the
-            whole batch.
-        modules: leaves that hold modules or parameters beside their quantities, through which a gradient may flow
-            that does not show in the raw draws.
-        sizes: image sizes that the layers were found to accept.
+        stages: the leaves in groups that are executed together.
+        parts: the stages in groups: consecutive stages that may run in chunks, or one stage that needs the whole batch.
+        modules: leaves with modules or parameters besides their quantities; these may have a gradient that the raw
+            draws do not show.
+        sizes: image sizes that the layers are known to accept.
     """
 
     leaves: list[Leaf]
@@ -53,7 +52,7 @@ class Plan:
 
 
 def plan_of(layer: nn.Module, training: bool) -> Plan:
-    """The plan of a layer, kept with it; in code that is traced it is made anew, as a part of what is traced."""
+    """Returns the plan of a layer, which is kept with the layer; traced code makes it anew."""
     if compiling():
         return _planned(_leaves(layer, training))
     plans = layer.__dict__.setdefault("_plans", {})
@@ -87,6 +86,6 @@ def _planned(leaves: list[Leaf]) -> Plan:
 
 
 def _holds_more(leaf: Leaf) -> bool:
-    """Whether a leaf has parameters or modules beside its gate and its quantities."""
+    """Whether a leaf has parameters or modules besides its gate and its quantities."""
     own = next(leaf.parameters(recurse=False), None) is not None
     return own or len(list(leaf.children())) > 1 + len(leaf._quantities)

@@ -80,12 +80,12 @@ def test_the_module_is_part_of_the_pipeline(photos):
 
 
 def test_what_is_no_image_of_the_same_shape_is_refused(photos):
-    crop = r"Opaque: CenterCrop must return images of shape \(1, 3, 29, 37\), as it got; it gave \(1, 3, 8, 8\)"
+    crop = r"Opaque: CenterCrop must return images of its input's shape \(1, 3, 29, 37\); it returned \(1, 3, 8, 8\)"
     with pytest.raises(ValueError, match=crop):
         A.Opaque(K.CenterCrop(8))(photos)
-    with pytest.raises(ValueError, match=r"RgbToGrayscale must return .*; it gave \(8, 1, 29, 37\)"):
+    with pytest.raises(ValueError, match=r"RgbToGrayscale must return .*; it returned \(8, 1, 29, 37\)"):
         A.Opaque(kornia.color.RgbToGrayscale(), random=False)(photos)
-    with pytest.raises(ValueError, match=r"split must return .*; it gave tuple"):
+    with pytest.raises(ValueError, match=r"split must return .*; it returned tuple"):
         A.Opaque(split, random=False)(photos)
 
 

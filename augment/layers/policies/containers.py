@@ -43,7 +43,7 @@ class Container(Layer):
         return [leaf for layer in self.layers for leaf in layer.leaves()]
 
     def fixed_leaves(self) -> list[Layer]:
-        """None: what is chosen at random is not part of evaluation."""
+        """Returns no layer: random choices are not part of evaluation."""
         return []
 
     def out_size(self, size: Size) -> Size:
@@ -62,15 +62,15 @@ class Container(Layer):
         return [p for params, gate in zip(drawn, chosen, strict=True) for p in gated(params, gate)]
 
     def choose(self, params: Params) -> list[Bool[Tensor, " b"] | None]:
-        """Which samples get each layer, None for all of them; here whoever gets any gets all."""
+        """Returns which samples get each layer, None for all samples. Here a sample gets all layers or none."""
         return [params.get("gate")] * len(self.layers)
 
     def columns_of(self, rest: Noise) -> Sequence[Tensor]:
-        """Each layer's columns of what its own quantities leave over."""
+        """Returns the columns of each layer, from the columns after the container's own."""
         return rest.split([layer.draws for layer in self.layers], dim=1)
 
     def log_prob(self, noise: Noise) -> PerSample:
-        """(B,): its own choices', and those of the layers that a sample got."""
+        """Returns (B,), the sum over its own choices and the choices of the layers that a sample got."""
         own, rest = noise[:, : self.own_draws], noise[:, self.own_draws :]
         total, chosen = super().log_prob(own), self.choose(self.params(own))
         for layer, part, gate in zip(self.layers, self.columns_of(rest), chosen, strict=True):
@@ -80,7 +80,7 @@ class Container(Layer):
 
 
 def gated(params: list[Params], *gates: Bool[Tensor, " b"] | None) -> list[Params]:
-    """Leaves' raw draws, with every sample left out that a gate leaves out."""
+    """Returns raw draws of leaves whose gates are closed wherever one of these gates is."""
     for gate in gates:
         if gate is not None:
             params = [p | {"gate": p["gate"] & gate if "gate" in p else gate} for p in params]
@@ -131,7 +131,7 @@ class OneOf(Container):
 
     @property
     def draws(self) -> int:
-        """The alternatives share their columns: a sample takes only one of them."""
+        """Returns the number of columns; the layers share theirs, because a sample gets only one layer."""
         return self.own_draws + max(layer.draws for layer in self.layers)
 
     def columns_of(self, rest: Noise) -> Sequence[Tensor]:

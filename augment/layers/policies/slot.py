@@ -1,7 +1,7 @@
-"""One step of a policy: every sample has its own operator, all samples are done at once.
+"""One step of a policy: every sample gets its own operator, in one pass over the batch.
 
-Whatever each sample drew, a step is one warp with a matrix per sample, and what `on_bytes` makes of the photometric
-operators. Neither grows with the number of operators to choose among as much as carrying out each of them would.
+A step is one warp, with a matrix per sample, and one call of the operator `policy_step` for the photometric operators.
+Its cost hardly depends on the number of operators to choose from.
 """
 
 from collections.abc import Sequence
@@ -24,19 +24,19 @@ from augment.layers.policies.operators import GEOMETRIC, Operator, value_of
 
 
 def _resolved(operators: tuple[Operator, ...], which: frozenset[str], params: Params, size: Size) -> Params:
-    """`op`, which operator, and its `value`, see `operators`."""
+    """Returns `op`, the number of the operator, and its `value`; see `operators`."""
     value = value_of(operators, which, params["op"], params["level"], params["sign"], size)
     return {"op": params["op"], "value": value}
 
 
 def _drew(operators: tuple[Operator, ...], params: Params, which: frozenset[str]) -> Bool[Tensor, " b"]:
-    """Who drew one of some operators and carries it out."""
+    """Returns (B,) which samples drew one of some operators and have an open gate."""
     drawn = drew([operator.name for operator in operators], params["op"], which)
     return drawn & params["gate"] if "gate" in params else drawn
 
 
 def _described(operators: tuple[Operator, ...], params: Params, geometric: bool) -> dict[str, object]:
-    """The operator's name and value, for the half of the step that carries it out."""
+    """Returns the operator's name and value if this half of the step carries it out."""
     operator = operators[int(params["op"][0])]
     if (operator.name in GEOMETRIC) != geometric:
         return {"applied": False}
@@ -47,7 +47,7 @@ class SlotWarp(Warp):
     """The geometric half of a step: shear, shift or rotation, or nothing, for each sample.
 
     Args:
-        operators: those to choose among.
+        operators: the operators to choose from.
         resample: "nearest", "bilinear" or "bicubic".
         fill: value outside of the image, in [0, 1].
     """
@@ -75,7 +75,7 @@ class SlotWarp(Warp):
         return mat.about(centre(size), rotation(degrees, like), like) + mat.matrix(others, like)
 
     def _value(self, params: Params, name: str) -> PerSample:
-        """(B,) the value of those who drew an operator, 0 for the others."""
+        """Returns (B,) the values of samples that drew an operator, 0 for the others."""
         return torch.where(_drew(self.operators, params, frozenset({name})), params["value"], 0.0)
 
     def describe(self, params: Params) -> dict[str, object]:
@@ -88,7 +88,7 @@ class SlotPixels(Layer):
     Floats become bytes, too; where a gate leaves samples out, they become levels only where an operator acts.
 
     Args:
-        operators: those to choose among.
+        operators: the operators to choose from.
     """
 
     def __init__(self, operators: tuple[Operator, ...]) -> None:
@@ -118,7 +118,7 @@ class Slot(Layer):
     """One step of a policy: draws an operator, a level and a sign for every sample, and carries them out.
 
     Args:
-        operators: those to choose among.
+        operators: the operators to choose from.
         level: strength in [0, 1], a distribution or a number.
         weights: relative frequencies of the operators, equal if not given.
         resample: "nearest", "bilinear" or "bicubic", for the geometric operators.
