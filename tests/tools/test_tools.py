@@ -312,6 +312,19 @@ def test_preview_draws_a_sheet(recipe, photos_folder):
     assert len(sheet.getcolors(sheet.width * sheet.height)) > 100
 
 
+@pytest.mark.parametrize("tool", ["preview", "doctor"])
+def test_a_file_builds_only_layers_unless_it_is_trusted(tool, photos_folder, capsys):
+    file, made = photos_folder / "recipe.yaml", photos_folder / "made"
+    file.write_text(f"_target_: pathlib.Path.mkdir\n_args_: [{{_target_: pathlib.Path, _args_: ['{made}']}}]")
+    words = (tool, str(file), *([str(photos_folder), str(photos_folder / "x.png")] if tool == "preview" else []))
+    said = failure(capsys, *words)
+    assert f"{file}: _target_='pathlib.Path.mkdir' is not a layer, distribution or preset of augment" in said
+    assert "add --trust" in said
+    assert not made.exists()
+    assert "its _target_ creates a NoneType, not a layer" in failure(capsys, *words, "--trust")
+    assert made.exists()
+
+
 def test_preview_is_keyed_by_seed_and_epoch(photos_folder):
     def sheet(*options):
         output = photos_folder / "again" / "sheet.png"

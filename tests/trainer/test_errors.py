@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -135,6 +136,17 @@ def test_unknown_target(ending: Ending) -> None:
     assert "torch.optim.Adamm" in ending("optimizer._target_=torch.optim.Adamm")
 
 
+@pytest.mark.parametrize("key", ["augment", "optimizer", "model", "trainer", "callbacks.best"])
+@pytest.mark.parametrize("value", ["math.pi", "5", "[1,2]", "torch", "{a:1}", "''"])
+def test_a_target_that_is_no_class(key: str, value: str) -> None:
+    with (
+        initialize_config_dir(str(ROOT / "conf"), version_base="1.3"),
+        pytest.raises(InstantiationException) as caught,
+    ):
+        instantiate(compose("train", overrides=["output_dir=x", f"{key}._target_={value}"])[key.partition(".")[0]])
+    assert re.search(r"Expected a callable target|Empty path", sentence(caught.value) or "")
+
+
 def test_unknown_argument(ending: Ending) -> None:
     assert "unexpected keyword argument 'blur'" in ending("+augment.blur=3")
 
@@ -143,6 +155,17 @@ def test_missing_checkpoint(ending: Ending) -> None:
     assert ending("ckpt_path=lost.ckpt") == (
         "ckpt_path='lost.ckpt' is not a file; give the path of a checkpoint such as .../last.ckpt."
     )
+
+
+def test_a_checkpoint_runs_no_code(ending: Ending, tmp_path: Path) -> None:
+    class Code:
+        def __reduce__(self) -> tuple:
+            return Path.mkdir, (tmp_path / "made",)
+
+    torch.save({"state_dict": {}, "pytorch-lightning_version": "2.6", "optimizer_states": Code()}, tmp_path / "a.ckpt")
+    assert "is not a checkpoint of a run" in ending(f"ckpt_path={tmp_path / 'a.ckpt'}")
+    assert "is not a file with the weights of" in ending(f"+model.checkpoint_path={tmp_path / 'a.ckpt'}")
+    assert not (tmp_path / "made").exists()
 
 
 def test_no_gpu(ending: Ending) -> None:
