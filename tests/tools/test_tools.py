@@ -2,8 +2,10 @@
 
 import functools
 import json
+import re
 import time
 from importlib.metadata import PackageNotFoundError
+from pathlib import Path
 
 import pytest
 import torch
@@ -310,6 +312,20 @@ def test_preview_draws_a_sheet(recipe, photos_folder):
     assert sheet.width == 4 * (32 + 6) + 6, "the original and three draws"
     assert sheet.height > 2 * 32
     assert len(sheet.getcolors(sheet.width * sheet.height)) > 100
+
+
+def test_preview_warns_once_without_compiled_kernels(photos_folder, capsys, monkeypatch):
+    words = ("preview", "light", photos_folder / "photo0.png", photos_folder / "x.png", "--grid", "1x1")
+    monkeypatch.setattr("augment.kernels.cpu.library.AVAILABLE", True)
+    run(*words)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("augment.kernels.cpu.library.AVAILABLE", False)
+    run(*words)
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith("warning: augment's CPU kernels were not compiled during installation, and torch's are sev")
+    command = re.search(r"; install g\+\+, then run: (\S+) -m pip install --no-deps -e \"(.*)\"$", said)
+    assert Path(command[1]).exists()
+    assert (Path(command[2]) / "pyproject.toml").exists()
 
 
 @pytest.mark.parametrize("tool", ["preview", "doctor"])

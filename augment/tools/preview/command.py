@@ -9,6 +9,7 @@ from augment.tools.arguments import add_trust, positive, writable
 from augment.tools.decoding import colour, decode
 from augment.tools.errors import ToolError, required
 from augment.tools.images import image_files
+from augment.tools.installation import warn_if_slow
 from augment.tools.preview.sheet import drawn, rows_of, within
 from augment.tools.recipe import pipeline_of
 from augment.tools.recipe_file import PRESETS
@@ -32,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, given: Sequence[str]) -> None:
     required("PIL", "pillow", "the preview")
+    warn_if_slow("cpu")
     output = writable(arguments.output)
     if output.suffix.lower() != ".png":
         raise ToolError(f"{output} must end in .png.")
