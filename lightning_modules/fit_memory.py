@@ -10,7 +10,6 @@ from pytorch_lightning.callbacks import BatchSizeFinder, Callback, GradientAccum
 from pytorch_lightning.strategies import DDPStrategy, SingleDeviceStrategy
 from pytorch_lightning.utilities import rank_zero_info
 from pytorch_lightning.utilities.memory import garbage_collection_cuda
-from torch import Tensor
 
 from augment import Batch
 from augment.data.known import known
@@ -110,7 +109,7 @@ def _train_twice(trainer: pl.Trainer, model: ImageClassifier, batch: Batch) -> N
     """Take two steps; in the second one, gradients and the state of the optimizer occupy memory as in training."""
     optimizer = model.new_optimizer()
 
-    def closure() -> Tensor:
+    def closure() -> Any:  # torch declares that it returns a float, and takes a tensor
         with trainer.precision_plugin.forward_context():
             loss = model.training_losses(batch).mean()
         loss.backward()

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -22,6 +25,7 @@ from lightning_modules.backbones import small_cnn
 from lightning_modules.digits import DigitsData
 from lightning_modules.errors import UserError, one_sentence, sentence
 from lightning_modules.image_sets import Splits
+from lightning_modules.run import ending_together
 from tests.trainer.tools import ROOT, run_train, write_images, write_pipeline
 from train import train
 
@@ -215,6 +219,19 @@ def test_a_killed_worker(ending: Ending) -> None:
 )
 def test_other_ends_of_a_worker(text: str, said: str) -> None:
     assert sentence(RuntimeError(text)).startswith(said)
+
+
+def test_a_killed_process_of_a_distributed_run() -> None:
+    """The first process sees a lost connection only."""
+    other = subprocess.Popen(["sleep", "60"])
+    other.kill()
+    launcher = SimpleNamespace(procs=[other])
+    trainer: Any = SimpleNamespace(strategy=SimpleNamespace(launcher=launcher), is_global_zero=True)
+    with (
+        pytest.raises(UserError, match="process 1 of the run was killed by SIGKILL, usually"),
+        ending_together(trainer),
+    ):
+        raise RuntimeError("Connection closed by peer")
 
 
 class Hungry(nn.Module):
