@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hydra.core.config_store import ConfigStore
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
+from augment.tools.errors import ToolError
+from augment.tools.recipe_file import read_recipe
 from lightning_modules.errors import UserError
 
 KEY = "augment="
+TRUST = "trust_augment_file=true"
 _ITEM = re.compile(r"'[^']*'|[^,]+")
 
 
@@ -23,16 +23,22 @@ def with_augment_files(overrides: Sequence[str]) -> list[str]:
     A choice that ends with .yaml is a path. A sweep may mix paths and names, as in `augment=light,mine.yaml`. The
     function is idempotent, because the other processes of a distributed run start with the overrides of the first.
 
+    A file may come from a stranger, so it may name only layers, distributions and presets of augment, unless the
+    overrides contain `trust_augment_file=true`.
+
     Raises:
-        UserError: if the file does not exist, or does not define one object with a `_target_`.
+        UserError: if the file does not exist, does not define one object with a `_target_`, or names something else.
     """
+    trust = TRUST in map(str.lower, overrides)
     return [
-        KEY + ",".join(map(_choice, _ITEM.findall(given.removeprefix(KEY)))) if given.startswith(KEY) else given
+        KEY + ",".join(_choice(value, trust) for value in _ITEM.findall(given.removeprefix(KEY)))
+        if given.startswith(KEY)
+        else given
         for given in overrides
     ]
 
 
-def _choice(value: str) -> str:
+def _choice(value: str, trust: bool) -> str:
     value = value.strip("'")
     if not value.endswith(".yaml"):
         if "/" in value:
@@ -40,15 +46,9 @@ def _choice(value: str) -> str:
         return value
     # Hydra searches conf/ first; an absolute path cannot match a file there by accident
     path = Path(value).expanduser().resolve()
-    ConfigStore.instance().store(path.name, _read(path), group=f"augment{path.parent.as_posix()}")
-    return f"'{path.as_posix()}'"  # quoted, because folder names may contain spaces and brackets
-
-
-def _read(path: Path) -> DictConfig:
     try:
-        config = OmegaConf.load(path)
-    except (OSError, UnicodeDecodeError, YAMLError, OmegaConfBaseException) as error:
-        raise UserError(f"augment={path} cannot be read: {error}") from error
-    if not isinstance(config, DictConfig) or "_target_" not in config:
-        raise UserError(f"augment={path} must hold one object with a _target_, such as augment.Pipeline.")
-    return config
+        config = read_recipe(path, trust, flag=TRUST)
+    except ToolError as error:
+        raise UserError(f"augment={error}") from error
+    ConfigStore.instance().store(path.name, config, group=f"augment{path.parent.as_posix()}")
+    return f"'{path.as_posix()}'"  # quoted, because folder names may contain spaces and brackets

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable
 
+import pytorch_lightning as pl
+from pytorch_lightning.accelerators import CPUAccelerator
 from pytorch_lightning.callbacks import (
     BaseFinetuning,
     BatchSizeFinder,
@@ -13,12 +15,15 @@ from pytorch_lightning.callbacks import (
     ModelPruning,
     StochasticWeightAveraging,
 )
+from pytorch_lightning.strategies import ParallelStrategy
+from pytorch_lightning.utilities import rank_zero_warn
 from torch import Tensor, nn
 
 from augment import Batch
 from augment.data.known import dense
+from augment.tools.installation import slow_installation
 from lightning_modules.backbones import frozen
-from lightning_modules.errors import UserError
+from lightning_modules.errors import UserError, out_of_memory
 
 _NO_EFFECT: dict[type[Callback], str] = {
     StochasticWeightAveraging: "it averages after the last checkpoint, so its average is never tested; use "
@@ -42,6 +47,20 @@ def check_callbacks(callbacks: Iterable[Callback], continuing: bool) -> None:
                 "BatchSizeFinder drops the checkpoint to continue from: leave it out and set data.batch_size to the "
                 "value it found."
             )
+
+
+def check_trainer(trainer: pl.Trainer) -> None:
+    """Raise UserError for settings that need a GPU if the run uses a CPU, and warn if the CPU's kernels are missing."""
+    if not isinstance(trainer.accelerator, CPUAccelerator):
+        return
+    if trainer.precision == "16-true":
+        raise UserError("trainer.precision=16-true needs a GPU: on a CPU set bf16-mixed, bf16-true or 32-true.")
+    # one process has nothing to synchronise, and Lightning then ignores the setting
+    if isinstance(trainer.strategy, ParallelStrategy) and trainer.strategy._layer_sync is not None:
+        raise UserError("trainer.sync_batchnorm=true needs GPUs: on CPUs set trainer.sync_batchnorm=false.")
+    warning = slow_installation()
+    if warning:
+        rank_zero_warn(warning)
 
 
 def check_classes(of_model: int, of_data: int) -> None:
@@ -76,6 +95,8 @@ def check_backbone(backbone: nn.Module, images: Tensor, num_classes: int) -> Non
         with frozen(backbone):  # the check must not change the network
             shape = tuple(backbone(images).shape)
     except (AssertionError, RuntimeError, TypeError, ValueError) as error:
+        if out_of_memory(error):
+            raise
         raise UserError(f"{name} does not take images of shape {tuple(images.shape)}: {error}") from error
     if shape != (len(images), num_classes):
         raise UserError(

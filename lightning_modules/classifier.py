@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 import pytorch_lightning as pl
@@ -113,13 +114,16 @@ class ImageClassifier(pl.LightningModule):
             image = image.to(self.dtype)  # the dtype of the weights, for precision="bf16-true"
         return self.backbone(image)
 
+    def training_losses(self, batch: A.Batch) -> Tensor:
+        """Return the loss of each sample (B,), after augmentation."""
+        batch = self.augmented(batch)
+        return F.cross_entropy(
+            self._logits(batch).float(), known(batch.label), reduction="none", label_smoothing=self.label_smoothing
+        )
+
     def training_step(self, batch: A.Batch) -> dict[str, Tensor]:
         """Return the loss, and for callbacks the detached loss of each sample (B,)."""
-        batch = self.augmented(batch)
-        smoothing = self.label_smoothing
-        losses = F.cross_entropy(
-            self._logits(batch).float(), known(batch.label), reduction="none", label_smoothing=smoothing
-        )
+        losses = self.training_losses(batch)
         loss = losses.mean()
         self.log("train/loss", loss, prog_bar=True, batch_size=len(batch))
         return {"loss": loss, "losses": losses.detach()}
@@ -188,18 +192,17 @@ class ImageClassifier(pl.LightningModule):
                 f"({saved.get(name)} there, {own.get(name)} here); use the settings it was trained with."
             )
 
+    def new_optimizer(self) -> Optimizer:
+        """Return an optimizer of all trainable parameters."""
+        with _one_sentence_about("optimizer"):
+            return without_leftovers(self.make_optimizer or AdamW, AdamW)(self._parameter_groups())
+
     def configure_optimizers(self) -> Any:
-        group = "optimizer"
-        try:
-            optimizer = without_leftovers(self.make_optimizer or AdamW, AdamW)(self._parameter_groups())
-            if self.make_scheduler is None:
-                return optimizer
-            group = "scheduler"
+        optimizer = self.new_optimizer()
+        if self.make_scheduler is None:
+            return optimizer
+        with _one_sentence_about("scheduler"):
             schedule = scheduled(self.make_scheduler, optimizer, self, self.scheduler_interval)
-        except (ValueError, TypeError, LookupError, AttributeError) as error:  # the user's arguments do not fit
-            unknown = re.search(r"unexpected keyword argument '(\w+)'", str(error))
-            remedy = f"; remove it with ~{group}.{unknown[1]}" if unknown else ""
-            raise UserError(f"the optimizer or its scheduler cannot be created: {error}{remedy}") from error
         return {"optimizer": optimizer, "lr_scheduler": schedule}
 
     def lr_scheduler_step(self, scheduler: LRScheduler | TimmScheduler, metric: Any) -> None:
@@ -222,6 +225,17 @@ class ImageClassifier(pl.LightningModule):
         exempt = {f"backbone.{name}" for name in named}
         groups = param_groups_weight_decay(self, weight_decay=1.0, no_weight_decay_list=exempt)
         return [group if group["weight_decay"] == 0 else {"params": group["params"]} for group in groups]
+
+
+@contextmanager
+def _one_sentence_about(group: str) -> Iterator[None]:
+    """Turn an error about the user's arguments into one sentence that names the group of settings."""
+    try:
+        yield
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        unknown = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+        remedy = f"; remove it with ~{group}.{unknown[1]}" if unknown else ""
+        raise UserError(f"the optimizer or its scheduler cannot be created: {error}{remedy}") from error
 
 
 class MeanLoss(MeanMetric):

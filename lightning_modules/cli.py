@@ -6,9 +6,13 @@ python -m lightning_modules.cli test --config conf/cli/digits.yaml --ckpt_path .
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytorch_lightning as pl
 from pytorch_lightning.cli import ArgsType, LightningArgumentParser, LightningCLI
 
 from lightning_modules import run
+from lightning_modules.checks import check_trainer
 from lightning_modules.classifier import ImageClassifier
 from lightning_modules.datamodule import ImageDataModule
 from lightning_modules.errors import UserError, one_sentence
@@ -20,6 +24,11 @@ class TrainerCLI(LightningCLI):
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.link_arguments("seed_everything", "model.seed", compute_fn=int)
         parser.link_arguments("seed_everything", "data.init_args.seed", compute_fn=int)
+
+    def instantiate_trainer(self, **options: Any) -> pl.Trainer:
+        trainer = super().instantiate_trainer(**options)
+        check_trainer(trainer)
+        return trainer
 
     def before_fit(self) -> None:
         run.existing_checkpoint(self.config.fit.ckpt_path, to_continue=True)

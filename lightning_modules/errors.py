@@ -22,6 +22,7 @@ from hydra.errors import (
 )
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from pytorch_lightning.utilities.exceptions import MisconfigurationException, SIGTERMException
+from pytorch_lightning.utilities.memory import is_oom_error
 
 USER_ERROR_EXIT = 2
 """Exit code after an error that the user can fix."""
@@ -83,8 +84,13 @@ def sentence(error: BaseException) -> str | None:
         return f"{several[1]} is a list of values, for --multirun only; {_how_to_quote(several[1])}"
     if isinstance(error, (UserError, HydraException, OmegaConfBaseException, MisconfigurationException)):
         return _one_line(str(error))
-    if isinstance(error, torch.OutOfMemoryError):
-        return "the device is out of memory: lower data.batch_size or data.size, or set trainer.precision=bf16-mixed."
+    if out_of_memory(error):
+        return (
+            "memory ran out: set fit_memory=true, which divides the batch, lower data.batch_size or data.size, or set "
+            "trainer.precision=bf16-mixed."
+        )
+    if isinstance(error, RuntimeError) and str(error).startswith("DataLoader worker (pid"):
+        return _worker_sentence(str(error))
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}; give a path that exists and is accessible."
     if cannot_write(error):
@@ -92,6 +98,21 @@ def sentence(error: BaseException) -> str | None:
     if isinstance(error, (ValueError, RuntimeError)) and _raised_by_lightning(error):
         return _one_line(str(error))
     return None
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Return whether the memory of the machine or of a device is full."""
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or is_oom_error(error)
+
+
+def _worker_sentence(text: str) -> str:
+    """Return the message for a data loader's worker that has ended without an error of its own."""
+    if "shared memory" in text:
+        return "the shared memory of the data loader's workers is full: enlarge /dev/shm, or set data.num_workers=0."
+    return (
+        f"{_one_line(text.partition(' Details')[0]).rstrip('.')}, usually because memory ran out: lower "
+        "data.num_workers or data.batch_size; data.num_workers=0 shows an error that the worker could not report."
+    )
 
 
 def cannot_write(error: BaseException) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import warnings
@@ -91,11 +92,17 @@ def ending_together(trainer: pl.Trainer) -> Iterator[None]:
             sys.exit(USER_ERROR_EXIT)  # the first process raises the same error and reports it
         others = getattr(trainer.strategy.launcher, "procs", [])
         lost = not isinstance(error, UserError)  # perhaps a lost connection to a process that reported
-        explained = lost and any(_exit_code(process) == USER_ERROR_EXIT for process in others)
+        codes = [_exit_code(process) for process in others] if lost else []
         for process in others:
             process.kill()  # it would wait for this process forever
-        if explained:
+        if USER_ERROR_EXIT in codes:
             sys.exit(USER_ERROR_EXIT)
+        for rank, code in enumerate(codes, start=1):
+            if code is not None and code < 0 and -code != signal.SIGTERM:
+                raise UserError(
+                    f"process {rank} of the run was killed by {signal.Signals(-code).name}, usually because the memory "
+                    "of the machine ran out: lower data.batch_size or data.num_workers."
+                ) from error
         raise
 
 

@@ -22,6 +22,8 @@ _KINDS = {
     "train": bool,
     "test": bool,
     "debug": bool,
+    "fit_memory": bool,
+    "trust_augment_file": bool,
     "ckpt_path": str | None,
     "data.channels": int | None,
     "data.num_classes": int | None,

@@ -13,9 +13,10 @@ from pytorch_lightning.accelerators import CPUAccelerator
 from pytorch_lightning.callbacks import Checkpoint, LearningRateMonitor
 from pytorch_lightning.loggers import Logger
 
-from lightning_modules.checks import check_callbacks
+from lightning_modules.checks import check_callbacks, check_trainer
 from lightning_modules.classifier import ImageClassifier
 from lightning_modules.errors import UserError
+from lightning_modules.fit_memory import FitMemory
 
 
 def resolve_paths(cfg: DictConfig) -> None:
@@ -58,12 +59,15 @@ def build_trainer(cfg: DictConfig, continuing: bool) -> pl.Trainer:
     check_callbacks(callbacks, continuing)
     if not loggers:  # LearningRateMonitor requires a logger
         callbacks = [callback for callback in callbacks if not isinstance(callback, LearningRateMonitor)]
+    if cfg.fit_memory:
+        callbacks.append(FitMemory())
     options = {}
     if not any(isinstance(callback, Checkpoint) for callback in callbacks):
         options["enable_checkpointing"] = False  # or Lightning would save to its own folder
     trainer = instantiate(cfg.trainer, callbacks=callbacks, logger=loggers, **options)
     if not isinstance(trainer, pl.Trainer):
         raise UserError(f"trainer creates a {type(trainer).__name__}, which is not a Lightning Trainer.")
+    check_trainer(trainer)
     cores = os.cpu_count() or 1
     if isinstance(trainer.accelerator, CPUAccelerator) and trainer.num_devices > max(cores, 4):
         raise UserError(f"trainer.devices={trainer.num_devices} starts more processes than there are cores, {cores}.")

@@ -45,6 +45,15 @@ def add_measuring(parser: argparse.ArgumentParser, only: str) -> None:
     parser.add_argument("--markdown", metavar="FILE", help="write the tables to this file")
 
 
+def add_trust(parser: argparse.ArgumentParser) -> None:
+    """Add the option of every tool that builds a pipeline from a YAML file."""
+    parser.add_argument(
+        "--trust",
+        action="store_true",
+        help="let the YAML file build anything, which runs any code its author wants, not only layers of augment",
+    )
+
+
 def check_files(*paths: str | None) -> None:
     """Check that result files can be written, before hours of measurement; - is the terminal."""
     for path in paths:

@@ -10,31 +10,23 @@ from typing import Any
 
 import augment as A
 from augment.core.layer import Layer
-from augment.recipes import presets
-from augment.tools.errors import ToolError, required
-
-PRESETS = {
-    name: function
-    for name, function in vars(presets).items()
-    if inspect.isfunction(function)
-    and function.__module__ == presets.__name__
-    and "size" in inspect.signature(function).parameters
-    and name != "framed"
-}
+from augment.tools.errors import ToolError
+from augment.tools.recipe_file import PRESETS, read_recipe
 
 
-def pipeline_of(text: str, size: int = 224) -> A.Pipeline:
+def pipeline_of(text: str, size: int = 224, trust: bool = False) -> A.Pipeline:
     """Build the pipeline that a text describes.
 
     Args:
         text: the name of a preset; the path of a YAML file with a `_target_`; or layers as in Python, separated by
             commas, e.g. "RandomRotation(30), ColorJitter(0.4, hue=0.1)".
         size: side of the output in pixels, for presets and configuration files.
+        trust: let a YAML file build anything, not only layers, distributions and presets of augment.
     """
     if text in PRESETS:
         return PRESETS[text](size=size)
     if text.endswith((".yaml", ".yml")):
-        layer = _from_yaml(Path(text), size)
+        layer = _from_yaml(Path(text), size, trust)
     elif "(" in text:
         layer = _from_expression(text)
     else:
@@ -45,25 +37,21 @@ def pipeline_of(text: str, size: int = 224) -> A.Pipeline:
     return layer if isinstance(layer, A.Pipeline) else A.Pipeline(layer)
 
 
-def _from_yaml(path: Path, size: int) -> Layer:
-    required("hydra", "hydra-core", "a YAML file")
+def _from_yaml(path: Path, size: int, trust: bool) -> Layer:
+    if not path.is_file():
+        raise ToolError(f"{path} does not exist.")
+    config = read_recipe(path, trust, flag="--trust")
     from hydra.errors import InstantiationException
     from hydra.utils import instantiate
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
-    from yaml import YAMLError
 
-    if not path.is_file():
-        raise ToolError(f"{path} does not exist.")
+    # settings that the trainer's files refer to
+    data = {"size": size, "mean": list(A.IMAGENET_MEAN), "std": list(A.IMAGENET_STD), "num_classes": 1000}
+    whole = OmegaConf.create({"data": data, "seed": 0, "file": config})
     try:
-        config = OmegaConf.load(path)
-        if "_target_" not in config:
-            raise ToolError(f"{path} holds no _target_, such as augment.Pipeline or augment.presets.imagenet.")
-        # settings that the trainer's files refer to
-        data = {"size": size, "mean": list(A.IMAGENET_MEAN), "std": list(A.IMAGENET_STD), "num_classes": 1000}
-        whole = OmegaConf.create({"data": data, "seed": 0, "file": config})
         built = instantiate(whole.file, _convert_="all")
-    except (YAMLError, OmegaConfBaseException, InstantiationException) as error:
+    except (OmegaConfBaseException, InstantiationException) as error:
         cause = error.__cause__ if isinstance(error, InstantiationException) and error.__cause__ else error
         raise ToolError(f"{path}: {' '.join(str(cause).split())}") from error
     if not isinstance(built, Layer):

@@ -2,8 +2,10 @@
 
 import functools
 import json
+import re
 import time
 from importlib.metadata import PackageNotFoundError
+from pathlib import Path
 
 import pytest
 import torch
@@ -310,6 +312,33 @@ def test_preview_draws_a_sheet(recipe, photos_folder):
     assert sheet.width == 4 * (32 + 6) + 6, "the original and three draws"
     assert sheet.height > 2 * 32
     assert len(sheet.getcolors(sheet.width * sheet.height)) > 100
+
+
+def test_preview_warns_once_without_compiled_kernels(photos_folder, capsys, monkeypatch):
+    words = ("preview", "light", photos_folder / "photo0.png", photos_folder / "x.png", "--grid", "1x1")
+    monkeypatch.setattr("augment.kernels.cpu.library.AVAILABLE", True)
+    run(*words)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("augment.kernels.cpu.library.AVAILABLE", False)
+    run(*words)
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith("warning: augment's CPU kernels were not compiled during installation, and torch's are sev")
+    command = re.search(r"; install g\+\+, then run: (\S+) -m pip install --no-deps -e \"(.*)\"$", said)
+    assert Path(command[1]).exists()
+    assert (Path(command[2]) / "pyproject.toml").exists()
+
+
+@pytest.mark.parametrize("tool", ["preview", "doctor"])
+def test_a_file_builds_only_layers_unless_it_is_trusted(tool, photos_folder, capsys):
+    file, made = photos_folder / "recipe.yaml", photos_folder / "made"
+    file.write_text(f"_target_: pathlib.Path.mkdir\n_args_: [{{_target_: pathlib.Path, _args_: ['{made}']}}]")
+    words = (tool, str(file), *([str(photos_folder), str(photos_folder / "x.png")] if tool == "preview" else []))
+    said = failure(capsys, *words)
+    assert f"{file}: _target_='pathlib.Path.mkdir' is not a layer, distribution or preset of augment" in said
+    assert "add --trust" in said
+    assert not made.exists()
+    assert "its _target_ creates a NoneType, not a layer" in failure(capsys, *words, "--trust")
+    assert made.exists()
 
 
 def test_preview_is_keyed_by_seed_and_epoch(photos_folder):

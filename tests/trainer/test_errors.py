@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import re
+import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -11,8 +17,15 @@ from hydra import compose, initialize_config_dir
 from hydra.errors import ConfigCompositionException, InstantiationException, OverrideParseException
 from hydra.utils import instantiate
 from omegaconf import DictConfig
+from torch import nn
 
+from augment import Batch
+from lightning_modules import cli
+from lightning_modules.backbones import small_cnn
+from lightning_modules.digits import DigitsData
 from lightning_modules.errors import UserError, one_sentence, sentence
+from lightning_modules.image_sets import Splits
+from lightning_modules.run import ending_together
 from tests.trainer.tools import ROOT, run_train, write_images, write_pipeline
 from train import train
 
@@ -135,6 +148,17 @@ def test_unknown_target(ending: Ending) -> None:
     assert "torch.optim.Adamm" in ending("optimizer._target_=torch.optim.Adamm")
 
 
+@pytest.mark.parametrize("key", ["augment", "optimizer", "model", "trainer", "callbacks.best"])
+@pytest.mark.parametrize("value", ["math.pi", "5", "[1,2]", "torch", "{a:1}", "''"])
+def test_a_target_that_is_no_class(key: str, value: str) -> None:
+    with (
+        initialize_config_dir(str(ROOT / "conf"), version_base="1.3"),
+        pytest.raises(InstantiationException) as caught,
+    ):
+        instantiate(compose("train", overrides=["output_dir=x", f"{key}._target_={value}"])[key.partition(".")[0]])
+    assert re.search(r"Expected a callable target|Empty path", sentence(caught.value) or "")
+
+
 def test_unknown_argument(ending: Ending) -> None:
     assert "unexpected keyword argument 'blur'" in ending("+augment.blur=3")
 
@@ -143,6 +167,130 @@ def test_missing_checkpoint(ending: Ending) -> None:
     assert ending("ckpt_path=lost.ckpt") == (
         "ckpt_path='lost.ckpt' is not a file; give the path of a checkpoint such as .../last.ckpt."
     )
+
+
+def test_a_checkpoint_runs_no_code(ending: Ending, tmp_path: Path) -> None:
+    class Code:
+        def __reduce__(self) -> tuple:
+            return Path.mkdir, (tmp_path / "made",)
+
+    torch.save({"state_dict": {}, "pytorch-lightning_version": "2.6", "optimizer_states": Code()}, tmp_path / "a.ckpt")
+    assert "a.ckpt' is not a checkpoint of a run" in ending(f"ckpt_path={tmp_path / 'a.ckpt'}")
+    assert "is not a file with the weights of" in ending(f"+model.checkpoint_path={tmp_path / 'a.ckpt'}")
+    assert not (tmp_path / "made").exists()
+
+
+class KilledInAWorker(DigitsData):
+    """Digits whose reading kills a worker, as the system does when memory runs out."""
+
+    def load(self) -> Splits:
+        splits = super().load()
+
+        class Killing(type(splits.train)):
+            def __getitems__(self, numbers: list[int]) -> Batch:
+                if torch.utils.data.get_worker_info() is not None:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return super().__getitems__(numbers)
+
+        splits.train.__class__ = Killing
+        return splits
+
+
+def test_a_killed_worker(ending: Ending) -> None:
+    killed = "data.module._target_=tests.trainer.test_errors.KilledInAWorker"
+    said = ending("experiment=smoke", killed, "data.num_workers=1")
+    assert re.match(r"DataLoader worker \(pid(\(s\))? \d+\) (exited unexpectedly|is killed by signal: Killed)", said)
+    assert ", usually because memory ran out: lower data.num_workers or data.batch_size; " in said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "DataLoader worker (pid 7) exited unexpectedly with exit code 1. Details are lost due to multiprocessing.",
+            "DataLoader worker (pid 7) exited unexpectedly with exit code 1, usually because memory ran out",
+        ),
+        (
+            "DataLoader worker (pid 7) is killed by signal: Bus error. It is possible that dataloader's workers are "
+            "out of shared memory. Please try to raise your shared memory limit.",
+            "the shared memory of the data loader's workers is full: enlarge /dev/shm, or set data.num_workers=0.",
+        ),
+    ],
+)
+def test_other_ends_of_a_worker(text: str, said: str) -> None:
+    assert sentence(RuntimeError(text)).startswith(said)
+
+
+def test_a_killed_process_of_a_distributed_run() -> None:
+    """The first process sees a lost connection only."""
+    other = subprocess.Popen(["sleep", "60"])
+    other.kill()
+    launcher = SimpleNamespace(procs=[other])
+    trainer: Any = SimpleNamespace(strategy=SimpleNamespace(launcher=launcher), is_global_zero=True)
+    with (
+        pytest.raises(UserError, match="process 1 of the run was killed by SIGKILL, usually"),
+        ending_together(trainer),
+    ):
+        raise RuntimeError("Connection closed by peer")
+
+
+class Hungry(nn.Module):
+    """A network that needs more memory than there is.
+
+    Args:
+        where: "training", or "always" as in the check before training.
+        kind: "device" or "machine", the memory that is full.
+    """
+
+    def __init__(self, num_classes: int, channels: int, where: str, kind: str) -> None:
+        super().__init__()
+        self.network, self.where, self.kind = small_cnn(num_classes, channels, width=8), where, kind
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        if self.training or self.where == "always":
+            if self.kind == "machine":
+                torch.empty(10**17)
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return self.network(images)
+
+
+@pytest.mark.parametrize("where", ["training", "always"])
+@pytest.mark.parametrize("kind", ["device", "machine"])
+def test_memory_that_runs_out(ending: Ending, where: str, kind: str) -> None:
+    hungry = ["model._target_=tests.trainer.test_errors.Hungry", "~model.width", f"+model.where={where}"]
+    assert ending("experiment=smoke", "model=small_cnn", *hungry, f"+model.kind={kind}").startswith(
+        "memory ran out: set fit_memory=true, which divides the batch, lower data.batch_size or data.size, or set "
+    )
+    assert sentence(MemoryError()).startswith("memory ran out: ")
+
+
+def test_settings_for_a_gpu_on_a_cpu(ending: Ending, monkeypatch: pytest.MonkeyPatch) -> None:
+    norm = "trainer.sync_batchnorm=true needs GPUs: on CPUs set trainer.sync_batchnorm=false."
+    assert ending("trainer=ddp", "trainer.accelerator=cpu", "trainer.precision=32-true", "trainer.devices=2") == norm
+    half = "trainer.precision=16-true needs a GPU: on a CPU set bf16-mixed, bf16-true or 32-true."
+    assert ending("trainer.precision=16-true") == half
+    monkeypatch.setattr("sys.argv", ["cli"])
+    with pytest.raises(UserError, match="precision=16-true needs a GPU"):
+        cli.main(["fit", f"--config={ROOT / 'conf' / 'cli' / 'digits.yaml'}", "--trainer.precision=16-true"])
+
+
+@pytest.mark.parametrize("command", ["train.py", "cli"])
+def test_a_warning_without_compiled_kernels(
+    configure: Callable[..., DictConfig], monkeypatch: pytest.MonkeyPatch, command: str, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("augment.kernels.cpu.library.AVAILABLE", False)
+    monkeypatch.setattr("sys.argv", [command])
+    monkeypatch.chdir(tmp_path)
+    quick = ["--trainer.fast_dev_run=true", "--trainer.logger=false", "--trainer.accelerator=cpu"]
+    runs = {
+        "train.py": lambda: train(configure("experiment=smoke", "test=false", "data.size=8")),
+        "cli": lambda: cli.main(["fit", f"--config={ROOT / 'conf' / 'cli' / 'digits.yaml'}", *quick]),
+    }
+    with pytest.warns(UserWarning, match="kernels were not compiled") as warned:
+        runs[command]()
+    said = [str(warning.message) for warning in warned if "kernels were not" in str(warning.message)]
+    assert len(said) == 1
+    assert "; install g++, then run: " in said[0]
 
 
 def test_no_gpu(ending: Ending) -> None:

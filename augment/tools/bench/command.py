@@ -11,6 +11,7 @@ from augment.tools.bench import report as reports
 from augment.tools.bench.measure import measured, taking_part, task_of, to_stderr
 from augment.tools.bench.recipes import GROUPS, chosen
 from augment.tools.errors import ToolError, required
+from augment.tools.installation import warn_if_slow
 
 PICTURES = (".png", ".svg", ".pdf")
 
@@ -25,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, given: Sequence[str]) -> None:
     device = device_of(arguments.device)
+    warn_if_slow(device.type)
     dtype = dtype_of(arguments.dtype)
     recipes = chosen(arguments.recipes)
     check_files(arguments.json, arguments.markdown, arguments.plot)

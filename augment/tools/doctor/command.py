@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch.utils.data import DataLoader
 
-from augment.tools.arguments import device_of, positive
+from augment.tools.arguments import add_trust, device_of, positive
 from augment.tools.doctor import diagnose
 from augment.tools.images import folder_loader
 from augment.tools.recipe import pipeline_of
@@ -27,11 +27,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--workers", type=int, default=0, help="workers of the data loader, with --images (%(default)s)"
     )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    add_trust(parser)
 
 
 def run(arguments: argparse.Namespace, given: Sequence[str]) -> None:
     device = device_of(arguments.device)
-    pipeline = pipeline_of(arguments.pipeline)
+    pipeline = pipeline_of(arguments.pipeline, trust=arguments.trust)
     report = diagnose(pipeline, _loader(arguments), device)
     print(json.dumps(report.plain(), indent=1) if arguments.json else report)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from augment.tools.arguments import positive, writable
+from augment.tools.arguments import add_trust, positive, writable
 from augment.tools.decoding import colour, decode
 from augment.tools.errors import ToolError, required
 from augment.tools.images import image_files
+from augment.tools.installation import warn_if_slow
 from augment.tools.preview.sheet import drawn, rows_of, within
-from augment.tools.recipe import PRESETS, pipeline_of
+from augment.tools.recipe import pipeline_of
+from augment.tools.recipe_file import PRESETS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,10 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of the draws (%(default)s)")
     parser.add_argument("--epoch", type=int, default=0, help="epoch of the first draw (%(default)s)")
+    add_trust(parser)
 
 
 def run(arguments: argparse.Namespace, given: Sequence[str]) -> None:
     required("PIL", "pillow", "the preview")
+    warn_if_slow("cpu")
     output = writable(arguments.output)
     if output.suffix.lower() != ".png":
         raise ToolError(f"{output} must end in .png.")
@@ -38,7 +42,7 @@ def run(arguments: argparse.Namespace, given: Sequence[str]) -> None:
         background = colour(arguments.background)
     except ValueError as error:
         raise ToolError(f"--{error}") from error
-    pipeline = pipeline_of(arguments.pipeline, arguments.size)
+    pipeline = pipeline_of(arguments.pipeline, arguments.size, arguments.trust)
     pipeline.seed, pipeline.compile_mode, pipeline.dtype = arguments.seed, False, None
     files = image_files(arguments.images, rows)
     images = [decode(file, background=background) for file in files]

@@ -11,6 +11,7 @@ from augment.tools.bench import report as reports
 from augment.tools.bench.measure import taking_part, task_of, to_stderr
 from augment.tools.bench.recipes import RECIPES, TRAINABLE
 from augment.tools.errors import ToolError, required
+from augment.tools.installation import warn_if_slow
 from augment.tools.step.training import Row, backbone, measured
 
 COLUMNS = ("ms", "spread", "added", "images/s", "syncs", "peak MB", "first s")
@@ -25,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, given: Sequence[str]) -> None:
     device = device_of(arguments.device)
+    warn_if_slow(device.type)
     dtype = dtype_of(arguments.dtype, DTYPES)
     if arguments.recipe not in TRAINABLE:
         raise ToolError(f"--recipe: {arguments.recipe!r} must be one of {', '.join(TRAINABLE)}.")
