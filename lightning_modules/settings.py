@@ -23,6 +23,7 @@ _KINDS = {
     "test": bool,
     "debug": bool,
     "ckpt_path": str | None,
+    "replay": str | None,
     "data.channels": int | None,
     "data.num_classes": int | None,
 }
