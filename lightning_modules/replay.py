@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -68,7 +69,7 @@ def record(trainer: pl.Trainer, moment: Moment, samples: list[int], bad: list[in
 def how_to_repeat(path: Path) -> str:
     """Return the end of a sentence that says what to do with a record."""
     if HydraConfig.initialized():
-        return f"python train.py {_KEY}{path} repeats the batch"
+        return f"python train.py {_KEY}{shlex.quote(str(path))} repeats the batch"
     return f"{path} names its samples and the checkpoint from which the run repeats it"
 
 
@@ -83,7 +84,7 @@ def with_replay(overrides: Sequence[str]) -> list[str]:
     given = [override for override in overrides if override.startswith(_KEY)]
     if not given or given[-1] in (_KEY, f"{_KEY}null"):
         return list(overrides)
-    path = Path(given[-1].removeprefix(_KEY)).expanduser().resolve()
+    path = Path(_unquoted(given[-1].removeprefix(_KEY))).expanduser().resolve()
     content = read(path)
     if content["overrides"] is None:
         raise UserError(f"{_KEY}{path} was not written by train.py; continue from its ckpt_path with the same command.")
@@ -168,6 +169,12 @@ def _kept(trainer: pl.Trainer, step: int, since: float, target: Path) -> str | N
         return None
     copy_whole(max(steps, key=steps.__getitem__), str(target))
     return str(target)
+
+
+def _unquoted(text: str) -> str:
+    if not (len(text) > 1 and text[0] == text[-1] == "'"):
+        return text
+    return text[1:-1].replace("\\'", "'").replace("\\\\", "\\")
 
 
 def _quoted(text: str) -> str:

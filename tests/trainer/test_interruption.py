@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import multiprocessing
 import os
 import shutil
@@ -124,6 +125,31 @@ def test_an_interruption_waits_for_the_end_of_an_accumulation_window(
     last = tmp_path / "first" / "checkpoints" / "last.ckpt"
     assert step_of(last) == 2 + 1
     assert_equal(train(cfg, last), reference)
+
+
+def test_a_worker_survives_ctrl_c_however_it_is_started(configure: Configure) -> None:
+    """A worker that is not forked does not inherit the handlers of the main process."""
+    begin = build(configure(*SHORT))[2].train_dataloader().worker_init_fn
+
+    def work() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        begin(0)
+        os.kill(os.getpid(), signal.SIGINT)
+        os._exit(7)
+
+    worker = multiprocessing.get_context("fork").Process(target=work)
+    worker.start()
+    worker.join()
+    assert worker.exitcode == 7
+
+
+def test_a_log_is_written_with_every_checkpoint(configure: Configure, tmp_path: Path) -> None:
+    """A kill would otherwise lose rows that a resumed run does not log again."""
+    cfg = configure(*SHORT, "callbacks.last.minutes=1e-9", "trainer.log_every_n_steps=1", "trainer.max_epochs=1")
+    log = tmp_path / "run" / "csv" / "metrics.csv"
+    train(cfg, None, Keep(0, 5, log, tmp_path / "left.csv"))
+    rows = list(csv.DictReader((tmp_path / "left.csv").open()))
+    assert {int(row["step"]) for row in rows if row["train/loss"]} >= {0, 1, 2, 3}
 
 
 def test_a_second_ctrl_c_ends_at_once_and_saves_nothing(configure: Configure, tmp_path: Path) -> None:
