@@ -10,7 +10,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 from lightning_fabric.loggers.logger import rank_zero_experiment
-from pytorch_lightning.callbacks import Callback, Checkpoint
+from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from pytorch_lightning.loggers.csv_logs import ExperimentWriter
 from pytorch_lightning.trainer.states import TrainerFn
@@ -57,10 +57,6 @@ class ContinuedCSVLogger(CSVLogger):
 
     New columns are added. A row replaces a row from an earlier process with the same step and columns.
     """
-
-    def after_save_checkpoint(self, checkpoint_callback: Checkpoint) -> None:
-        """Write all rows, because a run that resumes from this checkpoint does not log them again."""
-        self.save()
 
     @property
     @rank_zero_experiment

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import multiprocessing
 import os
 import shutil
@@ -141,15 +140,6 @@ def test_a_worker_survives_ctrl_c_however_it_is_started(configure: Configure) ->
     worker.start()
     worker.join()
     assert worker.exitcode == 7
-
-
-def test_a_log_is_written_with_every_checkpoint(configure: Configure, tmp_path: Path) -> None:
-    """A kill would otherwise lose rows that a resumed run does not log again."""
-    cfg = configure(*SHORT, "callbacks.last.minutes=1e-9", "trainer.log_every_n_steps=1", "trainer.max_epochs=1")
-    log = tmp_path / "run" / "csv" / "metrics.csv"
-    train(cfg, None, Keep(0, 5, log, tmp_path / "left.csv"))
-    rows = list(csv.DictReader((tmp_path / "left.csv").open()))
-    assert {int(row["step"]) for row in rows if row["train/loss"]} >= {0, 1, 2, 3}
 
 
 def test_a_second_ctrl_c_ends_at_once_and_saves_nothing(configure: Configure, tmp_path: Path) -> None:
