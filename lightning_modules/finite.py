@@ -84,7 +84,7 @@ class StopAtNonFinite(Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: A.Batch, batch_idx: int
     ) -> None:
         moment = replay.Moment(trainer.current_epoch, batch_idx, self.step)
-        self._add(f"training, epoch {trainer.current_epoch}, step {self.step}", moment, outputs, batch)
+        self._add(f"training, epoch {trainer.current_epoch}, step {self.step}", outputs, batch, moment)
         if self._window is not None:
             if trainer.global_step == self.step:  # gradients still accumulate
                 return
@@ -99,12 +99,12 @@ class StopAtNonFinite(Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: A.Batch, *_: Any
     ) -> None:
         place = f"validation, epoch {trainer.current_epoch}, step {trainer.global_step}"
-        self._add(place, None, outputs, batch)
+        self._add(place, outputs, batch)
 
     def on_test_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: A.Batch, *_: Any
     ) -> None:
-        self._add("the test", None, outputs, batch)
+        self._add("the test", outputs, batch)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.look(trainer)
@@ -155,7 +155,7 @@ class StopAtNonFinite(Callback):
             f"{self.skip} that may be."
         )
 
-    def _add(self, place: str, moment: replay.Moment | None, outputs: Any, batch: A.Batch) -> None:
+    def _add(self, place: str, outputs: Any, batch: A.Batch, moment: replay.Moment | None = None) -> None:
         if isinstance(outputs, Mapping) and "losses" in outputs:
             bad = ~outputs["losses"].isfinite()
             index = torch.arange(len(bad), device=bad.device) if batch.index is None else batch.index
