@@ -7,6 +7,7 @@ Examples:
     python train.py ckpt_path=RUN/checkpoints/last.ckpt hydra.run.dir=RUN   continues it in the same folder and logs
     python train.py train=false ckpt_path=outputs/.../best.ckpt       only tests
     python train.py augment=PATH/policy.yaml                          reads the augmentation from your own file
+    python train.py replay=outputs/.../replay-epoch3-step1200.json    repeats the batch at which a run stopped
     python train.py --multirun augment=none,light seed=0,1,2          compares augmentations
     python train.py --help                                            lists every setting
 """
@@ -23,6 +24,7 @@ from omegaconf import DictConfig, OmegaConf
 from lightning_modules import run, start
 from lightning_modules.augment_file import with_augment_files
 from lightning_modules.errors import one_sentence
+from lightning_modules.replay import with_replay
 from lightning_modules.saved import saying_what_is_kept
 from lightning_modules.settings import check_settings, switched_off
 
@@ -45,7 +47,7 @@ def train(cfg: DictConfig) -> float | None:
     run.refuse_distributed_multirun(trainer)
 
     score = None
-    with run.ending_together(trainer), saying_what_is_kept(cfg.output_dir):
+    with run.ending_together(trainer), saying_what_is_kept(cfg.output_dir, cfg.output_dir):
         if cfg.train:
             trainer.fit(model, data, ckpt_path=ckpt_path, weights_only=True)
             ckpt_path, score = run.best_of(trainer)
@@ -63,5 +65,5 @@ def main(cfg: DictConfig) -> float | None:
 
 if __name__ == "__main__":
     with one_sentence():
-        sys.argv[1:] = with_augment_files(switched_off(sys.argv[1:]))
+        sys.argv[1:] = with_augment_files(switched_off(with_replay(sys.argv[1:])))
         main()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
@@ -14,6 +12,7 @@ from pytorch_lightning.trainer.states import TrainerFn
 from pytorch_lightning.utilities import rank_zero_warn
 
 from augment.data.known import known
+from lightning_modules.saved import copy_whole, step_of
 
 Scores = dict[str, torch.Tensor]
 """Path of a checkpoint -> its value of the monitored metric."""
@@ -124,7 +123,7 @@ class BestCheckpoint(ModelCheckpoint):
         old, score = state["best_model_path"], state["best_model_score"]
         beside = [os.path.join(os.path.dirname(resumed), name) for name in (os.path.basename(old), self.best_name)]
         places = (old, *beside, resumed)
-        best = next((place for place in places if _step_of(place) == state["best_step"]), None)
+        best = next((place for place in places if step_of(place) == state["best_step"]), None)
         if best is None:
             rank_zero_warn(
                 f"the best checkpoint so far ({self.monitor} {float(score):.4f}) is neither {old} nor beside "
@@ -137,22 +136,5 @@ class BestCheckpoint(ModelCheckpoint):
             return scores
         new = self.best_file if self.save_top_k == 1 else os.path.join(self._folder, os.path.basename(old))
         for path in {new, self.best_file}:
-            _copy(best, path)
+            copy_whole(best, path)
         return {new: score}
-
-
-def _step_of(path: str) -> int | None:
-    """Return the step at which a checkpoint was saved; None if the file is not a checkpoint."""
-    try:
-        return torch.load(path, weights_only=True, mmap=True, map_location="cpu")["global_step"]
-    except Exception:  # torch raises many kinds of error for a file that is not a checkpoint
-        return None
-
-
-def _copy(source: str, target: str) -> None:
-    """Copy a file so that the target is complete at every moment."""
-    if Path(target).exists() and os.path.samefile(source, target):
-        return
-    os.makedirs(os.path.dirname(target), exist_ok=True)
-    shutil.copyfile(source, f"{target}.part")
-    os.replace(f"{target}.part", target)

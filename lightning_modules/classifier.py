@@ -26,6 +26,7 @@ from lightning_modules.datamodule import ImageDataModule, data_of
 from lightning_modules.errors import UserError
 from lightning_modules.finite import check_weights
 from lightning_modules.image_sets import IGNORED
+from lightning_modules.saved import use_whole_checkpoints
 from lightning_modules.schedules import INTERVALS, scheduled, without_leftovers
 
 TOP5_FROM = 20
@@ -148,6 +149,7 @@ class ImageClassifier(pl.LightningModule):
         return {"losses": loss.detach()}
 
     def setup(self, stage: str) -> None:
+        use_whole_checkpoints(self.trainer)
         data = data_of(self.trainer)
         if data is not None:
             self.planned_batch = data.batch_size

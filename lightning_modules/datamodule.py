@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -124,6 +125,7 @@ class ImageDataModule(pl.LightningDataModule, ABC):
             persistent_workers=self.num_workers > 0,
             pin_memory=torch.cuda.is_available(),
             collate_fn=_as_it_is,
+            worker_init_fn=_ignore_ctrl_c,
             **order,
         )
 
@@ -212,6 +214,11 @@ class LateLoader(DataLoader[Batch]):
             batches = cast(BatchSampler, self.batch_sampler)
             batches.drop_last = self.drop_last and self.sampler.left() >= known(self.batch_size)
         yield from prefetched(super().__iter__(), self.device)
+
+
+def _ignore_ctrl_c(worker: int) -> None:
+    """Let a worker live until the main process ends, which still needs batches after Ctrl-C to finish its step."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _as_it_is(batch: Batch) -> Batch:

@@ -29,6 +29,7 @@ USER_ERROR_EXIT = 2
 
 _SHOW = "TRAIN_SHOW_TRACEBACK"
 _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _SEVERAL = re.compile(r"Ambiguous value for argument '(.*)'$", re.MULTILINE)
 
 
@@ -47,7 +48,8 @@ class UserError(Exception):
 def one_sentence() -> Iterator[None]:
     """End the program with "error: <sentence>" on stderr and exit code 2 if the user can fix the cause.
 
-    Bugs keep their traceback. After SIGTERM, once a checkpoint is saved, the exit code is 143, as shells expect.
+    Bugs keep their traceback. Once a checkpoint is saved, the exit code is 143 after SIGTERM and 130 after Ctrl-C, as
+    shells expect.
     `HYDRA_FULL_ERROR=1`, or `debug=true` on the command line, shows the traceback of every error.
     """
     # With HYDRA_FULL_ERROR set, Hydra raises errors instead of printing them. Other ranks inherit the variable, so the
@@ -58,6 +60,10 @@ def one_sentence() -> Iterator[None]:
         yield
     except SIGTERMException:
         sys.exit(128 + signal.SIGTERM)
+    except SystemExit as ended:
+        if isinstance(ended.__context__, KeyboardInterrupt):  # Lightning ends with 1 after Ctrl-C
+            sys.exit(128 + signal.SIGINT)
+        raise
     except Exception as error:
         text = sentence(error)
         if text is None or os.environ[_SHOW] == "1" or "debug=true" in sys.argv:
@@ -91,6 +97,8 @@ def sentence(error: BaseException) -> str | None:
         )
     if isinstance(error, RuntimeError) and str(error).startswith("DataLoader worker (pid"):
         return _worker_sentence(str(error))
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return f"cannot write to {error.filename or 'the disk'} ({error.strerror}): free some disk space."
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}; give a path that exists and is accessible."
     if cannot_write(error):

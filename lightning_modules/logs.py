@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,8 @@ from pytorch_lightning.loggers.csv_logs import ExperimentWriter
 from pytorch_lightning.trainer.states import TrainerFn
 from pytorch_lightning.utilities import rank_zero_only
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+
+from lightning_modules.whole_file import whole_file
 
 Row = dict[str, Any]
 """Column -> value."""
@@ -107,11 +108,12 @@ class ContinuedRows(ExperimentWriter):
         if not rows:
             Path(self.metrics_file_path).unlink(missing_ok=True)
             return
-        with open(f"{self.metrics_file_path}.part", "w", newline="") as file:
-            writer = csv.DictWriter(file, self.metrics_keys)
-            writer.writeheader()
-            writer.writerows(rows)
-        os.replace(f"{self.metrics_file_path}.part", self.metrics_file_path)
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, self.metrics_keys)
+        writer.writeheader()
+        writer.writerows(rows)
+        with whole_file(self.metrics_file_path) as file:
+            file.write(text.getvalue().encode())
 
 
 def _key(row: Row) -> tuple[int, frozenset[str]]:

@@ -22,7 +22,7 @@ from torch.multiprocessing import ProcessRaisedException
 
 from lightning_modules.errors import USER_ERROR_EXIT, UserError
 from lightning_modules.finite import NonFiniteError
-from lightning_modules.saved import checkpoint_keys
+from lightning_modules.saved import checkpoint_keys, refuse_damaged
 
 _HARMLESS = (
     ".*does not have many workers.*",  # data in memory needs no workers
@@ -48,7 +48,7 @@ def existing_checkpoint(path: str | None, to_continue: bool = False) -> str | No
         to_continue: whether training continues from it, so that weights alone are not enough.
 
     Raises:
-        UserError: if the file does not exist, or is not a Lightning checkpoint.
+        UserError: if the file does not exist, is damaged, or is not a Lightning checkpoint.
     """
     if path is None:
         return None
@@ -56,9 +56,10 @@ def existing_checkpoint(path: str | None, to_continue: bool = False) -> str | No
         raise UserError(f"ckpt_path={path!r} is not a file; give the path of a checkpoint such as .../last.ckpt.")
     try:
         found = checkpoint_keys(path)
-    except Exception as error:  # torch raises KeyError, EOFError, RuntimeError and others
-        raise UserError(f"ckpt_path={path!r} is not a checkpoint of a run, or is truncated.") from error
+    except Exception:  # torch raises KeyError, EOFError, RuntimeError and others
+        found = set()
     if not {"state_dict", "pytorch-lightning_version"} <= found:
+        refuse_damaged(path, needs="optimizer_states" if to_continue else "state_dict")
         raise UserError(
             f"ckpt_path={path!r} is not a checkpoint of a run but another file saved by torch; "
             "to load the weights of a timm network use +model.checkpoint_path=..."

@@ -25,6 +25,7 @@ _KINDS = {
     "fit_memory": bool,
     "trust_augment_file": bool,
     "ckpt_path": str | None,
+    "replay": str | None,
     "data.channels": int | None,
     "data.num_classes": int | None,
 }

@@ -17,6 +17,7 @@ from lightning_modules.checks import check_callbacks, check_trainer
 from lightning_modules.classifier import ImageClassifier
 from lightning_modules.errors import UserError
 from lightning_modules.fit_memory import FitMemory
+from lightning_modules.replay import callbacks_for_replay
 
 
 def resolve_paths(cfg: DictConfig) -> None:
@@ -57,6 +58,8 @@ def build_trainer(cfg: DictConfig, continuing: bool) -> pl.Trainer:
     loggers = _objects(cfg, "logger", Logger)
     callbacks = _objects(cfg, "callbacks", pl.Callback)
     check_callbacks(callbacks, continuing)
+    if cfg.replay is not None:
+        callbacks, loggers = callbacks_for_replay(cfg.replay, callbacks, cfg.output_dir), []
     if not loggers:  # LearningRateMonitor requires a logger
         callbacks = [callback for callback in callbacks if not isinstance(callback, LearningRateMonitor)]
     if cfg.fit_memory:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import SimpleNamespace
@@ -196,6 +197,8 @@ def test_all_processes_stop_where_one_meets_it(tmp_path: Path, every: str) -> No
     assert errors[0].startswith("error: the loss is NaN or infinite in training, epoch 1, step 5, for samples ")
     assert errors[0].partition(": the run stops")[0].count(",") == 4  # the two samples of rank 1
     assert {state["global_step"] for state in saved(tmp_path).values()} == {4}
+    (record,) = (tmp_path / "run").glob("replay-*.json")
+    assert len(set(json.loads(record.read_text())["samples"])) == 2 * 30
 
 
 def test_bad_interval() -> None:
