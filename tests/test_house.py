@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,6 +60,13 @@ def test_definitions_and_other_backends_do_not_know_a_backend(backend):
     for file in (ROOT / "kernels").rglob("*.py"):
         if file.parent.name != backend and file != ROOT / "kernels" / "__init__.py":
             assert not [name for name in imported(file) if name.startswith(f"augment.kernels.{backend}")], file
+
+
+def test_only_the_context_compares_devices():
+    """Elsewhere a device is asked with its functions, so that a third kind of device is added in one place."""
+    free = ("kernels", "recipes", "tools")
+    files = [file for file in FILES if file.relative_to(ROOT).parts[0] not in free]
+    assert [name_of(f) for f in files if re.search(r"device\.type\s*[!=]=", f.read_text())] == ["data/context.py"]
 
 
 @pytest.mark.parametrize("file", FILES, ids=name_of)

@@ -7,8 +7,9 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from torch import Tensor
+
+from augment.data.context import compiling, on_cpu
 
 _LARGE = 2 << 20
 """Size of a large page in bytes on x86 and Arm."""
@@ -17,7 +18,7 @@ _LARGE = 2 << 20
 def has_memory(tensor: Tensor) -> bool:
     """Whether a tensor has CPU memory that can be read now; false for GPU, traced and fake tensors."""
     # subclasses such as FakeTensor may have no memory
-    return type(tensor) is Tensor and tensor.device.type == "cpu" and not torch.compiler.is_compiling()
+    return type(tensor) is Tensor and on_cpu(tensor.device) and not compiling()
 
 
 def in_large_pages(fresh: Tensor) -> Tensor:

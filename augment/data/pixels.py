@@ -10,6 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from augment.data.context import compiling, on_cpu
 from augment.data.primitives import materialized, stack
 from augment.data.types import Images, Params, Planes, Shaped
 
@@ -64,12 +65,12 @@ def planes(image: Images | Planes) -> Planes:
     """The image as a tuple of channels, each contiguous in eager mode: strided ones are several times slower."""
     if isinstance(image, tuple):
         return image
-    return (image if torch.compiler.is_compiling() else image.contiguous()).unbind(1)
+    return (image if compiling() else image.contiguous()).unbind(1)
 
 
 def materialized_image(image: Images) -> Images:
     """The image, in memory as one tensor: compiled code would compute it again for everything that reads it."""
-    if not torch.compiler.is_compiling():
+    if not compiling():
         return image
     kept = materialized(image)
     return stack(image.unbind(1), 1) if kept is image else kept
@@ -122,8 +123,8 @@ def finished(image: Images | Planes, dtype: torch.dtype) -> Images:
     elif dtype_of(image) != torch.uint8:
         image = each(image, to_bytes)
     if not isinstance(image, tuple):
-        return image.to(dtype) if image.device.type == "cpu" else image.to(dtype, memory_format=torch.channels_last)
+        return image.to(dtype) if on_cpu(image.device) else image.to(dtype, memory_format=torch.channels_last)
     image = tuple(plane.to(dtype) for plane in image)
-    if image[0].device.type == "cpu":
+    if on_cpu(image[0].device):
         return torch.stack(image, dim=1)
     return stack(image, -1).permute(0, 3, 1, 2)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from augment.data.batch import Batch
+from augment.data.context import on_gpu
 from augment.data.packed import PackedImages
 
 
@@ -27,7 +28,7 @@ def prefetched(batches: Iterable[Any], device: torch.device | str) -> Iterator[A
         device: target device.
     """
     device = torch.device(device)
-    if device.type != "cuda":
+    if not on_gpu(device):
         yield from (mapped(batch, lambda tensor: tensor.to(device)) for batch in batches)
         return
     copying = torch.cuda.Stream(device)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from augment.data import private_torch
 from augment.data.batch import Batch
+from augment.data.context import on_gpu
 from augment.data.packed import PackedImages
 from augment.data.types import Noise
 from augment.draws.noise import Key, drawn, key_of
@@ -51,7 +52,7 @@ class CompiledPass:
         self.replayed = Replayed(module, self.launched) if mode in CUDA_GRAPHED else None
 
     def __call__(self, batch: Batch, noise: Noise | Key | None) -> Batch:
-        run = self.replayed if self.replayed and batch.device.type == "cuda" else self.launched
+        run = self.replayed if self.replayed and on_gpu(batch.device) else self.launched
         return run(batch, noise)
 
     def launched(self, batch: Batch, noise: Noise | Key | None) -> Batch:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from augment.data.context import on_cpu
 from augment.data.pixels import to_float
 from augment.data.types import Bool, Float, Images
 from augment.draws.noise import from_unit
@@ -39,7 +40,7 @@ def by_image(
     """
     device, outs = image.device, []
     chosen = [True] * len(image) if gate is None else gate.tolist()
-    others = {"devices": []} if device.type == "cpu" else {"devices": [device], "device_type": device.type}
+    others = {"devices": []} if on_cpu(device) else {"devices": [device], "device_type": device.type}
     with torch.random.fork_rng(**others):
         for row, seed, wanted in zip(image.split(1), _seeds(key), chosen, strict=True):
             _seed_generators(seed, device)
@@ -56,6 +57,6 @@ def _seeds(key: Float[Tensor, "b 2"]) -> list[int]:
 def _seed_generators(seed: int, device: torch.device) -> None:
     """Seeds the generators of the CPU and of one device, which are the ones that `fork_rng` restores."""
     torch.default_generator.manual_seed(seed)
-    if device.type != "cpu":
+    if not on_cpu(device):
         with torch.get_device_module(device).device(device):
             torch.get_device_module(device).manual_seed(seed)

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from augment.data.context import compiling, on_cpu
 from augment.data.memory import has_memory
 from augment.data.types import Float, Matrices, Shaped
 
@@ -35,7 +36,7 @@ def matrix(rows: tuple[tuple[Number, ...], ...], like: Float[Tensor, "b ..."]) -
 
 def side_by_side(entries: Sequence[Number], like: Float[Tensor, "b ..."]) -> Float[Tensor, "b n"]:
     """Stacks numbers and (B,) tensors as columns without copies from the host, which would wait for a GPU."""
-    if torch.compiler.is_compiling() and like.device.type != "cpu":
+    if compiling() and not on_cpu(like.device):
         return _selected(entries, like)
     full = [e.to(like.dtype) if isinstance(e, Tensor) else like.new_full((), e) for e in entries]
     return torch.stack([entry.expand(len(like)) for entry in full], dim=-1)
