@@ -23,8 +23,8 @@ from augment.data.pixels import stacked, to_bytes, to_float
 from augment.engine.warp_run import apply_motions, motions_of
 from augment.kernels.cpu import library
 from augment.kernels.cuda import filtering_triton as filtering_kernels
-from augment.kernels.cuda import policy_motion_triton as policy_kernels
 from augment.kernels.cuda import policy_step as policy
+from augment.kernels.cuda import policy_step_triton as policy_kernels
 from augment.kernels.cuda import warping_triton as warping_kernels
 from augment.kernels.cuda.library import TRITON
 from augment.kernels.reference.filtering import BORDERS, separable_filter
