@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -160,7 +161,7 @@ def test_resuming_continues_the_policy_to_the_bit(
     class Stop(pl.Callback):
         def on_train_batch_start(self, trainer: pl.Trainer, *_: object) -> None:
             if trainer.global_step == 12:
-                raise KeyboardInterrupt
+                signal.raise_signal(signal.SIGINT)  # takes effect after this step
 
     settings = [*LEARN, f"callbacks.learn.method={method}", f"trainer.precision={precision}"]
     _, reference = learn(configure(*settings))
