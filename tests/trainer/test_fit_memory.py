@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,14 +11,14 @@ from typing import Any
 import pytest
 import pytorch_lightning as pl
 import torch
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import GradientAccumulationScheduler
 from torch import Tensor, nn
 
 from lightning_modules.backbones import small_cnn
 from lightning_modules.errors import UserError
 from lightning_modules.fit_memory import FitMemory
-from tests.trainer.tools import build
+from tests.trainer.tools import ROOT, build
 from train import train
 
 SMALL = ["data.size=8", "data.module.test_share=0.9", "data.module.val_share=0.058"]
@@ -147,9 +149,16 @@ def test_two_processes_agree(configure: Callable[..., DictConfig], tmp_path: Pat
     """The second one has the least memory."""
     cfg = configure(*SMALL, "experiment=smoke", "data.batch_size=12", *hungry(6, 4))
     cfg.trainer.update(strategy="ddp_fork", devices=2)
-    fitted(cfg, FitMemory(), Written(tmp_path))
+    OmegaConf.save(cfg, tmp_path / "config.yaml")
+    # a process of its own, because one that has computed gradients cannot be forked
+    script = "import sys; from tests.trainer import test_fit_memory as t; t.fit_in_two(sys.argv[1])"
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, timeout=180, cwd=ROOT)
     for rank in (0, 1):
         assert (tmp_path / f"{rank}.txt").read_text() == f"{[3] * 16} in 4 steps"
+
+
+def fit_in_two(folder: str) -> None:
+    fitted(OmegaConf.load(Path(folder) / "config.yaml"), FitMemory(), Written(Path(folder)))
 
 
 class Written(Seen):
