@@ -37,7 +37,7 @@ def recipes(side: int) -> dict[str, list[A.Layer]]:
             A.RandomErasing(p=0.25),
         ],
         "randaugment": [*crop, A.RandAugment(2, 9), normalize],
-        "three_augment": [*crop, A.OneOf([A.RandomGrayscale(1.0), A.RandomGaussianBlur((5, 5), (0.1, 2.0), p=1.0)])],
+        "three_augment": [*crop, A.OneOf([A.RandomGrayscale(p=1.0), A.RandomGaussianBlur((5, 5), (0.1, 2.0), p=1.0)])],
         "mixing": [*crop, normalize, A.RandomCutMix(num_classes=10)],
     }
 
