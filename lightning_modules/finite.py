@@ -98,8 +98,7 @@ class StopAtNonFinite(Callback):
     def on_validation_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: A.Batch, *_: Any
     ) -> None:
-        place = f"validation, epoch {trainer.current_epoch}, step {trainer.global_step}"
-        self._add(place, outputs, batch)
+        self._add(f"validation, epoch {trainer.current_epoch}, step {trainer.global_step}", outputs, batch)
 
     def on_test_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: A.Batch, *_: Any

@@ -107,7 +107,8 @@ class SlotPixels(Layer):
         image, (drawn,) = dense_image(self, batch), params
         if not self.on_bytes:
             return batch
-        op, value = (self.resolve(drawn, size_of(image))[name] for name in ("op", "value"))
+        resolved = self.resolve(drawn, size_of(image))
+        op, value = resolved["op"], resolved["value"]
         return batch.replace(image=policy_step(stacked(image), self.acts_on(drawn), self.names, op, value))
 
     def describe(self, params: Params) -> dict[str, object]:
