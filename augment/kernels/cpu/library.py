@@ -2,6 +2,7 @@
 
 import ctypes
 import functools
+import sys
 from collections.abc import Callable, Sequence
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
@@ -100,8 +101,10 @@ def missing() -> list[tuple[str, str]]:
     if AVAILABLE:
         return []
     problem = "augment's CPU kernels were not compiled during installation, and torch's are several times slower"
-    remedy = "install g++, then reinstall this package: pip install --force-reinstall --no-deps --no-cache-dir ..."
-    return [(problem, remedy)]
+    root = Path(__file__).resolve().parents[3]
+    checkout = (root / "pyproject.toml").is_file()
+    source = f'-e "{root}"' if checkout else "--no-cache-dir --force-reinstall augment-inside"
+    return [(problem, f"install g++, then run: {sys.executable} -m pip install --no-deps {source}")]
 
 
 def is_bytes(image: object) -> bool:
