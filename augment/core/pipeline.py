@@ -10,12 +10,13 @@ from torch import Tensor
 from augment.core import checks
 from augment.core.layer import Layer
 from augment.data.known import Modules
-from augment.data.types import Noise, Params, PerSample, Size
+from augment.data.types import Integer, Noise, Params, PerSample, Size
 from augment.draws import keys
 from augment.draws.arguments import shown
 from augment.draws.config import write_yaml
 from augment.engine.compiling import MODES
 from augment.engine.execution import compiles
+from augment.engine.looks_at import Look, looks_at
 
 
 class Pipeline(Layer):
@@ -69,6 +70,21 @@ class Pipeline(Layer):
         for layer in self.layers:
             size = layer.out_size(size)
         return size
+
+    def looks_at(self, sizes: Integer[Tensor, "b 2"], noise: Noise | None = None) -> Look:
+        """Tells before images are decoded which part of each will be read, and how much smaller it may be decoded.
+
+        Args:
+            sizes: (B, 2) heights and widths of the images, on the CPU.
+            noise: (B, draws) from `noise(...)`; None for what `eval()` does.
+
+        Returns:
+            See `augment.engine.looks_at.Look`; give the result of such a decoder as PackedImages with an `origin`.
+        """
+        if noise is not None:
+            checks.given_noise(self, noise, sizes.device, len(sizes), self.draws)
+        with torch.no_grad():
+            return looks_at(self, sizes, noise)
 
     def compiles_on(self, device: torch.device) -> bool:
         """Whether batches on a device are compiled; never with a layer that no graph can hold, such as Opaque."""

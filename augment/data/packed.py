@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -15,6 +15,42 @@ from augment.data.types import Images
 
 
 @dataclass
+class Origin:
+    """What packed images were before a decoder reduced them or cut out the part that will be looked at.
+
+    Position x of the original is position (x + 1/2) * scale - 1/2 - corner of the image that is stored. Geometry and
+    annotations stay in pixels of the originals.
+
+    Attributes:
+        sizes: (B, 2) int64, height and width of each original.
+        scale: (B,) float32, stored pixels per original pixel along both axes, in (0, 1].
+        corner: (B, 2) float32, row and column of the first stored pixel in the reduced original.
+        max_size: the largest height and the largest width of the originals.
+        max_scale: the largest product of scale and a side, divided by the largest side: bounds how much a resize still
+            shrinks the stored images.
+    """
+
+    sizes: Tensor
+    scale: Tensor
+    corner: Tensor
+    max_size: tuple[int, int]
+    max_scale: float = 1.0
+
+    @classmethod
+    def of(cls, sizes: Sequence[tuple[int, int]], scale: Sequence[float], corner: Sequence[Sequence[float]]) -> Origin:
+        """Builds it from numbers for each image."""
+        tall, wide = (max(size[axis] for size in sizes) for axis in (0, 1))
+        reduced = max(
+            max(size[0] * ratio / tall, size[1] * ratio / wide) for size, ratio in zip(sizes, scale, strict=True)
+        )
+        scales = torch.tensor(scale, dtype=torch.float32)
+        return cls(torch.tensor(sizes), scales, torch.tensor(corner, dtype=torch.float32), (tall, wide), reduced)
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> Origin:
+        return replace(self, sizes=function(self.sizes), scale=function(self.scale), corner=function(self.corner))
+
+
+@dataclass
 class PackedImages:
     """Images of different sizes in one flat buffer of bytes, so that a batch is one copy to the device.
 
@@ -23,6 +59,7 @@ class PackedImages:
         sizes: (B, 2) int64, height and width of each, at least one pixel.
         channels: how many each image has, at least one.
         max_size: the largest height and the largest width, known without asking the device.
+        origin: what the images were before a decoder reduced or cut them; None if they are whole.
 
     Raises:
         TypeError, ValueError: these do not fit together. On a GPU the values in `sizes` are not read.
@@ -32,6 +69,7 @@ class PackedImages:
     sizes: Tensor
     channels: int
     max_size: tuple[int, int]
+    origin: Origin | None = None
 
     def __post_init__(self) -> None:
         self._check_types()
@@ -105,12 +143,19 @@ class PackedImages:
         first = sum(lengths[:start])
         data = self.data[first : first + sum(lengths[start:stop])]
         max_size = tuple(sizes.amax(0).tolist()) if len(sizes) else self.max_size
-        return self.unchecked(data=data, sizes=sizes, max_size=max_size)
+        origin = None if self.origin is None else self.origin.map(lambda t: t[start:stop])
+        return self.unchecked(data=data, sizes=sizes, max_size=max_size, origin=origin)
 
     @property
     def sides(self) -> tuple[Tensor, Tensor]:
-        """(B,) heights and (B,) widths."""
-        return self.sizes[:, 0], self.sizes[:, 1]
+        """(B,) heights and (B,) widths of the originals, which geometry and annotations refer to."""
+        sizes = self.sizes if self.origin is None else self.origin.sizes
+        return sizes[:, 0], sizes[:, 1]
+
+    @property
+    def max_sides(self) -> tuple[int, int]:
+        """The largest height and the largest width of the originals."""
+        return self.max_size if self.origin is None else self.origin.max_size
 
     def tensors(self) -> list[Tensor]:
         """What a kernel reads pixels from; see `data.operator`."""
@@ -132,7 +177,8 @@ class PackedImages:
 
     def map(self, function: Callable[[Tensor], Tensor]) -> PackedImages:
         """Applies a function that keeps values, such as a move to a device, to the bytes and to the sizes."""
-        mapped = self.unchecked(data=function(self.data), sizes=function(self.sizes))
+        origin = None if self.origin is None else self.origin.map(function)
+        mapped = self.unchecked(data=function(self.data), sizes=function(self.sizes), origin=origin)
         mapped._check_types()
         return mapped
 

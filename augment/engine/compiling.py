@@ -8,8 +8,10 @@ the job, set the variable to a folder that does, or that the nodes share.
 from __future__ import annotations
 
 import inspect
+import math
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -18,7 +20,7 @@ from torch import Tensor, nn
 from augment.data import private_torch
 from augment.data.batch import Batch
 from augment.data.context import on_gpu
-from augment.data.packed import PackedImages
+from augment.data.packed import Origin, PackedImages
 from augment.data.types import Noise
 from augment.draws.noise import Key, drawn, key_of
 from augment.engine.cuda_graphs import Pass, Replayed
@@ -101,9 +103,17 @@ def _with_variable_length(part: Any) -> Any:
     if isinstance(part, PackedImages):
         _with_variable_length(part.data)
         _with_variable_length(part.sizes)
-        return part.unchecked(max_size=(_rounded_up(max(part.max_size)),) * 2)
+        origin = None if part.origin is None else _rounded_origin(part.origin)
+        return part.unchecked(max_size=(_rounded_up(max(part.max_size)),) * 2, origin=origin)
     private_torch.mark_dynamic(part, 0)
     return part
+
+
+def _rounded_origin(origin: Origin) -> Origin:
+    origin = origin.map(_with_variable_length)
+    largest = _rounded_up(max(origin.max_size))
+    left = _rounded_up(math.ceil(origin.max_scale * max(origin.max_size)))
+    return replace(origin, max_size=(largest, largest), max_scale=left / largest)
 
 
 def _rounded_up(extent: int) -> int:

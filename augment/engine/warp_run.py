@@ -15,6 +15,7 @@ from augment.data.types import Bool, Params, Size
 from augment.engine.annotations import warp_boxes, warp_keypoints, warp_mask
 from augment.engine.plan import Leaf
 from augment.geometry.motion import Motion
+from augment.geometry.stored import as_stored
 from augment.kernels.reference.warping import is_inside, resample, trace, warp
 from augment.kernels.source import Source
 
@@ -48,7 +49,7 @@ def apply_motions(batch: Batch, motions: Sequence[Motion], interpolation: str = 
 
 def annotated(batch: Batch, motions: Sequence[Motion]) -> Batch:
     """Mask, boxes and keypoints of a batch through a run of motions; the image stays."""
-    changes = {}
+    motions, changes = [motion for motion in motions if not motion.stored], {}
     if batch.mask is not None:
         x, y, outside = trace(motions, whole_size(motions[-1].out_size))
         inside = [is_inside(u, motion.in_size[1]) & is_inside(v, motion.in_size[0]) for u, v, motion in outside]
@@ -61,14 +62,25 @@ def annotated(batch: Batch, motions: Sequence[Motion]) -> Batch:
 
 
 def motions_of(leaves: Sequence[Leaf], params: list[Params], image: Source, size: Size | None = None) -> list[Motion]:
-    """The geometry of leaves one after another, for images of a size; layers that move nothing have none."""
-    if isinstance(image, PackedImages):
-        dtype, size, largest = torch.float32, size or image.sides, image.max_size
-    else:
-        dtype, size = compute_dtype(dtype_of(image)), size or size_of(image)
-        largest = whole_size(size)
+    """The geometry of leaves one after another, for images of a size; layers that move nothing have none.
+
+    Images that a decoder reduced begin with the motion from the original to what is stored, unless a size is given.
+    """
     first = image[0] if isinstance(image, tuple) else image
-    like, motions = torch.empty(len(first), 0, dtype=dtype, device=first.device), []
+    dtype = torch.float32 if isinstance(image, PackedImages) else compute_dtype(dtype_of(image))
+    like = torch.empty(len(first), 0, dtype=dtype, device=first.device)
+    if not isinstance(image, PackedImages):
+        size = size or size_of(image)
+        return geometry_of(leaves, params, like, size, whole_size(size))
+    motions = geometry_of(leaves, params, like, size or image.sides, image.max_sides)
+    return motions if image.origin is None or size is not None or not motions else [as_stored(image, like), *motions]
+
+
+def geometry_of(
+    leaves: Sequence[Leaf], params: list[Params], like: Tensor, size: Size, largest: tuple[int, int]
+) -> list[Motion]:
+    """The motions of leaves for images of a size, of which `largest` is the largest; `like` has B and the dtype."""
+    motions = []
     for leaf, drawn in zip(leaves, params, strict=True):
         motion = leaf.motion(size, largest, drawn, like)
         if motion is not None:

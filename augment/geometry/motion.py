@@ -42,6 +42,7 @@ class Motion:
         gate: (B,) bool, which samples the motion moves; None for all.
         copied: map from an input position to the centre of the pixel that a nearest resize copies there. Images and
             masks are read at it; boxes and keypoints move by the matrix alone.
+        stored: whether it leads from the original image to the smaller one that a decoder made of it.
     """
 
     matrix: Matrices
@@ -59,6 +60,7 @@ class Motion:
     window: Box | None = None
     gate: PerSample | None = field(default=None, repr=False)
     copied: Map | None = None
+    stored: bool = False
 
     def tensors(self) -> list[Tensor]:
         """What decides whether a kernel serves; see `data.operator`."""

@@ -28,7 +28,7 @@ def window_of(motions: Sequence[Motion]) -> Window:
                 y1, y2 = m[:, 1, 1] * y1 + m[:, 1, 2], m[:, 1, 1] * y2 + m[:, 1, 2]
             window = Window(_meet(window.rows, y1, y2), _meet(window.columns, x1, x2))
         before.append(motion)
-        if not (motion.lattice and motion.separable and motion.padding == "none"):
+        if not (motion.stored or (motion.lattice and motion.separable and motion.padding == "none")):
             break  # what is interpolated before a crop is not limited by it
     return window
 

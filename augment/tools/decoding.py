@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from augment.data.types import UInt8
 from augment.tools.errors import ToolError, required
+from augment.tools.jpeg import decoded_by_simplejpeg, factors_of, orientation
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,6 +26,62 @@ _FOURTH_UNUSED = ("BMP", "DIB", "TGA", "DDS")
 """Formats whose writers often leave the fourth channel 0 without meaning transparency."""
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339  # TIFF's tags
 _WHITE_IS_ZERO, _SIGNED = 0, 2  # values of the last two tags
+_FIRST_TURNED = 5
+"""EXIF's orientations from this one on exchange height and width."""
+
+
+class ImageFile:
+    """An image file whose header is read; see `decode` for the arguments and errors.
+
+    Attributes:
+        factors: by which the image can be decoded smaller, the largest first; see `augment.tools.jpeg.factors_of`.
+    """
+
+    def __init__(
+        self,
+        source: str | os.PathLike | bytes | IO[bytes],
+        channels: int = 3,
+        background: str | Sequence[int] = "white",
+    ) -> None:
+        required("PIL", "pillow", "reading images")
+        from PIL import Image
+
+        if channels not in (1, 3):
+            raise ValueError(f"decode: channels={channels!r} must be 1 (grey) or 3 (red, green, blue).")
+        self.name, self._mode, self._ground = shown(source), "L" if channels == 1 else "RGB", colour(background)
+        self._pixels: UInt8[Tensor, "c h w"] | None = None
+        with _errors_of(self.name):
+            self._data = _bytes_of(source)
+            self._image = Image.open(io.BytesIO(self._data))
+            self.factors = factors_of(self._image)
+            width, height = self._image.size
+            turned = orientation(self._image) >= _FIRST_TURNED if self.factors != (1,) else False
+        self._size = (width, height) if turned else (height, width)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the upright image; some formats have to be decoded to know it."""
+        return self._size if self.factors != (1,) else (self.pixels().shape[1], self.pixels().shape[2])
+
+    def pixels(self, factor: int = 1) -> UInt8[Tensor, "c h w"]:
+        """Read the image, smaller by one of `factors`; the file is decoded once."""
+        if factor not in self.factors:
+            raise ValueError(f"decode: factor={factor!r} must be one of {sorted(self.factors)} for {self.name}.")
+        if self._pixels is None:
+            with _errors_of(self.name), self._image as image:
+                found = decoded_by_simplejpeg(self._data, image, self._mode, factor)
+                found = self._by_pillow(image, factor) if found is None else found
+            channels = len(self._mode)
+            self._pixels = torch.from_numpy(found).view(*found.shape[:2], channels).permute(2, 0, 1)
+        return self._pixels
+
+    def _by_pillow(self, image: Any, factor: int) -> np.ndarray:
+        np = required("numpy", "numpy", "reading images")
+        stored = image.tile[0][3] if image.tile else None  # how the file stores samples; lost after load()
+        if factor > 1:
+            image.draft(None, (image.width // factor, image.height // factor))
+        image.load()
+        return np.array(_opaque(_narrow(_upright(image), stored), self._ground, self._mode))
 
 
 def decode(
@@ -46,28 +104,31 @@ def decode(
         ToolError: if the file cannot be read, or the range of its values is unknown; names the file and the remedy.
         ValueError: if channels or background is none of the above.
     """
-    required("PIL", "pillow", "reading images")
-    np = required("numpy", "numpy", "reading images")
-    from PIL import Image, UnidentifiedImageError
+    return ImageFile(source, channels, background).pixels()
 
-    if channels not in (1, 3):
-        raise ValueError(f"decode: channels={channels!r} must be 1 (grey) or 3 (red, green, blue).")
-    ground = colour(background)
+
+@contextmanager
+def _errors_of(name: str) -> Iterator[None]:
+    """Turn whatever a broken file raises into one sentence; Pillow raises OSError, struct.error, KeyError, ..."""
+    from PIL import UnidentifiedImageError
+
     try:
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
-            stored = image.tile[0][3] if image.tile else None  # how the file stores samples; lost after load()
-            image.load()
-            pixels = np.array(_opaque(_narrow(_upright(image), stored), ground, "L" if channels == 1 else "RGB"))
+        yield
     except _UnknownRangeError as error:
-        raise ToolError(
-            f"cannot read the image {shown(source)} ({error}): save it with 8 or 16 unsigned bits."
-        ) from error
-    except Exception as error:  # for a broken file Pillow raises OSError, struct.error, KeyError, ...
+        raise ToolError(f"cannot read the image {name} ({error}): save it with 8 or 16 unsigned bits.") from error
+    except Exception as error:
         why = getattr(error, "strerror", None) or str(error) or type(error).__name__
         if isinstance(error, UnidentifiedImageError):
             why = "its content is not in a format that Pillow reads"
-        raise ToolError(f"cannot read the image {shown(source)} ({why}): remove or replace the file.") from error
-    return torch.from_numpy(pixels).view(*pixels.shape[:2], channels).permute(2, 0, 1)
+        raise ToolError(f"cannot read the image {name} ({why}): remove or replace the file.") from error
+
+
+def _bytes_of(source: str | os.PathLike | bytes | IO[bytes]) -> bytes:
+    if isinstance(source, bytes):
+        return source
+    if isinstance(source, str | os.PathLike):
+        return Path(source).read_bytes()
+    return source.read()
 
 
 def colour(background: str | Sequence[int]) -> tuple[int, int, int]:
