@@ -27,11 +27,11 @@ class Look(NamedTuple):
 
 
 def looks_at(layer: Any, sizes: Integer[Tensor, "b 2"], noise: Noise | None) -> Look:
-    """Returns what the first run of warps reads of images of these sizes; everything if it may be learned."""
+    """Returns what the first run of warps reads of images of these sizes; everything if a parameter decides."""
     count, plan = len(sizes), plan_of(layer, training=noise is not None)
     whole = Look(torch.cat([torch.zeros_like(sizes), sizes], 1), torch.ones(count))
     run = plan.stages[0].leaves if plan.stages else []
-    learned = any(parameter.requires_grad for leaf in run for parameter in leaf.parameters())
+    learned = any(True for leaf in run for _ in leaf.parameters())
     if not run or not hasattr(run[0], "lattice") or learned:  # only warps declare it
         return whole
     params = [leaf.params(torch.zeros(count, 0)) for leaf in run] if noise is None else layer.leaf_params(noise)
