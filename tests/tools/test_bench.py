@@ -6,9 +6,11 @@ from importlib.metadata import PackageNotFoundError
 import pytest
 import torch
 import torch._dynamo
+from PIL import Image
 
 from augment.tools.bench import measure, work
 from augment.tools.bench.measure import implementations, task_of
+from augment.tools.bench.readers import READERS
 from augment.tools.bench.recipes import RECIPES
 from augment.tools.step.training import backbone, steps, training
 from tests.tools.commands import failure, run
@@ -164,3 +166,46 @@ MISTAKES = {
 @pytest.mark.parametrize("words", MISTAKES)
 def test_mistakes_end_in_one_sentence(words, capsys):
     assert MISTAKES[words] in failure(capsys, *words.split())
+
+
+def test_bench_from_files_to_the_input_of_a_network(tmp_path):
+    for number in range(3):
+        image = torch.randint(0, 256, (40 + number, 56, 3), dtype=torch.uint8)
+        Image.fromarray(image.numpy()).save(tmp_path / f"{number}.jpg")
+    (tmp_path / "notes.txt").write_text("no image")
+    report = tmp_path / "report.json"
+    only = ["--only", "augment,torchvision v2 on Pillow", "--batch", 4, "--out", 16, "--rounds", 2]
+    run("bench", "--end-to-end", tmp_path, *only, "--json", report, "--markdown", tmp_path / "report.md")
+    rows = json.loads(report.read_text())["results"]
+    assert [row["reader"] for row in rows] == ["augment, reduced", "augment, whole", "torchvision v2 on Pillow"]
+    assert all(row["images_per_s"] > 0 and 0 < row["decoding"] < 1 for row in rows)
+    assert rows[0]["worker"] > rows[0]["images_per_s"]  # augmentation is left to the model
+    assert rows[2]["worker"] == pytest.approx(rows[2]["images_per_s"])
+    assert "| torchvision v2 on Pillow |" in (tmp_path / "report.md").read_text()
+
+
+def test_bench_of_an_empty_folder_names_it(tmp_path, capsys):
+    assert "holds no image files" in failure(capsys, "bench", "--end-to-end", tmp_path)
+    assert "is a prefix of none of augment, reduced" in failure(
+        capsys, "bench", "--end-to-end", _with_image(tmp_path), "--only", "nobody"
+    )
+
+
+def _with_image(folder):
+    Image.new("RGB", (8, 8)).save(folder / "one.png")
+    return folder
+
+
+@pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.name)
+def test_every_reader_makes_the_same_kind_of_batch(reader, tmp_path):
+    if reader.missing():
+        pytest.skip(reader.missing())
+    paths = [tmp_path / f"{number}.jpg" for number in range(3)]
+    for number, path in enumerate(paths):
+        image = torch.randint(0, 256, (40 + number, 56, 3), dtype=torch.uint8)
+        Image.fromarray(image.numpy()).save(path)
+    decode, augment = reader.make(16)
+    out = augment(decode(paths))
+    assert out.shape == (3, 3, 16, 16)
+    assert out.dtype == torch.float32
+    assert -3 < out.min() < out.max() < 3  # normalized

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from augment.tools.arguments import add_measuring, check_files, device_of, dtype_of
+from augment.tools.bench import end_to_end
 from augment.tools.bench import report as reports
 from augment.tools.bench.measure import measured, taking_part, task_of, to_stderr
 from augment.tools.bench.recipes import GROUPS, chosen
@@ -21,10 +22,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--recipes", default="recipes", help=f"comma-separated recipes or groups: {', '.join(GROUPS)} (%(default)s)"
     )
     add_measuring(parser, only="")
+    parser.add_argument(
+        "--end-to-end", metavar="DIR", help="measure from the image files of this folder to the input of a network"
+    )
     parser.add_argument("--plot", metavar="FILE", help="write a plot to this file (.png, .svg or .pdf)")
 
 
 def run(arguments: argparse.Namespace, given: Sequence[str]) -> None:
+    if arguments.end_to_end:
+        warn_if_slow("cpu")
+        end_to_end.run(arguments, given)
+        return
     device = device_of(arguments.device)
     warn_if_slow(device.type)
     dtype = dtype_of(arguments.dtype)
