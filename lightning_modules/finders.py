@@ -34,7 +34,7 @@ class FindLearningRate(Callback):
         self.finder = LearningRateFinder(lowest, highest, steps, update_attr=False)
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if trainer.ckpt_path is not None or trainer.fast_dev_run:  # type: ignore[attr-defined]
+        if trainer.ckpt_path is not None or trainer.fast_dev_run:
             return
         epochs, trainer.fit_loop.max_epochs = trainer.fit_loop.max_epochs, -1  # the search may take more epochs
         try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,9 +16,11 @@ from timm.optim import param_groups_layer_decay
 from lightning_modules import start
 from lightning_modules.backbones import timm_backbone
 from lightning_modules.errors import UserError
-from tests.trainer.tools import build
+from lightning_modules.settings import check_settings
+from tests.trainer.tools import ROOT, build
 from train import train
 
+OPTIONS = re.findall(r"^\| `([^`]+)` \|", (ROOT / "docs" / "training.md").read_text(), re.MULTILINE)
 SMALL = ["experiment=smoke", "model=small_cnn", "model.width=8", "data.size=8"]
 TINY = ["experiment=smoke", "data.size=16"]
 Configure = Callable[..., DictConfig]
@@ -147,3 +151,18 @@ def test_a_new_last_layer_is_not_tested(configure: Configure, tmp_path: Path) ->
     hub = [f"model.name=local-dir:{tmp_path}", "model.pretrained=true"]
     with pytest.raises(UserError, match=r"train=false needs trained weights, .* is published with 7 classes"):
         train(configure(*TINY, *hub, "train=false"))
+
+
+def test_every_option_of_the_documentation_composes(configure: Configure) -> None:
+    """Options of different groups are composed together, to save time."""
+    assert len(OPTIONS) > 25
+    together: list[dict[str, list[str]]] = []
+    for option in OPTIONS:
+        words = shlex.split(option)
+        groups = {re.split(r"[.=]", word.lstrip("+"))[0] for word in words}
+        place = next((found for found in together if not groups & found.keys()), None)
+        if place is None:
+            together.append(place := {})
+        place.update(dict.fromkeys(groups, []) | {min(groups): words})
+    for found in together:
+        check_settings(configure(*(word for words in found.values() for word in words)))

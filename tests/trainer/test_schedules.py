@@ -234,7 +234,9 @@ def test_recipes_were_found() -> None:
     assert sum("scheduler._target_" in recipe for recipe in RUNNABLE) >= 4
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/learning.md", "docs/policies.md", "train.py", "conf/train.yaml"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/learning.md", "docs/policies.md", "docs/training.md", "train.py", "conf/train.yaml"]
+)
 def test_commands_in_the_docs_compose(page: str, configure: Callable[..., DictConfig]) -> None:
     text = (ROOT / page).read_text().replace("\\\n", "")
     commands = re.findall(r"^ *(?:\S*/)?python train\.py([^`\n]*)", text, re.MULTILINE)
