@@ -170,6 +170,7 @@ class ImageClassifier(pl.LightningModule):
     def _check(self, data: ImageDataModule) -> None:
         """Run a few training images through the model, and raise a one-sentence error if something does not fit."""
         check_classes(self.num_classes, data.num_classes)
+        self.loss.check(data.splits.train.labels, self.num_classes)
         batch = data.example()
         with torch.no_grad(), torch.compiler.set_stance("force_eager"):  # one call does not justify a compilation
             self.augment.train()

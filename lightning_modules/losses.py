@@ -28,11 +28,8 @@ class Loss(nn.Module, ABC):
 
     multi_label: ClassVar[bool] = False
 
-    def prepare(self, num_classes: int, data: ImageDataModule | None) -> None:
-        """Get ready for training, and raise UserError if the loss does not fit the data; None is unknown data."""
-        if data is None:
-            return
-        labels = data.splits.train.labels
+    def check(self, labels: Tensor, num_classes: int) -> None:
+        """Raise UserError if the loss does not take labels such as those of a data set, (N,) or (N, classes)."""
         if self.multi_label and labels.shape[1:] != (num_classes,):
             raise UserError(
                 f"{type(self).__name__}: labels {tuple(labels.shape)} of the data must be targets of 0 and 1 with a "
@@ -43,6 +40,9 @@ class Loss(nn.Module, ABC):
                 f"{type(self).__name__}: labels {tuple(labels.shape)} of the data must be class numbers (N,); for "
                 "targets of 0 and 1 set loss=multi_label."
             )
+
+    def prepare(self, num_classes: int, data: ImageDataModule | None) -> None:
+        """Get ready for training; `data` is None if it is no ImageDataModule."""
 
     @abstractmethod
     def forward(self, logits: Tensor, batch: A.Batch) -> Tensor:
@@ -81,7 +81,6 @@ class CrossEntropy(Loss):
         self.weights = None if balanced or class_weights is None else torch.tensor(class_weights, dtype=torch.float32)
 
     def prepare(self, num_classes: int, data: ImageDataModule | None) -> None:
-        super().prepare(num_classes, data)
         if self.balanced:
             if data is None:
                 raise UserError("class_weights=balanced counts the images of an ImageDataModule: give a list instead.")
@@ -190,7 +189,8 @@ class Distillation(CrossEntropy):
 
     def prepare(self, num_classes: int, data: ImageDataModule | None) -> None:
         super().prepare(num_classes, data)
-        reason = why_random(getattr(self.make_teacher, "keywords", {"weights": True}), self.teacher, num_classes)
+        given = getattr(self.make_teacher, "keywords", None)  # a function that is no partial must know its weights
+        reason = None if given is None else why_random(given, self.teacher, num_classes)
         if reason is not None:
             raise UserError(
                 f"Distillation: the teacher would teach random numbers, because {reason}; give its trained weights: "

@@ -163,6 +163,6 @@ def test_every_option_of_the_documentation_composes(configure: Configure) -> Non
         place = next((found for found in together if not groups & found.keys()), None)
         if place is None:
             together.append(place := {})
-        place.update(dict.fromkeys(groups, []) | {min(groups): words})
+        place.update({group: [] for group in groups} | {min(groups): words})
     for found in together:
         check_settings(configure(*(word for words in found.values() for word in words)))
