@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from pytorch_lightning.callbacks import WeightAveraging
 from torch import Tensor
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from lightning_modules.errors import UserError
 
@@ -29,13 +29,12 @@ class AverageWeights(WeightAveraging):
         super().__init__(device=device, multi_avg_fn=self._update)
         self.decay = decay
 
-    @torch.no_grad()
-    def _update(self, averages: Sequence[Tensor], values: Sequence[Tensor], _: Tensor | int) -> None:
+    def _update(self, averages: Sequence[Tensor], values: Sequence[Tensor], count: Tensor | int) -> None:
         """Update averages of one type with the present values."""
         step = self._latest_update_step
         decay = min(self.decay, (1 + step) / (10 + step))
         if averages[0].is_floating_point():
-            torch._foreach_lerp_(list(averages), list(values), 1 - decay)
+            get_ema_multi_avg_fn(decay)(averages, values, count)
         else:  # counts, which have no average
             for average, value in zip(averages, values, strict=True):
                 average.copy_(value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torchmetrics import MeanMetric, Metric, MetricCollection
@@ -50,7 +52,7 @@ def label_metrics(split: str, num_classes: int) -> MetricCollection:
     The accuracy is the share of right decisions, at a threshold of 0.5. F1 and average precision are means over
     classes.
     """
-    options = {"ignore_index": IGNORED, "validate_args": False}
+    options: dict[str, Any] = {"ignore_index": IGNORED, "validate_args": False}
     made: dict[str, Metric | MetricCollection] = {
         f"{split}/acc": MultilabelAccuracy(num_classes, average="micro", **options),
         f"{split}/f1": MultilabelF1Score(num_classes, average="macro", **options),
