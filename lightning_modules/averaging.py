@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pytorch_lightning as pl
 from pytorch_lightning.callbacks import WeightAveraging
 from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
@@ -20,7 +21,7 @@ class AverageWeights(WeightAveraging):
 
     Args:
         decay: share of the average that one step of the optimizer keeps, in [0, 1).
-        device: where the average is kept, such as "cpu"; None keeps it on the device of the model.
+        device: where the average is kept, such as "cpu"; None keeps it where the model is trained.
     """
 
     def __init__(self, decay: float = 0.999, device: str | None = None) -> None:
@@ -28,6 +29,10 @@ class AverageWeights(WeightAveraging):
             raise UserError(f"AverageWeights: decay={decay} must lie within [0, 1).")
         super().__init__(device=device, multi_avg_fn=self._update)
         self.decay = decay
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        self._device = self._device or trainer.strategy.root_device  # where the model will be; now it is on the CPU
+        super().setup(trainer, pl_module, stage)
 
     def _update(self, averages: Sequence[Tensor], values: Sequence[Tensor], count: Tensor | int) -> None:
         """Update averages of one type with the present values."""
