@@ -16,7 +16,7 @@ from lightning_modules.backbones import frozen
 from lightning_modules.classifier import ImageClassifier, model_of
 from lightning_modules.datamodule import data_of
 from lightning_modules.errors import UserError
-from lightning_modules.policy_steps import cross_entropy
+from lightning_modules.policy_steps import losses_of
 
 PROBE = (61, 67)
 """An image size that no layer produces by accident: a layer that returns another size changes the image size."""
@@ -91,7 +91,7 @@ class AdaptiveStrength(Callback):
         with frozen(model.backbone), trainer.precision_plugin.forward_context():
             for start in range(0, len(numbers), data.batch_size):
                 batch = images.__getitems__(numbers[start : start + data.batch_size]).to(model.device)
-                losses = cross_entropy(model.backbone, model.preprocessed(batch))
+                losses = losses_of(model, model.backbone, model.preprocessed(batch))
                 total += torch.stack([losses.sum(), losses.new_tensor(len(losses))])
         total = trainer.strategy.reduce(total, reduce_op="sum")
         return (total[0] / total[1]).item()

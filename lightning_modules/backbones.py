@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import timm
+from timm.models import load_checkpoint, resolve_model_input_args
 from torch import nn
 
 from lightning_modules.errors import UserError
+
+ELSEWHERE = ("hf-hub:", "local-dir:")
+"""What the name of a network begins with that is not in timm's own list."""
 
 
 def timm_backbone(
@@ -19,42 +23,76 @@ def timm_backbone(
     channels: int = 3,
     size: int | Sequence[int] | None = None,
     pretrained: bool = False,
+    checkpoint_path: str | None = None,
     **options: Any,
 ) -> nn.Module:
     """Build a timm network, (B, channels, size, size) -> (B, num_classes) logits.
 
     Args:
-        name: any name from timm.list_models(), such as "resnet18" or "vit_tiny_patch16_224".
+        name: any name from timm.list_models(), such as "resnet18" or "vit_tiny_patch16_224"; "hf-hub:NAME" for a
+            network on the Hugging Face Hub; "local-dir:PATH" for a folder that `timm.models.save_for_hf` has written.
         num_classes: number of logits.
         channels: number of image channels.
         size: (height, width) of the images in pixels, or one number for both; passed on to networks that are built for
             a fixed size, such as vision transformers.
         pretrained: start from published weights, which timm downloads on first use.
+        checkpoint_path: file with weights of this network, last layer included: a checkpoint of this trainer, or any
+            file that timm reads.
         options: further arguments of timm.create_model, such as drop_rate.
 
     Raises:
         UserError: if timm has no such network, or its weights cannot be loaded.
     """
-    if not timm.is_model(name):
+    elsewhere = name.startswith(ELSEWHERE)
+    if not elsewhere and not timm.is_model(name):
         near = difflib.get_close_matches(name, timm.list_models(), n=5) or timm.list_models("resnet*")[:5]
         raise UserError(f"name={name!r} is not a timm model; similar names are {', '.join(near)}.")
-    config = timm.get_pretrained_cfg(name, allow_unregistered=True)
-    if size is not None and config is not None and config.fixed_input_size:
-        options["img_size"] = size
     try:
-        return timm.create_model(name, pretrained=pretrained, num_classes=num_classes, in_chans=channels, **options)
-    except Exception as error:  # torch raises many kinds of error for a file that is not a checkpoint
-        if options.get("checkpoint_path"):
-            raise UserError(
-                f"checkpoint_path={options['checkpoint_path']!r} is not a file with the weights of {name} for "
-                f"{num_classes} classes."
-            ) from error
-        if not pretrained or not isinstance(error, (OSError, RuntimeError)):
+        given = resolve_model_input_args(
+            name, {"img_size": size}, num_classes=num_classes, in_chans=channels, **options
+        )
+        network = timm.create_model(pretrained=pretrained, **given)
+    except Exception as error:
+        if not (pretrained or elsewhere) or not isinstance(error, (OSError, RuntimeError)):
             raise
         reason = str(error).strip().partition("\n")[0]
+        remedy = "check its name" if elsewhere else "set pretrained=false"
         raise UserError(
-            f"the weights of {name} cannot be loaded ({reason}); connect to the network or set pretrained=false."
+            f"the weights of {name} cannot be loaded ({reason}); connect to the network or {remedy}."
         ) from error
+    if checkpoint_path is not None:
+        _load(network, name, num_classes, checkpoint_path)
+    return network
+
+
+def _load(network: nn.Module, name: str, num_classes: int, path: str) -> None:
+    """Load the weights of a network from a file of timm, or from a checkpoint of this trainer."""
+
+    def of_network(state: dict[str, Any], _: nn.Module) -> dict[str, Any]:
+        prefix = "backbone."  # the name of the network in an ImageClassifier
+        return {n.removeprefix(prefix): v for n, v in state.items() if n.startswith(prefix)} or state
+
+    try:
+        load_checkpoint(network, path, filter_fn=of_network)
+    except Exception as error:  # torch raises many kinds of error for a file that is not a checkpoint
+        raise UserError(
+            f"checkpoint_path={path!r} is not a file with the weights of {name} for {num_classes} classes."
+        ) from error
+
+
+def why_random(given: Mapping[str, Any], network: nn.Module, num_classes: int) -> str | None:
+    """Return why a network that was built from the given settings has random weights; None if it has trained ones."""
+    if given.get("checkpoint_path"):
+        return None
+    if not given.get("pretrained"):
+        return None if given.get("weights") else "it has no trained weights"
+    published = getattr(network, "pretrained_cfg", {}).get("num_classes", num_classes)
+    if published == num_classes:
+        return None
+    return (
+        f"{given.get('name')} is published with {published} classes, and its last layer is new for the {num_classes} "
+        "of the data"
+    )
 
 
 def small_cnn(num_classes: int, channels: int = 3, width: int = 32) -> nn.Module:

@@ -27,10 +27,9 @@ from lightning_modules.errors import UserError, out_of_memory
 
 _NO_EFFECT: dict[type[Callback], str] = {
     StochasticWeightAveraging: "it averages after the last checkpoint, so its average is never tested; use "
-    "pytorch_lightning.callbacks.EMAWeightAveraging, whose average is validated, saved and tested",
-    LearningRateFinder: "the optimizer ignores the rate it finds; compare learning rates with sweep=learning_rate",
-    BaseFinetuning: "the last layer is part of the backbone, so nothing would remain to train; train the whole network "
-    "with a small optimizer.lr, as experiment=finetune does",
+    "callbacks=ema, whose average is validated, saved and tested",
+    LearningRateFinder: "the optimizer ignores the rate it finds; use callbacks=find_lr",
+    BaseFinetuning: "the last layer is part of the backbone, so nothing would remain to train; use callbacks=freeze",
     ModelPruning: "it does not support channels_last weights; prune the trained network with torch.nn.utils.prune",
 }
 """Lightning callbacks that would run here without doing what they promise."""
@@ -44,8 +43,8 @@ def check_callbacks(callbacks: Iterable[Callback], continuing: bool) -> None:
                 raise UserError(f"{type(callback).__name__} does not work in this trainer: {reason}.")
         if continuing and isinstance(callback, BatchSizeFinder):
             raise UserError(
-                "BatchSizeFinder drops the checkpoint to continue from: leave it out and set data.batch_size to the "
-                "value it found."
+                f"{type(callback).__name__} drops the checkpoint to continue from: leave it out and set "
+                "data.batch_size to the value it found."
             )
 
 

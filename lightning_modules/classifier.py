@@ -11,13 +11,11 @@ import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
 from pytorch_lightning.trainer.states import TrainerFn
-from timm.optim import param_groups_weight_decay
 from timm.scheduler.scheduler import Scheduler as TimmScheduler
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import LRScheduler
-from torchmetrics import MeanMetric, Metric, MetricCollection
-from torchmetrics.classification import MulticlassAccuracy
+from torchmetrics import MetricCollection
 
 import augment as A
 from augment.data.known import NamedModules, dense, known
@@ -25,12 +23,12 @@ from lightning_modules.checks import check_backbone, check_classes, check_images
 from lightning_modules.datamodule import ImageDataModule, data_of
 from lightning_modules.errors import UserError
 from lightning_modules.finite import check_weights
-from lightning_modules.image_sets import IGNORED
+from lightning_modules.image_sets import counted
+from lightning_modules.losses import CrossEntropy, Loss
+from lightning_modules.metrics import MeanLoss, class_metrics, label_metrics
+from lightning_modules.parameter_groups import parameter_groups, with_scaled_rates
 from lightning_modules.saved import use_whole_checkpoints
 from lightning_modules.schedules import INTERVALS, scheduled, without_leftovers
-
-TOP5_FROM = 20
-"""Smallest number of classes for which top-5 accuracy is reported; with fewer classes it says little."""
 
 
 class ImageClassifier(pl.LightningModule):
@@ -43,13 +41,16 @@ class ImageClassifier(pl.LightningModule):
         preprocess: the counterpart of `augment` for evaluation.
         num_classes: number of classes in the data.
         input_size: (height, width) in pixels, or one number for both, that augment and preprocess must deliver.
-        label_smoothing: share of the label that is spread over all classes, in [0, 1].
         optimizer: function that builds an optimizer from parameters; None means AdamW with a learning rate of 1e-3.
         scheduler: function that builds a torch or timm schedule from the optimizer; see
             `lightning_modules.schedules.scheduled`. None keeps the learning rate constant.
         scheduler_interval: unit that the scheduler counts: "step" (of the optimizer) or "epoch".
         decay_all: apply the optimizer's weight decay to biases and norms too.
         seed: seed of the pipeline if `augment` is a list.
+        loss: loss of each sample; None means cross-entropy.
+        layer_decay: factor of the learning rate from each layer of the network to the one before it, in (0, 1]; None
+            gives all layers the same rate.
+        compile: compile the backbone with torch.compile; names of weights stay the same.
     """
 
     def __init__(
@@ -59,32 +60,37 @@ class ImageClassifier(pl.LightningModule):
         preprocess: A.Preprocess,
         num_classes: int,
         input_size: int | Sequence[int],
-        label_smoothing: float = 0.0,
         optimizer: Callable[[Iterable], Optimizer] | None = None,
         scheduler: Callable[[Optimizer], LRScheduler] | None = None,
         decay_all: bool = False,
         seed: int = 0,
         scheduler_interval: str = "step",
+        loss: Loss | None = None,
+        layer_decay: float | None = None,
+        compile: bool = False,
     ) -> None:
         super().__init__()
         if scheduler_interval not in INTERVALS:
             raise UserError(f"ImageClassifier: scheduler_interval={scheduler_interval!r} must be 'step' or 'epoch'.")
-        if not 0 <= label_smoothing <= 1:
-            raise UserError(f"ImageClassifier: label_smoothing={label_smoothing} must lie within [0, 1].")
-        self.save_hyperparameters("num_classes", "label_smoothing", "decay_all")  # checkpoints hold plain values only
+        if layer_decay is not None and not 0 < layer_decay <= 1:
+            raise UserError(f"ImageClassifier: layer_decay={layer_decay} must lie within (0, 1], or be null.")
+        self.save_hyperparameters("num_classes", "decay_all", "layer_decay")  # checkpoints hold plain values only
         self.backbone = backbone.to(memory_format=torch.channels_last)  # the memory format of the images
+        if compile:
+            self.backbone.compile()  # in place, unlike torch.compile, which would rename the weights
         self.augment = augment if isinstance(augment, A.Pipeline) else A.Pipeline(*augment, seed=seed)
         self.preprocess = preprocess
         self.num_classes = num_classes
         self.input_size = (input_size, input_size) if isinstance(input_size, int) else _pair(input_size)
-        self.label_smoothing = label_smoothing
+        self.loss = CrossEntropy() if loss is None else loss
         self.make_optimizer, self.make_scheduler = optimizer, scheduler
-        self.decay_all, self.scheduler_interval = decay_all, scheduler_interval
+        self.decay_all, self.layer_decay, self.scheduler_interval = decay_all, layer_decay, scheduler_interval
         self.planned_batch: int | None = None
         self.mixes = any(isinstance(leaf, A.Mix) for leaf in self.augment.leaves())
         self.losses: NamedModules[MeanLoss] = NamedModules({split: MeanLoss() for split in ("val", "test")})
+        metrics = label_metrics if self.loss.multi_label else class_metrics
         self.accuracies: NamedModules[MetricCollection] = NamedModules(
-            {split: _accuracies(split, num_classes) for split in ("val", "test")}
+            {split: metrics(split, num_classes) for split in ("val", "test")}
         )
 
     def forward(self, images: Tensor | A.PackedImages | A.Batch) -> Tensor:
@@ -118,9 +124,7 @@ class ImageClassifier(pl.LightningModule):
     def training_losses(self, batch: A.Batch) -> Tensor:
         """Return the loss of each sample (B,), after augmentation."""
         batch = self.augmented(batch)
-        return F.cross_entropy(
-            self._logits(batch).float(), known(batch.label), reduction="none", label_smoothing=self.label_smoothing
-        )
+        return self.loss(self._logits(batch).float(), batch)
 
     def training_step(self, batch: A.Batch) -> dict[str, Tensor]:
         """Return the loss, and for callbacks the detached loss of each sample (B,)."""
@@ -141,9 +145,10 @@ class ImageClassifier(pl.LightningModule):
         Metrics are synchronised once, at the end of the epoch, so counts are exact for any number of processes.
         """
         logits, label = self._logits(self.preprocessed(batch)).float(), known(batch.label)
-        loss = F.cross_entropy(logits, label, ignore_index=IGNORED, reduction="none")
-        self.losses[split].update(loss, (label != IGNORED).float())
-        self.accuracies[split].update(logits, label)
+        loss = self.loss.evaluated(logits, label)
+        self.losses[split].update(loss, counted(label).float())
+        # probabilities, because torchmetrics applies a sigmoid only to logits outside [0, 1]
+        self.accuracies[split].update(logits.sigmoid() if self.loss.multi_label else logits, label.long())
         self.log(f"{split}/loss", self.losses[split])
         self.log_dict(self.accuracies[split], prog_bar=True)
         return {"losses": loss.detach()}
@@ -154,6 +159,8 @@ class ImageClassifier(pl.LightningModule):
         if data is not None:
             self.planned_batch = data.batch_size
             self._check(data)
+        if stage == "fit":
+            self.loss.prepare(self.num_classes, data)
 
     def on_train_start(self) -> None:
         data = data_of(self.trainer)
@@ -163,6 +170,7 @@ class ImageClassifier(pl.LightningModule):
     def _check(self, data: ImageDataModule) -> None:
         """Run a few training images through the model, and raise a one-sentence error if something does not fit."""
         check_classes(self.num_classes, data.num_classes)
+        self.loss.check(data.splits.train.labels, self.num_classes)
         batch = data.example()
         with torch.no_grad(), torch.compiler.set_stance("force_eager"):  # one call does not justify a compilation
             self.augment.train()
@@ -197,7 +205,8 @@ class ImageClassifier(pl.LightningModule):
     def new_optimizer(self) -> Optimizer:
         """Return an optimizer of all trainable parameters."""
         with _one_sentence_about("optimizer"):
-            return without_leftovers(self.make_optimizer or AdamW, AdamW)(self._parameter_groups())
+            groups = parameter_groups(self, self.backbone, self.decay_all, self.layer_decay)
+            return with_scaled_rates(without_leftovers(self.make_optimizer or AdamW, AdamW)(groups))
 
     def configure_optimizers(self) -> Any:
         optimizer = self.new_optimizer()
@@ -218,16 +227,6 @@ class ImageClassifier(pl.LightningModule):
         except ValueError as error:  # OneCycleLR past its end, in a run resumed with more epochs
             raise UserError(f"the learning rate schedule cannot continue: {error}") from error
 
-    def _parameter_groups(self) -> list[dict[str, Any]]:
-        """Group the parameters: biases and norms get no weight decay, all others the optimizer's own."""
-        if self.decay_all:
-            return [{"params": [p for p in self.parameters() if p.requires_grad]}]
-        # named by timm's networks, for example embeddings
-        named: set[str] = getattr(self.backbone, "no_weight_decay", set)()
-        exempt = {f"backbone.{name}" for name in named}
-        groups = param_groups_weight_decay(self, weight_decay=1.0, no_weight_decay_list=exempt)
-        return [group if group["weight_decay"] == 0 else {"params": group["params"]} for group in groups]
-
 
 @contextmanager
 def _one_sentence_about(group: str) -> Iterator[None]:
@@ -238,32 +237,6 @@ def _one_sentence_about(group: str) -> Iterator[None]:
         unknown = re.search(r"unexpected keyword argument '(\w+)'", str(error))
         remedy = f"; remove it with ~{group}.{unknown[1]}" if unknown else ""
         raise UserError(f"the optimizer or its scheduler cannot be created: {error}{remedy}") from error
-
-
-class MeanLoss(MeanMetric):
-    """Mean loss over all samples; NaN if any loss is NaN.
-
-    MeanMetric leaves out NaN values and waits for the device in every step to find them; with nan_strategy="disable"
-    it ignores the weights.
-    """
-
-    def update(self, value: float | Tensor, weight: float | Tensor | None = None) -> None:
-        """Add losses (B,) with weights (B,), by default 1; the weight is 0 for rows that only pad a batch."""
-        losses = torch.as_tensor(value)
-        weights = torch.ones_like(losses) if weight is None else torch.as_tensor(weight).expand_as(losses)
-        self.mean_value += (losses * weights).sum()
-        self.weight += weights.sum()
-
-
-def _accuracies(split: str, num_classes: int) -> MetricCollection:
-    """Return top-1 accuracy, and top-5 if there are enough classes; rows labelled IGNORED do not count."""
-    tops = {f"{split}/acc": 1} | ({f"{split}/acc_top5": 5} if num_classes >= TOP5_FROM else {})
-    # the data module checks the labels once; a check here would wait for the device in every step
-    made: dict[str, Metric | MetricCollection] = {
-        name: MulticlassAccuracy(num_classes, top_k=k, average="micro", ignore_index=IGNORED, validate_args=False)
-        for name, k in tops.items()
-    }
-    return MetricCollection(made)
 
 
 def model_of(module: pl.LightningModule) -> ImageClassifier:

@@ -27,7 +27,8 @@ class ImageDataModule(pl.LightningDataModule, ABC):
     """Yield batches `augment.Batch(image, label, index)`; the model augments and normalises them.
 
     `image` is (B, C, H, W) uint8 in channels_last order, or PackedImages if the images of a batch differ in size.
-    `label` is (B,) int64, with -100 in rows that only pad an evaluation batch. `index` is (B,) int64, the sample's
+    `label` is (B,) int64, with -100 in rows that only pad an evaluation batch; for several labels per image it is
+    (B, classes) float32, as the data set gives it. `index` is (B,) int64, the sample's
     number in its split; it does not depend on the order or on the number of processes.
 
     Args:

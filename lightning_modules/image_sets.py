@@ -20,17 +20,23 @@ IGNORED = -100
 """Label of a padding row; losses and metrics receive it as `ignore_index`."""
 
 
+def counted(label: Tensor) -> Tensor:
+    """Return which rows (B,) are samples, from labels (B,) or (B, classes); the others only pad a batch."""
+    return label.reshape(len(label), -1)[:, 0] != IGNORED
+
+
 class ImageSet(Dataset[Batch], ABC):
     """A data set of labelled images.
 
     Attributes:
-        labels: (N,) int64.
+        labels: class numbers (N,) int64; or, for several labels per image, targets (N, classes) float32 of 0 and 1.
         classes: names of the classes.
         channels: number of channels of every image.
     """
 
     def __init__(self, labels: Tensor, classes: Sequence[str], channels: int) -> None:
-        self.labels, self.classes, self.channels = labels.to(torch.int64), list(classes), channels
+        self.labels = labels.to(torch.int64 if labels.ndim == 1 else torch.float32)
+        self.classes, self.channels = list(classes), channels
 
     @abstractmethod
     def images(self, numbers: Sequence[int]) -> Tensor | PackedImages:
@@ -43,7 +49,8 @@ class ImageSet(Dataset[Batch], ABC):
         """Return one batch for a data loader; a negative number ~n means sample n as padding, labelled IGNORED."""
         given = torch.as_tensor(numbers)
         index = torch.where(given < 0, ~given, given)
-        label = self.labels[index].masked_fill(given < 0, IGNORED)
+        padding = (given < 0).view(-1, *[1] * (self.labels.ndim - 1))
+        label = self.labels[index].masked_fill(padding, IGNORED)
         return Batch(image=self.images(index.tolist()), label=label, index=index)
 
 
@@ -52,7 +59,7 @@ class TensorImages(ImageSet):
 
     Args:
         pixels: (N, H, W, C) uint8.
-        labels: (N,) integers.
+        labels: (N,) integers, or (N, classes) targets of 0 and 1.
         classes: names of the classes.
     """
 
@@ -117,7 +124,7 @@ def split(labels: Tensor, shares: Sequence[float], seed: int) -> list[Tensor]:
     """Split a data set into random parts that hold the same share of every class.
 
     Args:
-        labels: (N,) integers.
+        labels: (N,) integers; with (N, classes) targets, parts need not hold the same share of every class.
         shares: share of each part except the last, which gets the rest; each in [0, 1), their sum below 1.
         seed: seed of the assignment.
 
@@ -127,7 +134,8 @@ def split(labels: Tensor, shares: Sequence[float], seed: int) -> list[Tensor]:
     if min(shares) < 0 or sum(shares) >= 1:
         raise UserError(f"the shares {list(shares)} of the split must be at least 0 and sum to less than 1.")
     order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
-    order, rest, parts = order[labels[order].argsort(stable=True)], 1.0, []  # grouped by class, in random order
+    groups = labels if labels.ndim == 1 else torch.zeros(len(labels))
+    order, rest, parts = order[groups[order].argsort(stable=True)], 1.0, []  # grouped by class, in random order
     for share in shares:
         mark = torch.arange(len(order) + 1, dtype=torch.float64).mul(share / rest).floor()
         taken = mark[1:] > mark[:-1]  # every tenth for a share of 0.1: exact to one sample per class

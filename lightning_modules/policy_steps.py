@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
@@ -34,9 +33,9 @@ def budget_step(
         The surrogate, and the gap of every sample (B,) in nats.
     """
     augmented = model.augmented(held_out, noise)
-    losses = cross_entropy(teacher, augmented)
+    losses = losses_of(model, teacher, augmented)
     with torch.no_grad(), without_policy(model):
-        gap = losses.detach() - cross_entropy(teacher, model.augmented(held_out, noise))
+        gap = losses.detach() - losses_of(model, teacher, model.augmented(held_out, noise))
     return learning.budget_loss(losses, gap, model.augment.log_prob(noise), gather(gap)), gap
 
 
@@ -53,13 +52,13 @@ def aligned_step(
     """
     with frozen(model.backbone):
         named = {name: w for name, w in model.backbone.named_parameters() if w.requires_grad}
-        loss = cross_entropy(model.backbone, model.preprocessed(held_out)).mean()
+        loss = losses_of(model, model.backbone, model.preprocessed(held_out)).mean()
         flat = mean(torch.cat([g.flatten() for g in torch.autograd.grad(loss, list(named.values()))]))
         sizes = [w.numel() for w in named.values()]
         direction = {name: part.view_as(w) for (name, w), part in zip(named.items(), flat.split(sizes), strict=True)}
         augmented = model.augmented(batch, noise)
         plus, minus = (
-            cross_entropy(model.backbone, augmented, learning.moved(named, direction, sign * EPSILON))
+            losses_of(model, model.backbone, augmented, learning.moved(named, direction, sign * EPSILON))
             for sign in (1, -1)
         )
         slope = (plus - minus).detach() / (2 * EPSILON)
@@ -67,13 +66,15 @@ def aligned_step(
         return learning.aligned_loss(plus, minus, EPSILON, log_p, gather(slope)), slope
 
 
-def cross_entropy(network: nn.Module, batch: A.Batch, weights: dict[str, Tensor] | None = None) -> Tensor:
-    """Return the losses (B,) of a network, using `weights` instead of its own if given."""
+def losses_of(
+    model: ImageClassifier, network: nn.Module, batch: A.Batch, weights: dict[str, Tensor] | None = None
+) -> Tensor:
+    """Return the losses (B,) of a network, as in the model's evaluation, with other `weights` if given."""
     image = dense(batch.image)
     if not torch.is_autocast_enabled(image.device.type):
         image = image.to(next(network.parameters()).dtype)
     logits = network(image) if weights is None else functional_call(network, weights, (image,))
-    return F.cross_entropy(logits.float(), known(batch.label), reduction="none")
+    return model.loss.evaluated(logits.float(), known(batch.label))
 
 
 @contextmanager

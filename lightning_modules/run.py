@@ -62,7 +62,7 @@ def existing_checkpoint(path: str | None, to_continue: bool = False) -> str | No
         refuse_damaged(path, needs="optimizer_states" if to_continue else "state_dict")
         raise UserError(
             f"ckpt_path={path!r} is not a checkpoint of a run but another file saved by torch; "
-            "to load the weights of a timm network use +model.checkpoint_path=..."
+            "to load the weights of a timm network use model.checkpoint_path=..."
         )
     if to_continue and "optimizer_states" not in found:
         raise UserError(f"ckpt_path={path!r} holds only weights, so training cannot continue; set train=false.")

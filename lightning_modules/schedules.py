@@ -13,7 +13,7 @@ from pytorch_lightning.callbacks import Callback, GradientAccumulationScheduler
 from timm.scheduler import PlateauLRScheduler
 from timm.scheduler.scheduler import Scheduler as TimmScheduler
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
+from torch.optim.lr_scheduler import CyclicLR, LambdaLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
 
 from augment.data.known import known
 from lightning_modules.errors import UserError
@@ -81,8 +81,11 @@ def scheduled(
             ReduceLROnPlateau counts validations, following "val/loss" for mode="min" and "val/acc" for mode="max".
     """
     make = without_leftovers(make, WarmupCosine)
+    layered = len(_rates(optimizer)) > 1
     scheduler = _made(make, optimizer, _length(make, model, interval))
     name = type(scheduler).__name__
+    if layered and isinstance(scheduler, (OneCycleLR, CyclicLR)) and len(_rates(optimizer)) == 1:
+        raise UserError(f"{name} gives all layers one learning rate: with layer_decay use scheduler=one_cycle instead.")
     if isinstance(scheduler, PlateauLRScheduler):
         raise UserError(f"timm's {name} cannot be resumed: use torch.optim.lr_scheduler.ReduceLROnPlateau.")
     if isinstance(scheduler, TimmScheduler):
@@ -101,6 +104,10 @@ def scheduled(
     if not isinstance(scheduler, LRScheduler):
         raise UserError(f"scheduler creates a {name}, which is not a torch or timm schedule.")
     return {"scheduler": scheduler, "interval": interval}
+
+
+def _rates(optimizer: Optimizer) -> set[float]:
+    return {group["lr"] for group in optimizer.param_groups}
 
 
 def without_leftovers(make: Callable[..., Any], default: type) -> Callable[..., Any]:

@@ -23,6 +23,7 @@ _KINDS = {
     "test": bool,
     "debug": bool,
     "fit_memory": bool,
+    "compile": bool,
     "trust_augment_file": bool,
     "ckpt_path": str | None,
     "replay": str | None,
@@ -41,7 +42,7 @@ _LEAST = {
 }
 """Minimum of settings that would otherwise fail late or be ignored; the classes check the other settings."""
 
-_GROUPS = "augment|callbacks|data|logger|model|optimizer|scheduler|trainer"
+_GROUPS = "augment|callbacks|data|logger|loss|model|optimizer|scheduler|trainer"
 _OFF = re.compile(rf"({_GROUPS})=(null|false)")
 
 _WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "null"}

@@ -13,6 +13,7 @@ from pytorch_lightning.accelerators import CPUAccelerator
 from pytorch_lightning.callbacks import Checkpoint, LearningRateMonitor
 from pytorch_lightning.loggers import Logger
 
+from lightning_modules.backbones import why_random
 from lightning_modules.checks import check_callbacks, check_trainer
 from lightning_modules.classifier import ImageClassifier
 from lightning_modules.errors import UserError
@@ -23,7 +24,7 @@ from lightning_modules.replay import callbacks_for_replay
 def resolve_paths(cfg: DictConfig) -> None:
     """Resolve paths relative to the folder of the command, even under hydra.job.chdir=true; expand ~."""
     moved = HydraConfig.initialized() and HydraConfig.get().job.chdir
-    for key in ("ckpt_path", "data.root", "output_dir"):
+    for key in ("ckpt_path", "data.root", "output_dir", "model.checkpoint_path", "loss.teacher.checkpoint_path"):
         path = OmegaConf.select(cfg, key)
         if path:
             path = os.path.expanduser(path)
@@ -36,15 +37,11 @@ def refuse_random_weights(cfg: DictConfig, ckpt_path: str | None, model: ImageCl
     Raises:
         UserError: if the run only tests, and neither a checkpoint nor `model` provides weights.
     """
-    if cfg.train or ckpt_path is not None:
-        return
-    if not any(cfg.model.get(name) for name in ("pretrained", "weights", "checkpoint_path")):
-        raise UserError("train=false needs trained weights: pass ckpt_path=.../best.ckpt.")
-    published = getattr(model.backbone, "pretrained_cfg", {}).get("num_classes", model.num_classes)
-    if cfg.model.get("pretrained") and published != model.num_classes:
+    reason = None if cfg.train or ckpt_path is not None else why_random(cfg.model, model.backbone, model.num_classes)
+    if reason is not None:
         raise UserError(
-            f"train=false would test random weights: {cfg.model.name} is published with {published} classes, and its "
-            f"last layer is new for the {model.num_classes} of the data; pass ckpt_path=.../best.ckpt."
+            f"train=false needs trained weights, and would test random ones here: {reason}; pass "
+            "ckpt_path=.../best.ckpt."
         )
 
 

@@ -16,6 +16,7 @@ from lightning_modules.classifier import ImageClassifier
 from lightning_modules.digits import DigitsData
 from lightning_modules.errors import UserError
 from lightning_modules.image_sets import IGNORED
+from lightning_modules.losses import CrossEntropy
 from lightning_modules.sampler import ShardSampler
 from lightning_modules.schedules import WarmupCosine
 from tests.trainer.tools import build
@@ -95,7 +96,7 @@ def test_without_mixing_labels_stay_indices(batch: A.Batch) -> None:
 
 @pytest.mark.parametrize("mix", [[], [A.RandomMixUp(p=1.0)]], ids=["hard", "soft"])
 def test_label_smoothing(mix: list[A.Layer], batch: A.Batch) -> None:
-    model = classifier(*mix, label_smoothing=0.2).train()
+    model = classifier(*mix, loss=CrossEntropy(label_smoothing=0.2)).train()
     seen = model.augmented(batch)
     target = seen.label if mix else F.one_hot(seen.label, 10).float()
     target = 0.8 * target + 0.2 / 10
@@ -177,7 +178,7 @@ def test_top5_where_it_makes_sense() -> None:
 
 def test_hyperparameters_are_primitive(configure: Callable[..., DictConfig]) -> None:
     _, model, _ = build(configure())
-    assert dict(model.hparams) == {"num_classes": 10, "label_smoothing": 0.0, "decay_all": False}
+    assert dict(model.hparams) == {"num_classes": 10, "decay_all": False, "layer_decay": None}
 
 
 def test_a_checkpoint_of_another_model_is_refused_in_one_sentence(configure: Callable[..., DictConfig]) -> None:

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from lightning_modules.cli import main
+from lightning_modules.losses import Binary
 from tests.trainer.tools import ROOT
 
 CONFIGS = sorted((ROOT / "conf" / "cli").glob("*.yaml"))
@@ -31,7 +32,7 @@ def test_fit_then_resume_and_test(config: Path, tmp_path: Path) -> None:
     main(["test", *common, f"--ckpt_path={last}"])
 
 
-def test_another_schedule_and_layers(tmp_path: Path) -> None:
+def test_another_schedule_loss_and_layers(tmp_path: Path) -> None:
     schedule = {"class_path": "torch.optim.lr_scheduler.StepLR", "init_args": {"step_size": 1, "gamma": 0.5}}
     layers = [
         {"class_path": "augment.Resize", "init_args": {"size": [32, 32]}},
@@ -39,8 +40,11 @@ def test_another_schedule_and_layers(tmp_path: Path) -> None:
         {"class_path": "augment.Normalize", "init_args": {"mean": 0.3, "std": [0.4]}},
     ]
     extra = tmp_path / "extra.yaml"
-    extra.write_text(yaml.safe_dump({"model": {"scheduler": schedule, "augment": layers}}))
-    main(["fit", f"--config={CONFIGS[0]}", f"--config={extra}", *QUICK, f"--trainer.default_root_dir={tmp_path}"])
+    loss = {"class_path": "lightning_modules.losses.Binary", "init_args": {"label_smoothing": 0.1}}
+    extra.write_text(yaml.safe_dump({"model": {"scheduler": schedule, "loss": loss, "augment": layers}}))
+    cli = main(["fit", f"--config={CONFIGS[0]}", f"--config={extra}", *QUICK, f"--trainer.default_root_dir={tmp_path}"])
+    assert isinstance(cli.model.loss, Binary)
+    assert cli.model.loss.label_smoothing == 0.1
     (saved,) = tmp_path.rglob("config.yaml")
     kept = yaml.safe_load(saved.read_text())["model"]["augment"]
     assert [layer["class_path"].rpartition(".")[2] for layer in kept] == ["Resize", "RandomMixUp", "Normalize"]

@@ -44,7 +44,8 @@ def test_option_is_instantiated(
 ) -> None:
     finetune = FINETUNE if option == "finetune" else []
     root = [f"data.root={mixed_folder}"] if option in ("folder", "finetune") else []
-    cfg = configure(f"{group}={option}", *ANYWHERE, *finetune, *root)
+    teacher = ["loss.teacher.name=test_resnet"] if option == "distillation" else []
+    cfg = configure(f"{group}={option}", *ANYWHERE, *finetune, *root, *teacher)
     OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
     trainer, model, data = build(cfg)
     assert isinstance(trainer, pl.Trainer)
@@ -54,7 +55,7 @@ def test_option_is_instantiated(
     assert isinstance(optimizer, torch.optim.Optimizer)
     if group == "scheduler":
         scheduler = instantiate(cfg.scheduler)
-        length = {"total_steps": 10} if option == "warmup_cosine" else {}
+        length = {} if option in ("none", "plateau") else {"total_steps": 10}
         assert isinstance(scheduler(optimizer, **length), torch.optim.lr_scheduler.LRScheduler)
 
 

@@ -176,7 +176,7 @@ def test_a_checkpoint_runs_no_code(ending: Ending, tmp_path: Path) -> None:
 
     torch.save({"state_dict": {}, "pytorch-lightning_version": "2.6", "optimizer_states": Code()}, tmp_path / "a.ckpt")
     assert "a.ckpt' is not a checkpoint of a run" in ending(f"ckpt_path={tmp_path / 'a.ckpt'}")
-    assert "is not a file with the weights of" in ending(f"+model.checkpoint_path={tmp_path / 'a.ckpt'}")
+    assert "is not a file with the weights of" in ending(f"model.checkpoint_path={tmp_path / 'a.ckpt'}")
     assert not (tmp_path / "made").exists()
 
 

@@ -14,9 +14,9 @@ from omegaconf import DictConfig
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
-from lightning_modules.classifier import MeanLoss
 from lightning_modules.errors import UserError
 from lightning_modules.finite import NonFiniteError, StopAtNonFinite
+from lightning_modules.metrics import MeanLoss
 from tests.trainer.test_resume import Sigterm
 from tests.trainer.tools import ROOT, build, run_train
 from train import train

@@ -42,7 +42,7 @@ class Expect(pl.Callback):
         self.passes.append(0)
         with policy_steps.learnable(model.augment):
             noise = model.augment.noise(batch.index, model.current_epoch)
-            losses = policy_steps.cross_entropy(model.backbone, model.augmented(batch, noise))
+            losses = policy_steps.losses_of(model, model.backbone, model.augmented(batch, noise))
             objective = learning.joint_loss(losses, model.augment.log_prob(noise))
             objective = objective - 0.02 * learning.entropy(model.augment)
             gradient = torch.autograd.grad(objective, list(model.augment.parameters()))

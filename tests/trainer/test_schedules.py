@@ -227,16 +227,16 @@ def test_recipes_in_the_comments_of_conf_run(
     small += [f"trainer.limit_{part}_batches=2" for part in ("train", "val", "test")]
     if "data.root" in text:
         small += ["data.size=64", "model.name=test_resnet", "model.pretrained=false"]
-    if "BatchSizeFinder" in text:
-        small += ["+callbacks.batch.max_trials=2"]
     assert train(configure(*given, *small)) is not None or "learned_digits" in text
 
 
 def test_recipes_were_found() -> None:
-    assert sum("scheduler._target_" in recipe for recipe in RUNNABLE) >= 5
+    assert sum("scheduler._target_" in recipe for recipe in RUNNABLE) >= 4
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/learning.md", "docs/policies.md", "train.py", "conf/train.yaml"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/learning.md", "docs/policies.md", "docs/training.md", "train.py", "conf/train.yaml"]
+)
 def test_commands_in_the_docs_compose(page: str, configure: Callable[..., DictConfig]) -> None:
     text = (ROOT / page).read_text().replace("\\\n", "")
     commands = re.findall(r"^ *(?:\S*/)?python train\.py([^`\n]*)", text, re.MULTILINE)

@@ -55,6 +55,9 @@ def refusal(cfg: DictConfig) -> str:
         ("optimizer.lr=high", "optimizer.lr=high must be a number."),
         ("optimizer.betas=0.9", "optimizer.betas=0.9 must be a list."),
         ("scheduler.warmup=x", "scheduler.warmup=x must be a number."),
+        ("loss.label_smoothing=x", "loss.label_smoothing=x must be a number."),
+        ("loss.class_weights=x", "loss.class_weights=x must be balanced or a list or null."),
+        ("compile=x", "compile=x must be true or false."),
         ("trainer.max_epochs=1.5", "trainer.max_epochs=1.5 must be a whole number or null."),
         ("trainer.deterministic=x", "trainer.deterministic=x must be true or false or warn or null."),
         ("trainer.accumulate_grad_batches=0", "trainer.accumulate_grad_batches=0 must be at least 1."),
@@ -106,14 +109,16 @@ def test_a_run_without_a_purpose(configure: Callable[..., DictConfig], overrides
 
 
 def test_random_weights_are_not_tested(configure: Callable[..., DictConfig], tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"train=false needs trained weights: pass ckpt_path=.../best.ckpt"):
+    with pytest.raises(
+        UserError, match=r"train=false needs trained weights, .* it has no trained weights; pass ckpt_path="
+    ):
         train(configure(*SMALL, "train=false"))
     _, model, _ = build(configure())
     with pytest.raises(UserError, match="test_resnet is published with 1000 classes, and its last layer is new"):
         start.refuse_random_weights(configure("train=false", "model.pretrained=true"), None, model)
     weights = tmp_path / "weights.pth"
     torch.save(model.backbone.state_dict(), weights)
-    train(configure("experiment=smoke", "train=false", f"+model.checkpoint_path={weights}"))
+    train(configure("experiment=smoke", "train=false", f"model.checkpoint_path={weights}"))
 
 
 @pytest.mark.parametrize("command", ["test", "validate"])
@@ -132,7 +137,7 @@ def test_a_file_with_other_contents(checkpoint: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     for content in ([1, 2], {"weight": torch.zeros(2)}, {"state_dict": {}}):
         torch.save(content, other)
-        with pytest.raises(UserError, match=r"another file saved by torch; .* \+model.checkpoint_path="):
+        with pytest.raises(UserError, match=r"another file saved by torch; .* model.checkpoint_path="):
             run.existing_checkpoint(str(other))
     torch.save(torch.nn.Linear(2, 2), other)
     with pytest.raises(UserError, match="not a checkpoint of a run"):
@@ -189,9 +194,9 @@ def test_the_average_of_the_weights_is_tested(configure: Callable[..., DictConfi
 @pytest.mark.parametrize(
     ("name", "instead"),
     [
-        ("StochasticWeightAveraging +callbacks.named.swa_lrs=0.01", "EMAWeightAveraging"),
-        ("LearningRateFinder", "sweep=learning_rate"),
-        ("BackboneFinetuning", "experiment=finetune"),
+        ("StochasticWeightAveraging +callbacks.named.swa_lrs=0.01", "callbacks=ema"),
+        ("LearningRateFinder", "callbacks=find_lr"),
+        ("BackboneFinetuning", "callbacks=freeze"),
         ("ModelPruning +callbacks.named.pruning_fn=l1_unstructured", "torch.nn.utils.prune"),
     ],
 )
