@@ -26,6 +26,7 @@ from lightning_modules.datamodule import ImageDataModule, data_of
 from lightning_modules.errors import UserError
 from lightning_modules.finite import check_weights
 from lightning_modules.image_sets import IGNORED
+from lightning_modules.resumed_schedule import continue_schedule
 from lightning_modules.saved import use_whole_checkpoints
 from lightning_modules.schedules import INTERVALS, scheduled, without_leftovers
 
@@ -159,6 +160,8 @@ class ImageClassifier(pl.LightningModule):
         data = data_of(self.trainer)
         if data is not None:
             data.resume()
+        if self.make_scheduler is not None:
+            continue_schedule(self, self.make_scheduler, self.scheduler_interval)
 
     def _check(self, data: ImageDataModule) -> None:
         """Run a few training images through the model, and raise a one-sentence error if something does not fit."""
