@@ -30,6 +30,9 @@ from lightning_modules.resumed_schedule import continue_schedule
 from lightning_modules.saved import use_whole_checkpoints
 from lightning_modules.schedules import INTERVALS, scheduled, without_leftovers
 
+DATA = "data_fingerprint"
+"""Key of a checkpoint for the description of the data it was trained on."""
+
 TOP5_FROM = 20
 """Smallest number of classes for which top-5 accuracy is reported; with fewer classes it says little."""
 
@@ -183,8 +186,14 @@ class ImageClassifier(pl.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         check_weights(self.trainer, self.backbone)
+        data = data_of(self.trainer)
+        if data is not None:
+            checkpoint[DATA] = data.fingerprint
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        data = data_of(self.trainer)
+        if data is not None and DATA in checkpoint and self.trainer.state.fn == TrainerFn.FITTING:
+            data.refuse_changes(checkpoint[DATA])
         if "current_model_state" in checkpoint and self.trainer.state.fn != TrainerFn.FITTING:
             # WeightAveraging would test the raw weights, but the averaged weights are the validated ones
             checkpoint["current_model_state"] = checkpoint["state_dict"]

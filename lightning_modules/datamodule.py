@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.trainer.states import TrainerFn
 from pytorch_lightning.utilities import rank_zero_warn
 from torch.utils.data import DataLoader
 
@@ -148,22 +147,19 @@ class ImageDataModule(pl.LightningDataModule, ABC):
         return self.trainer.global_rank if self.trainer else 0
 
     def state_dict(self) -> dict[str, Any]:
-        done = self._samples_done(of_whole_steps=True)
-        return {"samples_done": done, "batch_of_all": self._batch_of_all, "data": self._fingerprint}
+        return {"samples_done": self._samples_done(of_whole_steps=True), "batch_of_all": self._batch_of_all}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self._saved = state_dict
-        if "data" in state_dict and self.trainer is not None and self.trainer.state.fn == TrainerFn.FITTING:
-            self._check_data(state_dict["data"])
 
     @cached_property
-    def _fingerprint(self) -> dict[str, Any]:
-        parts: dict[str, ImageSet] = {"train": self.splits.train, "val": self.splits.val}
-        return fingerprint(parts, getattr(self, "root", None))
+    def fingerprint(self) -> dict[str, Any]:
+        """A small description of the classes, files and labels, for checkpoints."""
+        return fingerprint({"train": self.splits.train, "val": self.splits.val}, getattr(self, "root", None))
 
-    def _check_data(self, saved: dict[str, Any]) -> None:
-        """Raise UserError, or warn, if the data differ from those of the checkpoint."""
-        differs = difference(saved, self._fingerprint)
+    def refuse_changes(self, saved: dict[str, Any]) -> None:
+        """Raise UserError, or warn, if the data differ from those with this fingerprint."""
+        differs = difference(saved, self.fingerprint)
         if differs is None:
             return
         if self.changed == "refuse":

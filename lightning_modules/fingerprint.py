@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ SHOWN = 3
 """Maximum number of classes that a sentence lists."""
 
 
-def fingerprint(parts: dict[str, ImageSet], root: str | Path | None) -> dict[str, Any]:
+def fingerprint(parts: Mapping[str, ImageSet], root: str | Path | None) -> dict[str, Any]:
     """Return a small description of the data: the classes, and per part the images of each class and two hashes.
 
     Args:

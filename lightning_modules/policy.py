@@ -158,6 +158,7 @@ class LearnPolicy(Callback):
         self._seen = step
         if self.teacher is not None:
             self.teacher.update(model.backbone)
+            average_buffers(trainer, self.teacher)
         if self._due(step):
             if self.shared is None:
                 self._learn(trainer, model, *self._own_pass(trainer, model, batch))
@@ -254,3 +255,14 @@ class LearnPolicy(Callback):
 def gatherer(trainer: pl.Trainer) -> policy_steps.Gather:
     """Return a function that concatenates the (B,) values of all processes."""
     return lambda values: trainer.strategy.all_gather(values).flatten()
+
+
+@torch.no_grad()
+def average_buffers(trainer: pl.Trainer, network: nn.Module) -> None:
+    """Average the batch-norm statistics, which every process takes from its own images, over the processes."""
+    buffers = [buffer for buffer in network.buffers() if buffer.is_floating_point()]
+    if trainer.world_size == 1 or not buffers:
+        return
+    mean = trainer.strategy.reduce(torch.cat([buffer.flatten() for buffer in buffers]), reduce_op="mean")
+    for buffer, part in zip(buffers, mean.split([buffer.numel() for buffer in buffers]), strict=True):
+        buffer.copy_(part.view_as(buffer))

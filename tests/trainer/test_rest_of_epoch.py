@@ -11,6 +11,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from omegaconf import DictConfig
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from tests.trainer.test_interruption import Keep, Signal
 from tests.trainer.test_resume import assert_equal, train
@@ -75,10 +76,19 @@ def test_a_checkpoint_within_an_accumulation_window_repeats_the_window(configure
     window = ["trainer.accumulate_grad_batches=4", "+trainer.val_check_interval=6", "trainer.max_epochs=1"]
     settings = [*SHORT, *window, "trainer.limit_train_batches=12"]
     left = tmp_path / "left.ckpt"
-    cfg = configure(*settings, "callbacks.reseed=null")
+    cfg = configure(*settings)
     reference = train(cfg, None, Keep(0, 6, tmp_path / "run" / "checkpoints" / "best.ckpt", left))
     assert torch.load(left, weights_only=True)["DigitsData"]["samples_done"] == 4 * 16
     assert_equal(train(cfg, left), reference)
+
+
+def test_a_signal_in_a_validation_within_an_accumulation_window(configure: Configure, tmp_path: Path) -> None:
+    window = ["trainer.accumulate_grad_batches=4", "+trainer.val_check_interval=6", "trainer.max_epochs=1"]
+    settings = [*SHORT, *window, "trainer.limit_train_batches=12", "trainer.num_sanity_val_steps=0"]
+    reference = train(configure(*settings))
+    with pytest.raises(SIGTERMException):
+        train(configure(*settings, f"output_dir={tmp_path / 'first'}"), None, Signal(0, 0, stage="val"))
+    assert_equal(train(configure(*settings), tmp_path / "first" / "checkpoints" / "last.ckpt"), reference)
 
 
 def rates_in_two_parts(configure: Configure, tmp_path: Path, batch: int, *more: str) -> tuple[list[float], list[float]]:
