@@ -5,6 +5,7 @@ Examples:
     python train.py data=folder data.root=photos augment=imagenet model.name=resnet50
     python train.py ckpt_path=outputs/.../checkpoints/last.ckpt       continues an interrupted run
     python train.py ckpt_path=RUN/checkpoints/last.ckpt hydra.run.dir=RUN   continues it in the same folder and logs
+    python train.py hydra.run.dir=RUN ckpt_path=last                  begins a run in a folder, or continues it
     python train.py train=false ckpt_path=outputs/.../best.ckpt       only tests
     python train.py augment=PATH/policy.yaml                          reads the augmentation from your own file
     python train.py replay=outputs/.../replay-epoch3-step1200.json    repeats the batch at which a run stopped
@@ -25,7 +26,7 @@ from lightning_modules import run, start
 from lightning_modules.augment_file import with_augment_files
 from lightning_modules.errors import one_sentence
 from lightning_modules.replay import with_replay
-from lightning_modules.saved import saying_what_is_kept
+from lightning_modules.saved import LAST, last_of_run, saying_what_is_kept
 from lightning_modules.settings import check_settings, switched_off
 
 
@@ -36,7 +37,8 @@ def train(cfg: DictConfig) -> float | None:
     start.resolve_paths(cfg)
     run.silence_harmless_warnings()
     pl.seed_everything(cfg.seed, workers=True)
-    ckpt_path = run.existing_checkpoint(cfg.ckpt_path, to_continue=cfg.train)
+    chosen = last_of_run(cfg.output_dir) if cfg.ckpt_path == LAST else cfg.ckpt_path
+    ckpt_path = run.existing_checkpoint(chosen, to_continue=cfg.train)
 
     data = instantiate(cfg.data.module)
     if cfg.data.num_classes is None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
+from pytorch_lightning.trainer.states import TrainerFn
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from lightning_modules.errors import UserError
@@ -57,11 +58,26 @@ class LastCheckpoint(ModelCheckpoint):
         if save and not at_its_end and not self._should_skip_saving_checkpoint(trainer):
             self._save_topk_checkpoint(trainer, self._monitor_candidates(trainer))
 
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.stepped = True  # no step is under way; a checkpoint leaves out gradients that accumulate
+        self.signals.begin()
+
+    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.signals.begin()
+
     def on_validation_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int, *_: Any
     ) -> None:
-        if not trainer.sanity_checking and _processes_agree(trainer, batch_idx + 1):
-            self.signals.deliver(largest(trainer, self.signals.received()))
+        if _processes_agree(trainer, batch_idx + 1):
+            self.signals.deliver(largest(trainer, self.signals.received()))  # Lightning ends the loop after a SIGTERM
+
+    on_test_batch_end = on_validation_batch_end
+
+    def on_sanity_check_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._end_now(trainer)
+
+    def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._end_now(trainer)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         super().on_train_epoch_end(trainer, pl_module)
@@ -70,11 +86,18 @@ class LastCheckpoint(ModelCheckpoint):
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         # another error may have occurred on one process only, and saving would wait for the others forever; in the
         # middle of a step, as at a second Ctrl-C, the weights may be half updated
-        if isinstance(exception, (SIGTERMException, KeyboardInterrupt)) and self.stepped:
+        in_training = trainer.state.fn == TrainerFn.FITTING
+        if in_training and isinstance(exception, (SIGTERMException, KeyboardInterrupt)) and self.stepped:
             super().on_exception(trainer, pl_module, exception)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Ignore the state of an earlier run, which does not matter here."""
+
+    def _end_now(self, trainer: pl.Trainer) -> None:
+        """Deliver the signals where Lightning does not look for a SIGTERM."""
+        self.signals.deliver(largest(trainer, self.signals.received()))
+        if trainer.received_sigterm:
+            raise SIGTERMException
 
     def _save_checkpoint(self, trainer: pl.Trainer, filepath: str) -> None:
         super()._save_checkpoint(trainer, filepath)

@@ -27,8 +27,12 @@ from lightning_modules.image_sets import counted
 from lightning_modules.losses import CrossEntropy, Loss
 from lightning_modules.metrics import MeanLoss, class_metrics, label_metrics
 from lightning_modules.parameter_groups import parameter_groups, with_scaled_rates
+from lightning_modules.resumed_schedule import continue_schedule
 from lightning_modules.saved import use_whole_checkpoints
 from lightning_modules.schedules import INTERVALS, scheduled, without_leftovers
+
+DATA = "data_fingerprint"
+"""Key of a checkpoint for the description of the data it was trained on."""
 
 
 class ImageClassifier(pl.LightningModule):
@@ -166,6 +170,8 @@ class ImageClassifier(pl.LightningModule):
         data = data_of(self.trainer)
         if data is not None:
             data.resume()
+        if self.make_scheduler is not None:
+            continue_schedule(self, self.make_scheduler, self.scheduler_interval)
 
     def _check(self, data: ImageDataModule) -> None:
         """Run a few training images through the model, and raise a one-sentence error if something does not fit."""
@@ -188,8 +194,14 @@ class ImageClassifier(pl.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         check_weights(self.trainer, self.backbone)
+        data = data_of(self.trainer)
+        if data is not None:
+            checkpoint[DATA] = data.fingerprint
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        data = data_of(self.trainer)
+        if data is not None and DATA in checkpoint and self.trainer.state.fn == TrainerFn.FITTING:
+            data.refuse_changes(checkpoint[DATA])
         if "current_model_state" in checkpoint and self.trainer.state.fn != TrainerFn.FITTING:
             # WeightAveraging would test the raw weights, but the averaged weights are the validated ones
             checkpoint["current_model_state"] = checkpoint["state_dict"]

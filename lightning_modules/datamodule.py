@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import signal
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
-from torch.utils.data import BatchSampler, DataLoader
+from pytorch_lightning.utilities import rank_zero_warn
+from torch.utils.data import DataLoader
 
 from augment import Batch, prefetched
 from augment.data.known import known
 from lightning_modules.errors import UserError
+from lightning_modules.fingerprint import difference, fingerprint
 from lightning_modules.image_sets import ImageSet, Splits, split
-from lightning_modules.sampler import EndlessBatches, ShardSampler
-
-if TYPE_CHECKING:
-    from pytorch_lightning.loops.progress import _ProcessedTracker
+from lightning_modules.rest_of_epoch import RestOfEpoch, batches_done, batches_of_whole_steps, continue_epoch
+from lightning_modules.sampler import EndlessBatches, ShardSampler, grouped
 
 
 class ImageDataModule(pl.LightningDataModule, ABC):
@@ -35,16 +34,23 @@ class ImageDataModule(pl.LightningDataModule, ABC):
         batch_size: images per step on each process.
         num_workers: processes that decode images; 0 decodes in the main process, which is best for images in memory.
         seed: seed of the order, and of the splits if the data set does not define them.
+        changed: what a run does that resumes and finds other classes, files or labels than its checkpoint knows:
+            "refuse" ends it, "allow" only warns.
     """
 
-    def __init__(self, batch_size: int = 64, num_workers: int = 0, seed: int = 0) -> None:
+    def __init__(
+        self, batch_size: int = 64, num_workers: int = 0, seed: int = 0, changed: Literal["refuse", "allow"] = "refuse"
+    ) -> None:
         super().__init__()
+        if changed not in ("refuse", "allow"):
+            raise UserError(f"changed={changed!r} must be 'refuse' or 'allow'.")
         if batch_size < 1 or num_workers < 0:
             raise UserError(f"batch_size={batch_size} must be at least 1 and num_workers={num_workers} at least 0.")
-        self.batch_size, self.num_workers, self.seed = batch_size, num_workers, seed
+        self.batch_size, self.num_workers, self.seed, self.changed = batch_size, num_workers, seed, changed
         self.held_out: list[int] = []
         self.fold_back_epoch = 0
-        self._interrupted = _Place()
+        self._saved: dict[str, Any] | None = None
+        self._rest: RestOfEpoch | None = None
 
     @abstractmethod
     def load(self) -> Splits:
@@ -116,7 +122,10 @@ class ImageDataModule(pl.LightningDataModule, ABC):
             raise UserError(f"{len(images)} images are too few for {self._world} processes: use fewer devices.")
         # drop a smaller last batch, whose images would weigh more, unless it is the only batch of the data set
         drop_last = train and len(sampler) >= self.batch_size
-        return self._dataloader(images, sampler=sampler, batch_size=self.batch_size, drop_last=drop_last)
+        order: dict[str, Any] = {"sampler": sampler, "batch_size": self.batch_size, "drop_last": drop_last}
+        if train:
+            order["sizes"] = self._sizes_now
+        return self._dataloader(images, **order)
 
     def _dataloader(self, images: ImageSet, **order: Any) -> DataLoader:
         return LateLoader(
@@ -139,61 +148,73 @@ class ImageDataModule(pl.LightningDataModule, ABC):
         return self.trainer.global_rank if self.trainer else 0
 
     def state_dict(self) -> dict[str, Any]:
-        return {"samples_done": self._samples_done()}
+        return {"samples_done": self._samples_done(of_whole_steps=True), "batch_of_all": self._batch_of_all}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._interrupted = _Place(samples=state_dict["samples_done"])
+        self._saved = state_dict
+
+    @cached_property
+    def fingerprint(self) -> dict[str, Any]:
+        """A small description of the classes, files and labels, for checkpoints."""
+        return fingerprint({"train": self.splits.train, "val": self.splits.val}, getattr(self, "root", None))
+
+    def refuse_changes(self, saved: dict[str, Any]) -> None:
+        """Raise UserError, or warn, if the data differ from those with this fingerprint."""
+        differs = difference(saved, self.fingerprint)
+        if differs is None:
+            return
+        if self.changed == "refuse":
+            raise UserError(
+                f"the data have changed since the checkpoint was saved: {differs}; restore the data and the settings "
+                "that split them, or set data.changed=allow to continue with the new ones."
+            )
+        rank_zero_warn(f"the data have changed since the checkpoint was saved: {differs}.")
 
     def resume(self) -> None:
-        """Continue an interrupted epoch at its next sample, even if the batch size changed; called at training start.
+        """Continue an interrupted epoch at its next sample, even if the size of a batch changed; called at the start.
 
-        The trainer counts batches, but the batch size or the number of processes may have changed since. The remaining
-        batches therefore take the last batch numbers of the epoch, and all earlier numbers count as done. An incomplete
-        batch at the end is dropped, as in every epoch, unless it is the only batch left.
+        docs/checkpoints.md says which samples the rest of the epoch has. A second call changes nothing.
         """
-        trainer, place = known(self.trainer), self._interrupted
-        loop = trainer.fit_loop
-        if not loop.restarting or place.samples is None:  # start of an epoch, or no sample count saved
-            self._interrupted = _Place()
+        trainer, saved = known(self.trainer), self._saved
+        if saved is None or not trainer.fit_loop.restarting:
+            self._rest = None
             return
-        progress, loader = loop.epoch_loop.batch_progress, known(trainer.train_dataloader)
-        batches = int(trainer.num_training_batches)
-        if not progress.is_last_batch:
-            left = (len(loader.sampler.dataset) - place.samples) // self._world // self.batch_size
-            batches = min(len(loader) - max(left, 1), batches - 1)
-        shift = batches - _current(trainer).processed
-        for name in ("ready", "started", "processed", "completed"):
-            setattr(progress.current, name, getattr(progress.current, name) + shift)
-        self._interrupted = _Place(trainer.current_epoch, batches, place.samples)
+        same = saved.get("batch_of_all", self._batch_of_all) == self._batch_of_all
+        self._rest = continue_epoch(trainer, saved["samples_done"], same, self.batch_size, self._world)
 
-    def _samples_done(self) -> int:
-        """Return how many samples of this epoch all processes have trained on; positive after an interruption."""
+    @property
+    def _batch_of_all(self) -> int:
+        """Number of samples in a batch, summed over all processes."""
+        return self.batch_size * self._world
+
+    def _samples_done(self, of_whole_steps: bool = False) -> int:
+        """Return how many samples of this epoch all processes have trained on; positive after an interruption.
+
+        Args:
+            of_whole_steps: leave out samples whose gradients still accumulate.
+        """
         if self.trainer is None:
             return 0
-        place, batches = self._interrupted, _current(self.trainer).processed
-        if place.epoch != self.trainer.current_epoch:
-            place = _Place()
-        return (place.samples or 0) + (batches - place.batches) * self.batch_size * self._world
+        rest = self._rest_now()
+        first = 0 if rest is None else rest.first
+        batches = batches_of_whole_steps(self.trainer, first) if of_whole_steps else batches_done(self.trainer)
+        return batches * self._batch_of_all if rest is None else rest.done(batches, self._world)
+
+    def _rest_now(self) -> RestOfEpoch | None:
+        """Return the rest of this epoch if an earlier process began the epoch."""
+        rest = self._rest
+        return rest if rest is not None and rest.epoch == known(self.trainer).current_epoch else None
+
+    def _sizes_now(self) -> list[int] | None:
+        """Return the sizes of the batches of this process in the pass that starts now; None if all are equal."""
+        rest = None if self.trainer is None else self._rest_now()
+        return None if rest is None else rest.sizes
 
 
 def data_of(trainer: pl.Trainer) -> ImageDataModule | None:
     """Return the data module of a trainer if it is an ImageDataModule, else None."""
     data = getattr(trainer, "datamodule", None)  # Lightning sets it without declaring it
     return data if isinstance(data, ImageDataModule) else None
-
-
-def _current(trainer: pl.Trainer) -> _ProcessedTracker:
-    """Return the batch counts of this epoch; Lightning declares them with a base class."""
-    return cast("_ProcessedTracker", trainer.fit_loop.epoch_loop.batch_progress.current)
-
-
-@dataclass(frozen=True)
-class _Place:
-    """The point where an epoch was interrupted: the batches, in today's size, and the samples of all processes."""
-
-    epoch: int | None = None
-    batches: int = 0
-    samples: int | None = None
 
 
 class LateLoader(DataLoader[Batch]):
@@ -204,17 +225,34 @@ class LateLoader(DataLoader[Batch]):
 
     Args:
         device: device that receives the batches; each batch is sent while the model trains on the previous one.
+        sizes: called at the start of each pass; returns the sizes of its batches if they differ from `batch_size`.
     """
 
-    def __init__(self, *args: Any, device: torch.device | str, **kwargs: Any) -> None:
-        self.device = device
+    def __init__(
+        self,
+        *args: Any,
+        device: torch.device | str,
+        sizes: Callable[[], list[int] | None] = lambda: None,
+        **kwargs: Any,
+    ) -> None:
+        self.device, self.sizes = device, sizes
         super().__init__(*args, **kwargs)
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]  # torch declares its own iterator class
-        if isinstance(self.sampler, ShardSampler):  # an interrupted epoch may have less than a batch left
-            batches = cast(BatchSampler, self.batch_sampler)
-            batches.drop_last = self.drop_last and self.sampler.left() >= known(self.batch_size)
-        yield from prefetched(super().__iter__(), self.device)
+        sizes = self.sizes()
+        batches = super().__iter__() if sizes is None else iter(self._of_sizes(sizes))
+        yield from prefetched(batches, self.device)
+
+    def _of_sizes(self, sizes: list[int]) -> DataLoader[Batch]:
+        """Return a loader of one pass in batches of these sizes."""
+        return DataLoader(
+            self.dataset,
+            batch_sampler=list(grouped(self.sampler, sizes)),
+            num_workers=self.num_workers,
+            pin_memory=self.pin_memory,
+            collate_fn=self.collate_fn,
+            worker_init_fn=self.worker_init_fn,
+        )
 
 
 def _ignore_ctrl_c(worker: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from sklearn.datasets import load_digits
 
@@ -14,7 +16,7 @@ class DigitsData(ImageDataModule):
 
     Args:
         val_share, test_share: shares of the images, in (0, 1).
-        batch_size, num_workers, seed: see ImageDataModule.
+        batch_size, num_workers, seed, changed: see ImageDataModule.
     """
 
     def __init__(
@@ -24,8 +26,9 @@ class DigitsData(ImageDataModule):
         batch_size: int = 64,
         num_workers: int = 0,
         seed: int = 0,
+        changed: Literal["refuse", "allow"] = "refuse",
     ) -> None:
-        super().__init__(batch_size, num_workers, seed)
+        super().__init__(batch_size, num_workers, seed, changed)
         self.shares = (val_share, test_share)
 
     def load(self) -> Splits:

@@ -7,6 +7,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import torch
 from pytorch_lightning.utilities import rank_zero_warn
@@ -34,7 +35,7 @@ class FolderData(ImageDataModule):
         channels: 1 reads the images as grey, 3 as colour.
         val_share, test_share: shares to split off, in (0, 1); used if there is no such folder.
         background: colour behind transparent images: a name, "#rrggbb", or three numbers up to 255.
-        batch_size, num_workers, seed: see ImageDataModule.
+        batch_size, num_workers, seed, changed: see ImageDataModule.
     """
 
     def __init__(
@@ -47,8 +48,9 @@ class FolderData(ImageDataModule):
         batch_size: int = 64,
         num_workers: int = 0,
         seed: int = 0,
+        changed: Literal["refuse", "allow"] = "refuse",
     ) -> None:
-        super().__init__(batch_size, num_workers, seed)
+        super().__init__(batch_size, num_workers, seed, changed)
         self.root, self.shares = Path(root), {"val": val_share, "test": test_share}
         self.image_channels = channels
         if channels not in (1, 3):

@@ -21,6 +21,7 @@ from lightning_modules.datamodule import data_of
 from lightning_modules.errors import UserError
 from lightning_modules.policy_report import PolicyReport
 from lightning_modules.policy_shared import SharedPass
+from lightning_modules.resumed_schedule import place_in_schedule
 from lightning_modules.schedules import callbacks_of
 
 METHODS = ("budget", "alignment", "joint")
@@ -115,7 +116,11 @@ class LearnPolicy(Callback):
         model, total = model_of(pl_module), trainer.estimated_stepping_batches
         if not math.isfinite(total):
             raise UserError("LearnPolicy: training must have an end: give the trainer max_epochs or max_steps.")
-        self.first, self.last = round(self.warmup * total), round(self.freeze * total)
+        data = data_of(trainer)
+        if data is not None:
+            data.resume()  # before the model does it, because the place in training depends on it
+        earlier = trainer.global_step - place_in_schedule(trainer)  # not 0 if the length of a step has changed
+        self.first, self.last = (round(share * total) + earlier for share in (self.warmup, self.freeze))
         self.policy = list(model.augment.float().parameters())  # undoes precision="bf16-true"
         self.optimizer = torch.optim.Adam(self.policy, lr=self.lr)
         if self.method == "budget":
@@ -127,9 +132,8 @@ class LearnPolicy(Callback):
             self._restore(self._restored)
         if self.method != "joint":
             steps = -(-trainer.num_training_batches // trainer.accumulate_grad_batches)  # the last may be smaller
-            data = known(data_of(trainer))
-            data.fold_back_epoch = int(-(-self.last // steps))
-            self._batches = iter(data.held_out_dataloader(self.batch_size, self.drawn))
+            known(data).fold_back_epoch = int(-(-(self.last - earlier) // steps))
+            self._batches = iter(known(data).held_out_dataloader(self.batch_size, self.drawn))
         self._seen = trainer.global_step
 
     def on_train_batch_start(
@@ -154,6 +158,7 @@ class LearnPolicy(Callback):
         self._seen = step
         if self.teacher is not None:
             self.teacher.update(model.backbone)
+            average_buffers(trainer, self.teacher)
         if self._due(step):
             if self.shared is None:
                 self._learn(trainer, model, *self._own_pass(trainer, model, batch))
@@ -250,3 +255,14 @@ class LearnPolicy(Callback):
 def gatherer(trainer: pl.Trainer) -> policy_steps.Gather:
     """Return a function that concatenates the (B,) values of all processes."""
     return lambda values: trainer.strategy.all_gather(values).flatten()
+
+
+@torch.no_grad()
+def average_buffers(trainer: pl.Trainer, network: nn.Module) -> None:
+    """Average the batch-norm statistics, which every process takes from its own images, over the processes."""
+    buffers = [buffer for buffer in network.buffers() if buffer.is_floating_point()]
+    if trainer.world_size == 1 or not buffers:
+        return
+    mean = trainer.strategy.reduce(torch.cat([buffer.flatten() for buffer in buffers]), reduce_op="mean")
+    for buffer, part in zip(buffers, mean.split([buffer.numel() for buffer in buffers]), strict=True):
+        buffer.copy_(part.view_as(buffer))

@@ -3,11 +3,43 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from torch.utils.data import DistributedSampler, Sampler
+
+
+def share(order: np.ndarray, consumed: int, rank: int, world: int) -> np.ndarray:
+    """Return one process's samples of the rest of a pass; fewer than `world` samples at its end go to no process.
+
+    Args:
+        order: the samples of the whole pass.
+        consumed: number of samples at its start that all processes together have used already.
+        rank, world: number of this process, and number of processes.
+    """
+    return order[consumed:][rank::world][: max(len(order) - consumed, 0) // world]
+
+
+def sizes_of_rest(count: int, batch: int, drop: bool) -> list[int]:
+    """Return the sizes of the batches in which one process sees the rest of an interrupted pass.
+
+    Args:
+        count: number of samples of the process, positive.
+        batch: largest size of a batch.
+        drop: leave out a smaller last batch, unless it is the only one, as in a whole pass. Otherwise no sample is left
+            out, and the sizes differ by at most one, so that no image weighs much more than another.
+    """
+    if drop:
+        return [min(count, batch)] * max(count // batch, 1)
+    batches = -(-count // batch)
+    return [(count + place) // batches for place in reversed(range(batches))]
+
+
+def grouped(samples: Iterable[int], sizes: Iterable[int]) -> Iterator[list[int]]:
+    """Yield lists of these sizes until the samples run out."""
+    left = iter(samples)
+    return itertools.takewhile(len, (list(itertools.islice(left, size)) for size in sizes))
 
 
 class ShardSampler(DistributedSampler[int]):
@@ -17,6 +49,10 @@ class ShardSampler(DistributedSampler[int]):
     same number of samples, because collectives in the model hang if one rank runs out. In training, the remainder is
     dropped (different samples every epoch). In evaluation, every sample appears exactly once; a rank that runs out
     repeats a sample marked as padding: it yields ~n, which is negative, instead of n.
+
+    The data loader groups a training pass into batches and drops a smaller last one. An interrupted pass goes on after
+    its `skip` samples. If the batch of all processes has the same size as before, the pass drops what it would have
+    dropped without the interruption. Otherwise it drops fewer than `world` samples: see `sizes_of_rest`.
 
     Args:
         size: number of samples in the data set.
@@ -57,15 +93,11 @@ class ShardSampler(DistributedSampler[int]):
         if self.shuffle:
             order = np.random.default_rng([self.seed, self.epoch]).permutation(self.size)
             order = order[~np.isin(order, self.held_out)] if self.epoch < self.until() else order[:size]
-            mine = order[self.skip() :][self.rank :: self.num_replicas][: self.left()].tolist()
+            mine = share(order, self.skip(), self.rank, self.num_replicas).tolist()
         else:
             mine = list(range(self.rank, size, self.num_replicas))
             mine += [~(mine[-1] if mine else 0)] * (self.num_samples - len(mine))
         return iter(mine)
-
-    def left(self) -> int:
-        """Return how many samples this process has in the pass that starts now."""
-        return (self.length - self.skip()) // self.num_replicas if self.shuffle else self.num_samples
 
 
 class EndlessBatches(Sampler[list[int]]):

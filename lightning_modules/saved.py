@@ -18,6 +18,9 @@ from pytorch_lightning.plugins.io import TorchCheckpointIO
 from lightning_modules.errors import UserError, cannot_write
 from lightning_modules.whole_file import whole_file
 
+LAST = "last"
+"""Value of ckpt_path that means the newest checkpoint of the run's own folder, if it has one."""
+
 _ZIP = b"PK\x03\x04"
 """The first bytes of a file written by torch.save."""
 
@@ -110,7 +113,29 @@ def refuse_damaged(path: str | Path, needs: str = "state_dict") -> None:
 
 def newest_whole(folder: str | Path, needs: str = "state_dict", besides: str | Path = "") -> Path | None:
     """Return the newest undamaged checkpoint below a folder; None if there is none."""
-    paths = [path for path in Path(folder).rglob("*.ckpt") if path.is_file() and not _same(path, besides)]
+    return _newest(
+        [path for path in Path(folder).rglob("*.ckpt") if path.is_file() and not _same(path, besides)], needs
+    )
+
+
+def last_of_run(folder: str | Path) -> str | None:
+    """Return the newest whole checkpoint from which the run in a folder continues; None if it has none yet.
+
+    It is last.ckpt, or a checkpoint that Lightning saved when SLURM sent its signal.
+
+    Raises:
+        UserError: if there are such checkpoints but all are damaged.
+    """
+    paths = [Path(folder, "checkpoints", "last.ckpt"), *Path(folder).glob("hpc_ckpt_*.ckpt")]
+    found = [path for path in paths if path.is_file()]
+    newest = _newest(found, "optimizer_states")
+    if found and newest is None:
+        refuse_damaged(found[0], needs="optimizer_states")
+    return None if newest is None else str(newest)
+
+
+def _newest(paths: list[Path], needs: str) -> Path | None:
+    """Return the newest undamaged checkpoint that contains a key."""
     for path in sorted(paths, key=lambda path: path.stat().st_mtime, reverse=True):
         try:
             if damage(path) is None and needs in checkpoint_keys(path):

@@ -58,13 +58,24 @@ def callbacks_of(trainer: pl.Trainer) -> list[Callback]:
 def optimizer_steps(trainer: pl.Trainer) -> float:
     """Return the number of optimizer steps of the whole training; infinite if it has no end."""
     steps = trainer.estimated_stepping_batches
-    for callback in callbacks_of(trainer):
-        if isinstance(callback, GradientAccumulationScheduler) and trainer.max_epochs != -1:  # the estimate ignores it
-            batches = trainer.num_training_batches
-            epochs = range(known(trainer.max_epochs))
-            steps = sum(math.ceil(batches / callback.get_accumulate_grad_batches(epoch)) for epoch in epochs)
-            steps = steps if trainer.max_steps == -1 else min(steps, trainer.max_steps)
+    if trainer.max_epochs != -1 and any(isinstance(c, GradientAccumulationScheduler) for c in callbacks_of(trainer)):
+        steps = sum(steps_of_epochs(trainer))  # the estimate ignores this callback
+        steps = steps if trainer.max_steps == -1 else min(steps, trainer.max_steps)
     return steps
+
+
+def steps_of_epochs(trainer: pl.Trainer) -> list[int]:
+    """Return the number of optimizer steps of each epoch; `trainer.max_epochs` must be a number of epochs."""
+    batches = trainer.num_training_batches
+    return [math.ceil(batches / accumulated(trainer, epoch)) for epoch in range(known(trainer.max_epochs))]
+
+
+def accumulated(trainer: pl.Trainer, epoch: int) -> int:
+    """Return how many batches an optimizer step of an epoch uses."""
+    for callback in callbacks_of(trainer):
+        if isinstance(callback, GradientAccumulationScheduler):
+            return callback.get_accumulate_grad_batches(epoch)
+    return trainer.accumulate_grad_batches
 
 
 def scheduled(
@@ -144,6 +155,11 @@ def _made(make: Callable[..., Any], optimizer: Optimizer, length: dict[str, int]
     given = make.keywords["schedulers"]
     parts = [part(optimizer) if isinstance(part, functools.partial) else part for part in given]
     return _with(make, {**make.keywords, "schedulers": parts})(optimizer=optimizer)
+
+
+def takes_length(make: Callable[..., Any], model: pl.LightningModule, interval: str) -> bool:
+    """Return whether the schedule counts optimizer steps and gets the length of training filled in."""
+    return interval == "step" and bool(_length(without_leftovers(make, WarmupCosine), model, interval))
 
 
 def _length(make: Callable[..., Any], model: pl.LightningModule, interval: str) -> dict[str, int]:

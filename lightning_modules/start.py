@@ -19,6 +19,7 @@ from lightning_modules.classifier import ImageClassifier
 from lightning_modules.errors import UserError
 from lightning_modules.fit_memory import FitMemory
 from lightning_modules.replay import callbacks_for_replay
+from lightning_modules.saved import LAST
 
 
 def resolve_paths(cfg: DictConfig) -> None:
@@ -26,7 +27,7 @@ def resolve_paths(cfg: DictConfig) -> None:
     moved = HydraConfig.initialized() and HydraConfig.get().job.chdir
     for key in ("ckpt_path", "data.root", "output_dir", "model.checkpoint_path", "loss.teacher.checkpoint_path"):
         path = OmegaConf.select(cfg, key)
-        if path:
+        if path and (key, path) != ("ckpt_path", LAST):
             path = os.path.expanduser(path)
             OmegaConf.update(cfg, key, to_absolute_path(path) if moved else path)
 

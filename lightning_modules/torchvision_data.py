@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torchvision import datasets
 
@@ -19,7 +21,7 @@ class TorchvisionData(ImageDataModule):
         name: name of its class in torchvision.datasets, one of NAMES.
         root: folder of the files.
         val_share: share of the training images to split off for validation, in (0, 1).
-        batch_size, num_workers, seed: see ImageDataModule.
+        batch_size, num_workers, seed, changed: see ImageDataModule.
     """
 
     name: str
@@ -32,8 +34,9 @@ class TorchvisionData(ImageDataModule):
         batch_size: int = 64,
         num_workers: int = 0,
         seed: int = 0,
+        changed: Literal["refuse", "allow"] = "refuse",
     ) -> None:
-        super().__init__(batch_size, num_workers, seed)
+        super().__init__(batch_size, num_workers, seed, changed)
         if name not in NAMES:
             raise UserError(f"TorchvisionData: name={name!r} must be one of {', '.join(NAMES)}.")
         self.name, self.root, self.val_share = name, root, val_share

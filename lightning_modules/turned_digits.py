@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from sklearn.datasets import load_digits
@@ -27,15 +29,21 @@ class TurnedDigits(ImageDataModule):
         task: "rotated" or "orientation".
         apart: whether to keep the 160 validation images out of training, which is necessary to compare settings. If
             false, all 800 images are trained on and validation accuracy means nothing.
-        batch_size, num_workers, seed: see ImageDataModule; the seed also determines the split and the rotations.
+        batch_size, num_workers, seed, changed: see ImageDataModule; the seed also determines split and rotations.
     """
 
     def __init__(
-        self, task: str, apart: bool = False, batch_size: int = 64, num_workers: int = 0, seed: int = 0
+        self,
+        task: str,
+        apart: bool = False,
+        batch_size: int = 64,
+        num_workers: int = 0,
+        seed: int = 0,
+        changed: Literal["refuse", "allow"] = "refuse",
     ) -> None:
         if task not in TASKS:
             raise UserError(f"TurnedDigits: task={task!r} must be one of {', '.join(TASKS)}.")
-        super().__init__(batch_size, num_workers, seed)
+        super().__init__(batch_size, num_workers, seed, changed)
         self.task, self.apart = task, apart
 
     def load(self) -> Splits:

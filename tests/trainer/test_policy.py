@@ -200,6 +200,42 @@ def test_two_processes_learn_the_policy_that_one_learns(configure: Configure, tm
         torch.testing.assert_close(first["policy"], one["policy"], atol=1e-3, rtol=0)
 
 
+def test_processes_share_the_batch_norm_statistics_of_the_teacher(tmp_path: Path) -> None:
+    """Each process estimates them from its own images; a checkpoint holds the first one's."""
+    norm = ["model=timm", "~model.width", "operators=[rotate]", "callbacks.learn.report=null"]
+    given = [given for given in LEARN if not given.startswith(("model.width", "trainer.max_steps"))]
+    ended = run_train(
+        tmp_path,
+        *given,
+        *norm,
+        "trainer=ddp_cpu",
+        "trainer.max_steps=3",
+        "test=false",
+        "+callbacks.save._target_=tests.trainer.test_policy.SaveTeacher",
+        f"+callbacks.save.folder={tmp_path}",
+        PYTHONPATH=str(ROOT),
+    )
+    assert ended.returncode == 0, ended.stderr
+    (first, mine), (second, other) = (torch.load(tmp_path / f"teacher-{rank}.pt") for rank in (0, 1))
+    assert torch.equal(first, second)
+    assert not torch.equal(mine, other), "the classifier's own statistics differ"
+
+
+class SaveTeacher(pl.Callback):
+    """Write the batch-norm statistics of the teacher and of the classifier on this process to a folder."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = Path(folder)
+
+    def on_train_end(self, trainer: pl.Trainer, model: pl.LightningModule) -> None:
+        (learner,) = (c for c in trainer.callbacks if isinstance(c, LearnPolicy))
+        state = [
+            torch.cat([b.flatten() for b in network.buffers() if b.is_floating_point()])
+            for network in (learner.teacher, model.backbone)
+        ]
+        torch.save(state, self.folder / f"teacher-{trainer.global_rank}.pt")
+
+
 class Save(pl.Callback):
     """Write the policy of this process to a folder, after 5 steps and at the end."""
 

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightning_modules.sampler import ShardSampler
+from lightning_modules.sampler import ShardSampler, grouped, share, sizes_of_rest
 
 SIZES, WORLDS = st.integers(1, 200), st.integers(1, 9)
 
@@ -70,3 +70,39 @@ def test_every_order_is_equally_likely() -> None:
         sampler.set_epoch(epoch)
         counts[list(sampler).index(0)] += 1
     assert ((counts - 400) ** 2 / 400).sum() < 18.5
+
+
+def rest_in_batches(size: int, consumed: int, batch: int, world: int, drop: bool) -> list[list[list[int]]]:
+    """Return the batches of every process in the rest of a pass over the numbers up to `size`."""
+    mine = [share(np.arange(size), consumed, rank, world) for rank in range(world)]
+    sizes = sizes_of_rest(len(mine[0]), batch, drop)
+    return [list(grouped(samples.tolist(), sizes)) for samples in mine]
+
+
+@given(st.integers(1, 200), st.integers(0, 199), st.integers(1, 40), WORLDS)
+def test_the_rest_of_a_pass_is_seen_exactly_once(size: int, consumed: int, batch: int, world: int) -> None:
+    left = max(size - consumed, 0)
+    if left < world:
+        return
+    taken = rest_in_batches(size, consumed, batch, world, drop=False)
+    seen = sorted(n for rank in taken for part in rank for n in part)
+    assert seen == list(range(consumed, size - left % world))  # fewer than `world` samples cannot be shared out
+    sizes = [[len(part) for part in rank] for rank in taken]
+    assert all(of_rank == sizes[0] for of_rank in sizes)  # otherwise a process would wait for ever
+    assert max(sizes[0]) <= min(batch, min(sizes[0]) + 1)
+    steps = [sorted(n for rank in taken for n in rank[step]) for step in range(len(sizes[0]))]
+    assert [n for step in steps for n in step] == seen  # the order of the pass, step by step
+
+
+@given(st.integers(1, 200), st.integers(1, 40), WORLDS, st.data())
+def test_the_rest_in_batches_of_the_same_size_is_what_the_whole_pass_would_have_seen(
+    size: int, batch: int, world: int, data: st.DataObject
+) -> None:
+    steps = size // world // batch
+    if steps == 0:
+        return
+    done = data.draw(st.integers(0, steps - 1))
+    taken = rest_in_batches(size, done * batch * world, batch, world, drop=True)
+    for rank, batches in enumerate(taken):
+        whole = list(range(size))[rank::world][: steps * batch]
+        assert batches == [whole[k * batch : (k + 1) * batch] for k in range(done, steps)]
