@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import signal
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, Literal
 
@@ -13,13 +14,13 @@ import torch
 from pytorch_lightning.utilities import rank_zero_warn
 from torch.utils.data import DataLoader
 
-from augment import Batch, prefetched
+from augment import Batch, Pipeline, prefetched
 from augment.data.known import known
 from lightning_modules.errors import UserError
 from lightning_modules.fingerprint import difference, fingerprint
-from lightning_modules.image_sets import ImageSet, Splits, split
+from lightning_modules.image_sets import FileImages, ImageSet, Splits, split
 from lightning_modules.rest_of_epoch import RestOfEpoch, batches_done, batches_of_whole_steps, continue_epoch
-from lightning_modules.sampler import EndlessBatches, ShardSampler, grouped
+from lightning_modules.sampler import EndlessBatches, PassBatches, ShardSampler
 
 
 class ImageDataModule(pl.LightningDataModule, ABC):
@@ -29,6 +30,9 @@ class ImageDataModule(pl.LightningDataModule, ABC):
     `label` is (B,) int64, with -100 in rows that only pad an evaluation batch; for several labels per image it is
     (B, classes) float32, as the data set gives it. `index` is (B,) int64, the sample's
     number in its split; it does not depend on the order or on the number of processes.
+
+    Attributes:
+        reduce: whether files are decoded no finer and no further than the model will look at them.
 
     Args:
         batch_size: images per step on each process.
@@ -47,6 +51,7 @@ class ImageDataModule(pl.LightningDataModule, ABC):
         if batch_size < 1 or num_workers < 0:
             raise UserError(f"batch_size={batch_size} must be at least 1 and num_workers={num_workers} at least 0.")
         self.batch_size, self.num_workers, self.seed, self.changed = batch_size, num_workers, seed, changed
+        self.reduce = False
         self.held_out: list[int] = []
         self.fold_back_epoch = 0
         self._saved: dict[str, Any] | None = None
@@ -122,10 +127,19 @@ class ImageDataModule(pl.LightningDataModule, ABC):
             raise UserError(f"{len(images)} images are too few for {self._world} processes: use fewer devices.")
         # drop a smaller last batch, whose images would weigh more, unless it is the only batch of the data set
         drop_last = train and len(sampler) >= self.batch_size
-        order: dict[str, Any] = {"sampler": sampler, "batch_size": self.batch_size, "drop_last": drop_last}
-        if train:
-            order["sizes"] = self._sizes_now
-        return self._dataloader(images, **order)
+        images = self._looking(images, train)
+        batches = PassBatches(sampler, self.batch_size, drop_last, self._sizes_now if train else lambda: None)
+        return self._dataloader(images, batch_sampler=batches)
+
+    def _looking(self, images: ImageSet, train: bool) -> ImageSet:
+        """Return a data set of files that knows what the model will look at; others as they are."""
+        module = self.trainer.lightning_module if self.trainer else None
+        pipeline = getattr(module, "augment" if train else "preprocess", None)
+        if not (self.reduce and isinstance(images, FileImages) and isinstance(pipeline, Pipeline)):
+            return images
+        looking = copy.copy(images)
+        looking.pipeline = copy.deepcopy(pipeline).cpu()  # workers must not use a GPU
+        return looking
 
     def _dataloader(self, images: ImageSet, **order: Any) -> DataLoader:
         return LateLoader(
@@ -225,34 +239,17 @@ class LateLoader(DataLoader[Batch]):
 
     Args:
         device: device that receives the batches; each batch is sent while the model trains on the previous one.
-        sizes: called at the start of each pass; returns the sizes of its batches if they differ from `batch_size`.
     """
 
-    def __init__(
-        self,
-        *args: Any,
-        device: torch.device | str,
-        sizes: Callable[[], list[int] | None] = lambda: None,
-        **kwargs: Any,
-    ) -> None:
-        self.device, self.sizes = device, sizes
+    def __init__(self, *args: Any, device: torch.device | str, **kwargs: Any) -> None:
+        self.device = device
         super().__init__(*args, **kwargs)
+        if isinstance(self.batch_sampler, PassBatches):
+            # Lightning looks for a distributed sampler here; the constructor refuses one beside a batch sampler
+            object.__setattr__(self, "sampler", self.batch_sampler.shard)
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]  # torch declares its own iterator class
-        sizes = self.sizes()
-        batches = super().__iter__() if sizes is None else iter(self._of_sizes(sizes))
-        yield from prefetched(batches, self.device)
-
-    def _of_sizes(self, sizes: list[int]) -> DataLoader[Batch]:
-        """Return a loader of one pass in batches of these sizes."""
-        return DataLoader(
-            self.dataset,
-            batch_sampler=list(grouped(self.sampler, sizes)),
-            num_workers=self.num_workers,
-            pin_memory=self.pin_memory,
-            collate_fn=self.collate_fn,
-            worker_init_fn=self.worker_init_fn,
-        )
+        yield from prefetched(super().__iter__(), self.device)
 
 
 def _ignore_ctrl_c(worker: int) -> None:

@@ -36,6 +36,8 @@ class FolderData(ImageDataModule):
         val_share, test_share: shares to split off, in (0, 1); used if there is no such folder.
         background: colour behind transparent images: a name, "#rrggbb", or three numbers up to 255.
         batch_size, num_workers, seed, changed: see ImageDataModule.
+        reduce: decode JPEG files at 1/2, 1/4 or 1/8 of their size and send only the part of an image that is read,
+            where the draw allows it; see docs/files.md. False decodes whole images.
     """
 
     def __init__(
@@ -49,8 +51,10 @@ class FolderData(ImageDataModule):
         num_workers: int = 0,
         seed: int = 0,
         changed: Literal["refuse", "allow"] = "refuse",
+        reduce: bool = True,
     ) -> None:
         super().__init__(batch_size, num_workers, seed, changed)
+        self.reduce = reduce
         self.root, self.shares = Path(root), {"val": val_share, "test": test_share}
         self.image_channels = channels
         if channels not in (1, 3):

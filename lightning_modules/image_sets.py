@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,9 +12,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from augment import Batch, PackedImages
-from augment.tools.decoding import decode
+from augment import Batch, PackedImages, Pipeline
+from augment.tools.decoding import ImageFile
 from augment.tools.errors import ToolError
+from augment.tools.reading import images_of, looked_at
 from lightning_modules.errors import UserError
 
 IGNORED = -100
@@ -23,6 +25,14 @@ IGNORED = -100
 def counted(label: Tensor) -> Tensor:
     """Return which rows (B,) are samples, from labels (B,) or (B, classes); the others only pad a batch."""
     return label.reshape(len(label), -1)[:, 0] != IGNORED
+
+
+class Looked(list[int]):
+    """The numbers of a batch's samples, and the epoch in which a pipeline will look at them; None in evaluation."""
+
+    def __init__(self, numbers: Iterable[int], epoch: int | None) -> None:
+        super().__init__(numbers)
+        self.epoch = epoch
 
 
 class ImageSet(Dataset[Batch], ABC):
@@ -51,7 +61,10 @@ class ImageSet(Dataset[Batch], ABC):
         index = torch.where(given < 0, ~given, given)
         padding = (given < 0).view(-1, *[1] * (self.labels.ndim - 1))
         label = self.labels[index].masked_fill(padding, IGNORED)
-        return Batch(image=self.images(index.tolist()), label=label, index=index)
+        return Batch(image=self._image(index, numbers), label=label, index=index)
+
+    def _image(self, index: Tensor, numbers: Sequence[int]) -> Tensor | PackedImages:
+        return self.images(index.tolist())
 
 
 class TensorImages(ImageSet):
@@ -84,6 +97,9 @@ class FileImages(ImageSet):
         classes: names of the classes.
         channels: 1 for grey, 3 for colour; other images are converted.
         background: colour behind transparent images, see augment.tools.decoding.
+
+    Attributes:
+        pipeline: decides what is decoded of the samples in `Looked` numbers; None decodes whole images.
     """
 
     def __init__(
@@ -96,20 +112,34 @@ class FileImages(ImageSet):
     ) -> None:
         super().__init__(labels, classes, channels)
         self.paths, self.background = list(paths), background
+        self.pipeline: Pipeline | None = None
 
     def images(self, numbers: Sequence[int]) -> Tensor | PackedImages:
-        try:
-            decoded = [decode(self.paths[number], self.channels, self.background) for number in numbers]
-        except ToolError as error:
-            raise UserError(str(error)) from error
-        if len({image.shape for image in decoded}) > 1:
-            return PackedImages.from_images(decoded)
-        return torch.stack([image.permute(1, 2, 0) for image in decoded]).permute(0, 3, 1, 2)
+        with _user_errors():
+            return images_of(self._files(numbers))
+
+    def _image(self, index: Tensor, numbers: Sequence[int]) -> Tensor | PackedImages:
+        if self.pipeline is None or not isinstance(numbers, Looked):
+            return self.images(index.tolist())
+        noise = None if numbers.epoch is None else self.pipeline.noise(index, numbers.epoch)
+        with _user_errors():
+            return looked_at(self._files(index.tolist()), self.pipeline, noise)
+
+    def _files(self, numbers: Sequence[int]) -> list[ImageFile]:
+        return [ImageFile(self.paths[number], self.channels, self.background) for number in numbers]
 
     def part(self, numbers: Tensor) -> FileImages:
         """Return the samples with these numbers, renumbered from 0."""
         paths = [self.paths[number] for number in numbers.tolist()]
         return FileImages(paths, self.labels[numbers], self.classes, self.channels, self.background)
+
+
+@contextmanager
+def _user_errors() -> Iterator[None]:
+    try:
+        yield
+    except ToolError as error:
+        raise UserError(str(error)) from error
 
 
 class Splits(NamedTuple):

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from torch.utils.data import DistributedSampler, Sampler
+from torch.utils.data import BatchSampler, DistributedSampler, Sampler
+
+from lightning_modules.image_sets import Looked
 
 
 def share(order: np.ndarray, consumed: int, rank: int, world: int) -> np.ndarray:
@@ -98,6 +100,32 @@ class ShardSampler(DistributedSampler[int]):
             mine = list(range(self.rank, size, self.num_replicas))
             mine += [~(mine[-1] if mine else 0)] * (self.num_samples - len(mine))
         return iter(mine)
+
+
+class PassBatches(BatchSampler):
+    """The batches of a pass, with the epoch whose draws decide what is decoded of each image.
+
+    Args:
+        sampler: the samples of a process.
+        batch_size: samples in a batch.
+        drop_last: leave out a smaller last batch.
+        sizes: called at the start of each pass; returns the sizes of its batches if they differ from `batch_size`.
+    """
+
+    def __init__(
+        self,
+        sampler: ShardSampler,
+        batch_size: int,
+        drop_last: bool,
+        sizes: Callable[[], list[int] | None] = lambda: None,
+    ) -> None:
+        super().__init__(sampler, batch_size, drop_last)
+        self.shard, self.sizes = sampler, sizes
+
+    def __iter__(self) -> Iterator[list[int]]:
+        sizes = self.sizes()
+        for numbers in super().__iter__() if sizes is None else grouped(self.shard, sizes):
+            yield Looked(numbers, self.shard.epoch if self.shard.shuffle else None)
 
 
 class EndlessBatches(Sampler[list[int]]):
