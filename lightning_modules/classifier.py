@@ -173,6 +173,13 @@ class ImageClassifier(pl.LightningModule):
         if self.make_scheduler is not None:
             continue_schedule(self, self.make_scheduler, self.scheduler_interval)
 
+    def on_train_epoch_end(self) -> None:
+        data = data_of(self.trainer)
+        if data is not None:
+            data.tell_unreadable()
+
+    on_validation_epoch_end = on_test_epoch_end = on_train_epoch_end
+
     def _check(self, data: ImageDataModule) -> None:
         """Run a few training images through the model, and raise a one-sentence error if something does not fit."""
         check_classes(self.num_classes, data.num_classes)

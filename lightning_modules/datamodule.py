@@ -7,6 +7,7 @@ import signal
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
 
 import pytorch_lightning as pl
@@ -17,10 +18,12 @@ from torch.utils.data import DataLoader
 from augment import Batch, Pipeline, prefetched
 from augment.data.known import known
 from lightning_modules.errors import UserError
+from lightning_modules.file_images import FileImages
 from lightning_modules.fingerprint import difference, fingerprint
-from lightning_modules.image_sets import FileImages, ImageSet, Splits, split
+from lightning_modules.image_sets import ImageSet, Splits, split
 from lightning_modules.rest_of_epoch import RestOfEpoch, batches_done, batches_of_whole_steps, continue_epoch
 from lightning_modules.sampler import EndlessBatches, PassBatches, ShardSampler
+from lightning_modules.unreadable import UnreadableFiles
 
 
 class ImageDataModule(pl.LightningDataModule, ABC):
@@ -33,6 +36,7 @@ class ImageDataModule(pl.LightningDataModule, ABC):
 
     Attributes:
         reduce: whether files are decoded no finer and no further than the model will look at them.
+        on_error, unreadable_limit: what happens to files that cannot be read, see FolderData.
 
     Args:
         batch_size: images per step on each process.
@@ -51,7 +55,7 @@ class ImageDataModule(pl.LightningDataModule, ABC):
         if batch_size < 1 or num_workers < 0:
             raise UserError(f"batch_size={batch_size} must be at least 1 and num_workers={num_workers} at least 0.")
         self.batch_size, self.num_workers, self.seed, self.changed = batch_size, num_workers, seed, changed
-        self.reduce = False
+        self.reduce, self.on_error, self.unreadable_limit = False, "raise", 0
         self.held_out: list[int] = []
         self.fold_back_epoch = 0
         self._saved: dict[str, Any] | None = None
@@ -83,7 +87,18 @@ class ImageDataModule(pl.LightningDataModule, ABC):
         return self.splits.train.__getitems__(list(range(0, size, -(-size // count))))
 
     def setup(self, stage: str) -> None:
-        _ = self.splits
+        files = [images for images in self.splits if isinstance(images, FileImages)]
+        if self.on_error == "skip" and self.trainer is not None:
+            unreadable = UnreadableFiles(Path(self.trainer.default_root_dir) / "unreadable.csv", self.unreadable_limit)
+            for images in files:
+                images.unreadable = unreadable
+
+    def tell_unreadable(self) -> None:
+        """Warn about the files that could not be read since the last call; called at the end of every epoch."""
+        if self.on_error == "skip":
+            for images in self.splits:
+                if isinstance(images, FileImages) and images.unreadable is not None:
+                    images.unreadable.tell()
 
     def train_dataloader(self) -> DataLoader:
         return self._loader(self.splits.train, train=True)

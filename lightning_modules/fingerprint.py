@@ -10,7 +10,8 @@ from typing import Any
 
 import torch
 
-from lightning_modules.image_sets import FileImages, ImageSet
+from lightning_modules.file_images import FileImages
+from lightning_modules.image_sets import ImageSet
 
 SHOWN = 3
 """Maximum number of classes that a sentence lists."""

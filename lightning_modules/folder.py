@@ -17,7 +17,8 @@ from augment.tools.errors import ToolError
 from augment.tools.scanning import READ_ALREADY, holds, images_below, is_folder, is_image, listed, visible
 from lightning_modules.datamodule import ImageDataModule
 from lightning_modules.errors import UserError
-from lightning_modules.image_sets import FileImages, Splits, split
+from lightning_modules.file_images import FileImages
+from lightning_modules.image_sets import Splits, split
 from lightning_modules.split_folders import beside, split_folders
 
 Classes = dict[str, dict[str, Path]]
@@ -38,6 +39,9 @@ class FolderData(ImageDataModule):
         batch_size, num_workers, seed, changed: see ImageDataModule.
         reduce: decode JPEG files at 1/2, 1/4 or 1/8 of their size and send only the part of an image that is read,
             where the draw allows it; see docs/files.md. False decodes whole images.
+        on_error: "raise" ends the run at a file that cannot be read. "skip" puts the first good image of the batch in
+            its place, in evaluation as a row that does not count, and lists it in unreadable.csv in the run's folder.
+        unreadable_limit: number of such files, at most, before the run ends after all.
     """
 
     def __init__(
@@ -52,9 +56,16 @@ class FolderData(ImageDataModule):
         seed: int = 0,
         changed: Literal["refuse", "allow"] = "refuse",
         reduce: bool = True,
+        on_error: Literal["raise", "skip"] = "raise",
+        unreadable_limit: int = 100,
     ) -> None:
         super().__init__(batch_size, num_workers, seed, changed)
-        self.reduce = reduce
+        if on_error not in ("raise", "skip") or unreadable_limit < 1:
+            raise UserError(
+                f"FolderData: on_error={on_error!r} must be 'raise' or 'skip', and "
+                f"unreadable_limit={unreadable_limit} at least 1."
+            )
+        self.reduce, self.on_error, self.unreadable_limit = reduce, on_error, unreadable_limit
         self.root, self.shares = Path(root), {"val": val_share, "test": test_share}
         self.image_channels = channels
         if channels not in (1, 3):

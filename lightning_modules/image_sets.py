@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from augment import Batch, PackedImages, Pipeline
-from augment.tools.decoding import ImageFile
-from augment.tools.errors import ToolError
-from augment.tools.reading import images_of, looked_at
+from augment import Batch, PackedImages
 from lightning_modules.errors import UserError
 
 IGNORED = -100
@@ -86,60 +81,6 @@ class TensorImages(ImageSet):
     def part(self, numbers: Tensor) -> TensorImages:
         """Return the samples with these numbers, renumbered from 0."""
         return TensorImages(self.pixels[numbers], self.labels[numbers], self.classes)
-
-
-class FileImages(ImageSet):
-    """Image files, decoded on access.
-
-    Args:
-        paths: N files of any format that Pillow reads.
-        labels: (N,) integers.
-        classes: names of the classes.
-        channels: 1 for grey, 3 for colour; other images are converted.
-        background: colour behind transparent images, see augment.tools.decoding.
-
-    Attributes:
-        pipeline: decides what is decoded of the samples in `Looked` numbers; None decodes whole images.
-    """
-
-    def __init__(
-        self,
-        paths: Sequence[Path],
-        labels: Tensor,
-        classes: Sequence[str],
-        channels: int,
-        background: str | Sequence[int] = "white",
-    ) -> None:
-        super().__init__(labels, classes, channels)
-        self.paths, self.background = list(paths), background
-        self.pipeline: Pipeline | None = None
-
-    def images(self, numbers: Sequence[int]) -> Tensor | PackedImages:
-        with _user_errors():
-            return images_of(self._files(numbers))
-
-    def _image(self, index: Tensor, numbers: Sequence[int]) -> Tensor | PackedImages:
-        if self.pipeline is None or not isinstance(numbers, Looked):
-            return self.images(index.tolist())
-        noise = None if numbers.epoch is None else self.pipeline.noise(index, numbers.epoch)
-        with _user_errors():
-            return looked_at(self._files(index.tolist()), self.pipeline, noise)
-
-    def _files(self, numbers: Sequence[int]) -> list[ImageFile]:
-        return [ImageFile(self.paths[number], self.channels, self.background) for number in numbers]
-
-    def part(self, numbers: Tensor) -> FileImages:
-        """Return the samples with these numbers, renumbered from 0."""
-        paths = [self.paths[number] for number in numbers.tolist()]
-        return FileImages(paths, self.labels[numbers], self.classes, self.channels, self.background)
-
-
-@contextmanager
-def _user_errors() -> Iterator[None]:
-    try:
-        yield
-    except ToolError as error:
-        raise UserError(str(error)) from error
 
 
 class Splits(NamedTuple):

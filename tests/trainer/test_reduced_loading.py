@@ -14,7 +14,8 @@ from PIL import Image
 from sklearn.datasets import load_sample_image
 
 import augment as A
-from lightning_modules.image_sets import FileImages, Looked
+from lightning_modules.file_images import FileImages
+from lightning_modules.image_sets import Looked
 from lightning_modules.sampler import PassBatches, ShardSampler
 from tests.trainer.tools import build
 
