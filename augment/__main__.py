@@ -1,4 +1,4 @@
-"""The command line of the library: python -m augment bench | step | doctor | preview."""
+"""The command line of the library: python -m augment bench | step | doctor | shrink | preview."""
 
 import argparse
 import importlib
@@ -10,6 +10,7 @@ TOOLS = {
     "bench": ("augment.tools.bench.command", "measure recipes side by side with other libraries"),
     "step": ("augment.tools.step.command", "measure how much augmentation adds to a training step"),
     "doctor": ("augment.tools.doctor.command", "find out why augmentation is slow, and how to fix it"),
+    "shrink": ("augment.tools.shrink.command", "write a folder of smaller images, so that every epoch decodes less"),
     "preview": ("augment.tools.preview.command", "show what a pipeline does to your images"),
 }
 USER_ERROR_EXIT = 2

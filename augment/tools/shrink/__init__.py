@@ -1,0 +1,1 @@
+"""Writes a folder of smaller images, once, so that every epoch decodes less."""
