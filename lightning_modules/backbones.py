@@ -48,10 +48,10 @@ def timm_backbone(
         near = difflib.get_close_matches(name, timm.list_models(), n=5) or timm.list_models("resnet*")[:5]
         raise UserError(f"name={name!r} is not a timm model; similar names are {', '.join(near)}.")
     try:
-        given = resolve_model_input_args(
-            name, {"img_size": size}, num_classes=num_classes, in_chans=channels, **options
-        )
-        network = timm.create_model(pretrained=pretrained, **given)
+        wanted = resolve_model_input_args(name, {"img_size": size}).get("img_size")
+        if wanted is not None:
+            options["img_size"] = wanted
+        network = timm.create_model(name, pretrained=pretrained, num_classes=num_classes, in_chans=channels, **options)
     except Exception as error:
         if not (pretrained or elsewhere) or not isinstance(error, (OSError, RuntimeError)):
             raise

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import BatchSizeFinder, Callback, LearningRateFinder
 from pytorch_lightning.utilities import rank_zero_info
-from torch.optim import AdamW
+from torch.optim import AdamW, Optimizer
 
 from augment.data.known import known
 from lightning_modules.classifier import model_of
@@ -34,18 +35,21 @@ class FindLearningRate(Callback):
         self.finder = LearningRateFinder(lowest, highest, steps, update_attr=False)
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if trainer.ckpt_path is not None or trainer.fast_dev_run:
+        if trainer.ckpt_path is not None:
             return
         epochs, trainer.fit_loop.max_epochs = trainer.fit_loop.max_epochs, -1  # the search may take more epochs
         try:
             self.finder.lr_find(trainer, pl_module)
         finally:
             trainer.fit_loop.max_epochs = epochs
-        rate = known(self.finder.optimal_lr).suggestion()
+        if self.finder.optimal_lr is None:  # trainer.fast_dev_run searches for nothing
+            return
+        rate = self.finder.optimal_lr.suggestion()
         if rate is None:
             raise UserError("FindLearningRate has found no rate, because the loss grew at once: lower `lowest`.")
         model = model_of(pl_module)
-        model.make_optimizer = partial(model.make_optimizer or AdamW, lr=rate)
+        make: Callable[..., Optimizer] = model.make_optimizer or AdamW
+        model.make_optimizer = partial(make, lr=rate)
         trainer.strategy.setup_optimizers(trainer)
         rank_zero_info(f"find_lr: optimizer.lr={rate:.3g}")
 

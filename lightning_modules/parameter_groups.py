@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any
 
 from timm.optim import param_groups_layer_decay, param_groups_weight_decay
@@ -57,7 +57,7 @@ def _by_layer(model: nn.Module, backbone: nn.Module, decay_all: bool, layer_deca
     return [_plain(group) for group in groups] + ([{"params": others, "weight_decay": 0.0}] if others else [])
 
 
-def _without_decay(backbone: nn.Module) -> Iterable[str]:
+def _without_decay(backbone: nn.Module) -> Collection[str]:
     """Return the weights that timm's networks exempt from weight decay, for example embeddings."""
     return getattr(backbone, "no_weight_decay", set)()
 

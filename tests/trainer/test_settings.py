@@ -56,7 +56,6 @@ def refusal(cfg: DictConfig) -> str:
         ("optimizer.betas=0.9", "optimizer.betas=0.9 must be a list."),
         ("scheduler.warmup=x", "scheduler.warmup=x must be a number."),
         ("loss.label_smoothing=x", "loss.label_smoothing=x must be a number."),
-        ("loss.class_weights=x", "loss.class_weights=x must be balanced or a list or null."),
         ("compile=x", "compile=x must be true or false."),
         ("trainer.max_epochs=1.5", "trainer.max_epochs=1.5 must be a whole number or null."),
         ("trainer.deterministic=x", "trainer.deterministic=x must be true or false or warn or null."),
