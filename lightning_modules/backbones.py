@@ -48,9 +48,8 @@ def timm_backbone(
         near = difflib.get_close_matches(name, timm.list_models(), n=5) or timm.list_models("resnet*")[:5]
         raise UserError(f"name={name!r} is not a timm model; similar names are {', '.join(near)}.")
     try:
-        wanted = resolve_model_input_args(name, {"img_size": size}).get("img_size")
-        if wanted is not None:
-            options["img_size"] = wanted
+        if size is not None and resolve_model_input_args(name)["pretrained_cfg"].get("fixed_input_size"):
+            options["img_size"] = size
         network = timm.create_model(name, pretrained=pretrained, num_classes=num_classes, in_chans=channels, **options)
     except Exception as error:
         if not (pretrained or elsewhere) or not isinstance(error, (OSError, RuntimeError)):
