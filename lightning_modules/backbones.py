@@ -48,9 +48,8 @@ def timm_backbone(
         near = difflib.get_close_matches(name, timm.list_models(), n=5) or timm.list_models("resnet*")[:5]
         raise UserError(f"name={name!r} is not a timm model; similar names are {', '.join(near)}.")
     try:
-        wanted = resolve_model_input_args(name, {"img_size": size}).get("img_size")
-        if wanted is not None:
-            options["img_size"] = wanted
+        if size is not None and _is_built_for_a_size(name):
+            options["img_size"] = size
         network = timm.create_model(name, pretrained=pretrained, num_classes=num_classes, in_chans=channels, **options)
     except Exception as error:
         if not (pretrained or elsewhere) or not isinstance(error, (OSError, RuntimeError)):
@@ -63,6 +62,11 @@ def timm_backbone(
     if checkpoint_path is not None:
         _load(network, name, num_classes, checkpoint_path)
     return network
+
+
+def _is_built_for_a_size(name: str) -> bool:
+    saved = resolve_model_input_args(name)
+    return bool(saved["pretrained_cfg"].get("fixed_input_size")) or "img_size" in saved
 
 
 def _load(network: nn.Module, name: str, num_classes: int, path: str) -> None:
