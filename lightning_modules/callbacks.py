@@ -68,10 +68,12 @@ class LastCheckpoint(ModelCheckpoint):
     def on_validation_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int, *_: Any
     ) -> None:
-        if _processes_agree(trainer, batch_idx + 1):
-            self.signals.deliver(largest(trainer, self.signals.received()))  # Lightning ends the loop after a SIGTERM
+        self._after_evaluated(trainer, batch_idx)
 
-    on_test_batch_end = on_validation_batch_end
+    def on_test_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int, *_: Any
+    ) -> None:
+        self._after_evaluated(trainer, batch_idx)
 
     def on_sanity_check_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._end_now(trainer)
@@ -92,6 +94,11 @@ class LastCheckpoint(ModelCheckpoint):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Ignore the state of an earlier run, which does not matter here."""
+
+    def _after_evaluated(self, trainer: pl.Trainer, batch_idx: int) -> None:
+        """Deliver the signals after a batch; Lightning ends the loop after a SIGTERM, except in the last batch."""
+        if _processes_agree(trainer, batch_idx + 1):
+            self.signals.deliver(largest(trainer, self.signals.received()))
 
     def _end_now(self, trainer: pl.Trainer) -> None:
         """Deliver the signals where Lightning does not look for a SIGTERM."""

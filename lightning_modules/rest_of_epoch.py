@@ -10,7 +10,7 @@ from augment.data.known import known
 from lightning_modules.sampler import ShardSampler, sizes_of_rest
 
 if TYPE_CHECKING:
-    from pytorch_lightning.loops.progress import _ProcessedTracker
+    from pytorch_lightning.loops.progress import _ProcessedTracker, _ReadyCompletedTracker
 
 
 class RestOfEpoch(NamedTuple):
@@ -60,8 +60,19 @@ def continue_epoch(trainer: pl.Trainer, samples: int, same: bool, batch: int, wo
 
 def batches_done(trainer: pl.Trainer) -> int:
     """Return how many batches of this epoch each process has trained on."""
-    current = trainer.fit_loop.epoch_loop.batch_progress.current
-    return cast("_ProcessedTracker", current).processed  # Lightning declares the base class
+    return _counts(trainer.fit_loop.epoch_loop.batch_progress.current).processed
+
+
+def epoch_and_whether_within(trainer: pl.Trainer) -> tuple[int, bool]:
+    """Return the number of complete epochs, and whether another epoch has begun."""
+    progress = trainer.fit_loop.epoch_progress
+    total = _counts(progress.total)
+    return _counts(progress.current).processed, total.processed < total.started
+
+
+def _counts(tracker: _ReadyCompletedTracker) -> _ProcessedTracker:
+    """Return a tracker of epochs or batches as what it is; Lightning declares its base class."""
+    return cast("_ProcessedTracker", tracker)
 
 
 def batches_of_whole_steps(trainer: pl.Trainer, first: int) -> int:

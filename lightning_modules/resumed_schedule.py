@@ -10,7 +10,7 @@ from typing import Any
 import pytorch_lightning as pl
 from torch.optim.lr_scheduler import LRScheduler
 
-from lightning_modules.rest_of_epoch import batches_done
+from lightning_modules.rest_of_epoch import batches_done, epoch_and_whether_within
 from lightning_modules.schedules import accumulated, optimizer_steps, scheduled, steps_of_epochs, takes_length
 
 
@@ -50,10 +50,10 @@ def place_in_schedule(trainer: pl.Trainer) -> int:
     total, steps = optimizer_steps(trainer), trainer.global_step
     if trainer.max_epochs in (None, -1) or not math.isfinite(total):
         return steps
-    progress, steps_of = trainer.fit_loop.epoch_progress, steps_of_epochs(trainer)
-    epoch, batches = progress.current.processed, batches_done(trainer)
+    (epoch, within), steps_of = epoch_and_whether_within(trainer), steps_of_epochs(trainer)
+    batches = batches_done(trainer)
     left = sum(steps_of[epoch:])
-    if progress.total.processed < progress.total.started and epoch < len(steps_of):  # within an epoch
+    if within and epoch < len(steps_of):
         whole = batches == trainer.num_training_batches
         left -= steps_of[epoch] if whole else batches // accumulated(trainer, epoch)
     if trainer.max_steps != -1:
