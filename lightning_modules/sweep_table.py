@@ -12,6 +12,7 @@ from typing import Any
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from lightning_modules.errors import USER_ERROR_EXIT
@@ -81,5 +82,5 @@ def _settings(overrides: Sequence[str]) -> dict[str, str]:
 def _readable(column: str, value: str) -> str:
     """Return a cell for the terminal: results with fewer digits."""
     if not value or "/" not in column:
-        return value
+        return escape(value)
     return f"{100 * float(value):.2f} %" if "acc" in column else f"{float(value):.4f}"

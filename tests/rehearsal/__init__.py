@@ -1,6 +1,6 @@
 """A dress rehearsal of what can go wrong in training: every fault is tried on train.py, and the run is continued.
 
-    python -m tests.rehearsal                      # handwritten digits; about six minutes on two cores
+    python -m tests.rehearsal                      # handwritten digits; about five minutes on two cores
     python -m tests.rehearsal photos cifar10       # with images from your own folders, once for each folder
     python -m tests.rehearsal --only checkpoint    # the faults whose name contains a word
 

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from tests.rehearsal import __doc__ as what
@@ -32,7 +33,8 @@ def rehearse(stage: Stage, names: list[str], table: Table) -> bool:
             happened, ok = f"{type(error).__name__}: {error}", False
         kept &= ok
         codes = ", ".join(str(128 - code if code < 0 else code) for code in stage.codes)  # as a shell shows them
-        table.add_row(name, happened, codes, f"{time.monotonic() - began:.0f}", "yes" if ok else "NO")
+        happened = " ".join(happened.split())
+        table.add_row(name, escape(happened), codes, f"{time.monotonic() - began:.0f}", "yes" if ok else "NO")
         print(f"{name}: {happened}", flush=True)
     return kept
 

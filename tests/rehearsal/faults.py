@@ -22,11 +22,21 @@ Fault = Callable[[Stage, Path], str]
 """Takes the stage and a folder for the run."""
 
 
-def interrupted(stage: Stage, folder: Path, harm: list[str], code: int, processes: int = 1, says: str = "") -> str:
-    """Interrupt a run in its second epoch, and continue it from last.ckpt."""
+def interrupted(
+    stage: Stage, folder: Path, harm: list[str], codes: set[int], processes: int = 1, says: str = ""
+) -> str:
+    """Interrupt a run in its second epoch, and continue it from last.ckpt.
+
+    Args:
+        stage, folder: see Fault.
+        harm: overrides that do the harm.
+        codes: the exit codes that are right.
+        processes: number of processes.
+        says: what the error must contain if the exit code is 2.
+    """
     ended = stage.run(folder, *harm, processes=processes)
-    promise(ended.code == code, f"exit code {code}, but it was {ended.code}: {ended.err[-500:]}")
-    promise(says in (ended.error if code == 2 else ""), f"an error that says {says!r}, but it was: {ended.err[-500:]}")
+    promise(ended.code in codes, f"exit code {codes}, but it was {ended.code}: {ended.err[-500:]}")
+    promise(ended.code != 2 or says in ended.error, f"an error that says {says!r}, but it was: {ended.err[-500:]}")
     last = folder / "checkpoints" / "last.ckpt"
     promise(damage(last) is None, "a whole last.ckpt")
     step = step_of(last)
@@ -120,22 +130,26 @@ def evil_checkpoint(stage: Stage, folder: Path) -> str:
 
 
 FAULTS: dict[str, Fault] = {
-    "SIGKILL within an epoch": partial(interrupted, harm=send(signal.SIGKILL), code=-9),
-    "SIGTERM within an accumulation window": partial(interrupted, harm=send(signal.SIGTERM), code=143),
-    "Ctrl-C within an accumulation window": partial(interrupted, harm=send(signal.SIGINT), code=130),
+    "SIGKILL within an epoch": partial(interrupted, harm=send(signal.SIGKILL), codes={-9}),
+    "SIGTERM within an accumulation window": partial(interrupted, harm=send(signal.SIGTERM), codes={143}),
+    "Ctrl-C within an accumulation window": partial(interrupted, harm=send(signal.SIGINT), codes={130}),
     "SIGTERM to the second of two processes": partial(
-        interrupted, harm=send(signal.SIGTERM, rank=1), code=143, processes=2
+        interrupted, harm=send(signal.SIGTERM, rank=1), codes={143}, processes=2
     ),
     "SIGKILL to the second of two processes": partial(
-        interrupted, harm=send(signal.SIGKILL, rank=1), code=2, processes=2, says="process 1 of the run was killed by"
+        interrupted,
+        harm=send(signal.SIGKILL, rank=1),
+        codes={2, -9},
+        processes=2,
+        says="process 1 of the run was killed by",
     ),
     "SIGKILL while a checkpoint is saved": partial(
-        interrupted, harm=blow("tests.rehearsal.blows.DieWhileSaving", step=7), code=-9
+        interrupted, harm=blow("tests.rehearsal.blows.DieWhileSaving", step=7), codes={-9}
     ),
     "full disk": partial(
         interrupted,
         harm=blow("tests.rehearsal.blows.FillDisk", step=6),
-        code=2,
+        codes={2},
         says="free some disk space; continue with ckpt_path=",
     ),
     "learning rate of 1e30": not_finite,
