@@ -10,6 +10,7 @@ Examples:
     python train.py augment=PATH/policy.yaml                          reads the augmentation from your own file
     python train.py replay=outputs/.../replay-epoch3-step1200.json    repeats the batch at which a run stopped
     python train.py --multirun augment=none,light seed=0,1,2          compares augmentations
+    python train.py sweep=optuna                                      searches settings with Optuna
     python train.py --help                                            lists every setting
 """
 
@@ -55,7 +56,7 @@ def train(cfg: DictConfig) -> float | None:
             ckpt_path, score = run.best_of(trainer)
         if cfg.test:
             trainer.test(model, data, ckpt_path=ckpt_path, weights_only=True, verbose=False)
-    run.report(trainer, cfg.output_dir, ckpt_path, trainer.callback_metrics)
+    run.report(trainer, cfg.output_dir, ckpt_path, score, trainer.callback_metrics)
     return score
 
 

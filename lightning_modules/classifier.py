@@ -30,6 +30,7 @@ from lightning_modules.parameter_groups import parameter_groups, with_scaled_rat
 from lightning_modules.resumed_schedule import continue_schedule
 from lightning_modules.saved import use_whole_checkpoints
 from lightning_modules.schedules import INTERVALS, scheduled, without_leftovers
+from lightning_modules.sharding import shard
 
 DATA = "data_fingerprint"
 """Key of a checkpoint for the description of the data it was trained on."""
@@ -166,6 +167,10 @@ class ImageClassifier(pl.LightningModule):
         if stage == "fit":
             self.loss.prepare(self.num_classes, data)
 
+    def configure_model(self) -> None:
+        if self.device_mesh is not None:  # trainer=fsdp
+            shard(self, self.backbone, self.device_mesh["data_parallel"])
+
     def on_train_start(self) -> None:
         data = data_of(self.trainer)
         if data is not None:
@@ -212,6 +217,8 @@ class ImageClassifier(pl.LightningModule):
         if "current_model_state" in checkpoint and self.trainer.state.fn != TrainerFn.FITTING:
             # WeightAveraging would test the raw weights, but the averaged weights are the validated ones
             checkpoint["current_model_state"] = checkpoint["state_dict"]
+        if "state_dict" not in checkpoint:  # FSDP has loaded the weights already
+            return
         saved, own = ({n: tuple(v.shape) for n, v in d.items()} for d in (checkpoint["state_dict"], self.state_dict()))
         differing = sorted(name for name in saved.keys() | own.keys() if saved.get(name) != own.get(name))
         if differing:

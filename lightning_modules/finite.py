@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 import augment as A
 from lightning_modules import replay
 from lightning_modules.errors import UserError
+from lightning_modules.sharding import local
 
 SHOWN = 8
 """Maximum number of samples that the message lists."""
@@ -199,7 +200,7 @@ def _log_every(trainer: pl.Trainer) -> int:
 def check_weights(trainer: pl.Trainer, module: nn.Module) -> None:
     """Raise NonFiniteError if any weight is NaN or infinite, or any buffer is NaN; waits for the device."""
     device = trainer.strategy.root_device
-    finite = [parameter.detach().isfinite().all().to(device) for parameter in module.parameters()]
+    finite = [local(parameter.detach()).isfinite().all().to(device) for parameter in module.parameters()]
     finite += [~buffer.isnan().any().to(device) for buffer in module.buffers() if buffer.is_floating_point()]
     if not trainer.strategy.reduce_boolean_decision(bool(torch.stack(finite).all())):
         raise NonFiniteError(

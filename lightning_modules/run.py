@@ -23,6 +23,7 @@ from torch.multiprocessing import ProcessRaisedException
 from lightning_modules.errors import USER_ERROR_EXIT, UserError
 from lightning_modules.finite import NonFiniteError
 from lightning_modules.saved import checkpoint_keys, refuse_damaged
+from lightning_modules.trials import write_results
 
 _HARMLESS = (
     ".*does not have many workers.*",  # data in memory needs no workers
@@ -70,11 +71,11 @@ def existing_checkpoint(path: str | None, to_continue: bool = False) -> str | No
 
 
 def refuse_distributed_multirun(trainer: pl.Trainer) -> None:
-    """Raise UserError for a distributed multirun, in which every process would run the whole sweep."""
+    """Raise UserError for a distributed run inside the process of a sweep; its processes would all run the sweep."""
     if trainer.world_size > 1 and HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:
         raise UserError(
-            f"--multirun works with one device but trainer has {trainer.world_size}; "
-            "pass trainer.devices=1 or start each run separately."
+            f"this hydra/launcher runs trials on one device but trainer has {trainer.world_size}: pass "
+            "hydra/launcher=fresh_process, or trainer.devices=1."
         )
 
 
@@ -130,10 +131,15 @@ def best_of(trainer: pl.Trainer) -> tuple[str | None, float | None]:
     return None, None
 
 
-def report(trainer: pl.Trainer, output_dir: str, tested: str | None, metrics: dict[str, float]) -> None:
-    """Print the output paths and the test results."""
+def report(
+    trainer: pl.Trainer, output_dir: str, tested: str | None, score: float | None, metrics: dict[str, float]
+) -> None:
+    """Print the output paths and the test results, and write the results to results.json."""
     if not trainer.is_global_zero:
         return
+    monitored = [c.monitor for c in trainer.checkpoint_callbacks if isinstance(c, ModelCheckpoint) and c.monitor]
+    test = {name: float(value) for name, value in metrics.items() if name.startswith("test/")}
+    write_results(output_dir, {} if score is None else {monitored[0]: score}, test)
     table = Table(show_header=False, title="run")
     folder = Path(output_dir)
     table.add_row("outputs", str(folder))
@@ -142,9 +148,8 @@ def report(trainer: pl.Trainer, output_dir: str, tested: str | None, metrics: di
     for name, path in (("configuration", folder / ".hydra"), ("last checkpoint", folder / "checkpoints" / "last.ckpt")):
         if path.exists():
             table.add_row(name, str(path))
-    if any(name.startswith("test/") for name in metrics):
+    if test:
         table.add_row("tested checkpoint", tested or "none: the weights at the end of training")
-    for name, value in metrics.items():
-        if name.startswith("test/"):
-            table.add_row(name, f"{100 * value:.2f} %" if "acc" in name else f"{value:.4f}")
+    for name, value in test.items():
+        table.add_row(name, f"{100 * value:.2f} %" if "acc" in name else f"{value:.4f}")
     Console(width=None if sys.stdout.isatty() else 200).print(table)

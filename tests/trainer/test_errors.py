@@ -380,9 +380,9 @@ def test_train_py_itself(tmp_path: Path) -> None:
     assert ended.returncode == 2
     assert ended.stderr.strip().count("\n") == 0
     assert ended.stderr.startswith("error: unknown setting trainer.max_epoch")
-    ended = run_train(tmp_path, "--multirun", "trainer=ddp_cpu", "seed=0,1")
+    ended = run_train(tmp_path, "--multirun", "trainer=ddp_cpu", "seed=0,1", "hydra/launcher=basic")
     assert ended.returncode == 2
     assert ended.stderr.splitlines()[-1] == (
-        "error: --multirun works with one device but trainer has 2; "
-        "pass trainer.devices=1 or start each run separately."
+        "error: this hydra/launcher runs trials on one device but trainer has 2: pass hydra/launcher=fresh_process, or "
+        "trainer.devices=1."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -39,7 +40,7 @@ def test_runs_of_one_moment(tmp_path: Path) -> None:
 
 def test_multiruns_of_one_moment(tmp_path: Path) -> None:
     for _ in range(2):
-        run_train(tmp_path, "--multirun", *NAMES, ENDS_EARLY, "seed=0,1")
+        run_train(tmp_path, "--multirun", *NAMES, ENDS_EARLY)
     year, second = made(tmp_path / "multirun")
     assert second == f"{year}_2"
     for name in (year, second):
@@ -59,10 +60,22 @@ def test_processes_that_lightning_starts_share_it(tmp_path: Path) -> None:
     assert (tmp_path / "outputs" / year / "checkpoints" / "last.ckpt").is_file()
 
 
-def test_processes_that_torchrun_starts_share_it(tmp_path: Path) -> None:
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    command = [*torchrun, str(ROOT / "train.py"), *NAMES, "trainer=ddp_cpu", "experiment=smoke", "test=false"]
-    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=180)
-    assert ended.returncode == 0, ended.stderr
+def test_two_machines_that_torchrun_connects_share_it(tmp_path: Path) -> None:
+    """Two agents stand for two machines with one process each and a common disk."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nnodes=2", "--nproc-per-node=1", "--rdzv-id=run"]
+    torchrun += ["--rdzv-backend=c10d", f"--rdzv-endpoint=localhost:{port}", "--local-addr=localhost"]
+    settings = ["trainer=ddp_cpu", "trainer.devices=1", "trainer.num_nodes=2", "experiment=smoke"]
+    command = [*torchrun, str(ROOT / "train.py"), *NAMES, *settings]
+
+    def start(_: int) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=180)
+
+    with ThreadPoolExecutor(2) as pool:
+        for ended in pool.map(start, range(2)):
+            assert ended.returncode == 0, ended.stderr
     (year,) = made(tmp_path / "outputs")
     assert (tmp_path / "outputs" / year / "checkpoints" / "last.ckpt").is_file()
+    assert "test/acc" in (tmp_path / "outputs" / year / "results.json").read_text()

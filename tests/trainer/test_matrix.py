@@ -1,0 +1,28 @@
+"""Sanity check, fit, validate and test in 32-true and bf16-mixed, with 0 and 2 workers, on 1 and 2 processes.
+
+There is no predict step yet.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.trainer.matrix import check_cells
+from tests.trainer.tools import ROOT
+
+CELLS = 4 * 2 * 2
+"""Stages, precisions, numbers of workers."""
+
+
+def test_one_process(tmp_path: Path) -> None:
+    assert check_cells(1, tmp_path) == CELLS
+
+
+def test_two_processes(tmp_path: Path) -> None:
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    command = [*torchrun, "-m", "tests.trainer.matrix", str(tmp_path)]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=180)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.count(f"cells: {CELLS}") == 2
