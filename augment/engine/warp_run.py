@@ -10,13 +10,13 @@ from torch import Tensor
 from augment.data.batch import Batch
 from augment.data.known import whole_size
 from augment.data.packed import PackedImages
-from augment.data.pixels import compute_dtype, dtype_of, each, size_of
+from augment.data.pixels import any_size, compute_dtype, dtype_of, each, size_of
 from augment.data.types import Bool, Params, Size
 from augment.engine.annotations import warp_boxes, warp_keypoints, warp_mask
 from augment.engine.plan import Leaf
 from augment.geometry.motion import Motion
 from augment.kernels.reference.warping import is_inside, resample, trace, warp
-from augment.kernels.source import Source
+from augment.kernels.source import LARGEST_SIDE, Source
 
 
 def warped(batch: Batch, params: list[Params], run: Sequence[Leaf], kept: torch.dtype) -> Batch:
@@ -68,12 +68,19 @@ def motions_of(leaves: Sequence[Leaf], params: list[Params], image: Source, size
         dtype, size = compute_dtype(dtype_of(image)), size or size_of(image)
         largest = whole_size(size)
     first = image[0] if isinstance(image, tuple) else image
-    like, motions = torch.empty(len(first), 0, dtype=dtype, device=first.device), []
+    if any_size(first):  # (B,) tensors, as of packed images: a comparison of symbols would fix their order
+        size, largest = tuple(torch.full((first.shape[0],), n) for n in size), (LARGEST_SIDE, LARGEST_SIDE)
+    like, motions = torch.empty(first.shape[0], 0, dtype=dtype, device=first.device), []
     for leaf, drawn in zip(leaves, params, strict=True):
         motion = leaf.motion(size, largest, drawn, like)
         if motion is not None:
             motions.append(motion)
         size, largest = leaf.out_size(size), leaf.out_size(largest)
+    if any_size(first) and any(isinstance(extent, Tensor) for extent in size):
+        raise ValueError(
+            f"{type(leaves[-1]).__name__}: the size of its output follows from the size of the images: give "
+            "export_program a size=(height, width)."
+        )
     return motions
 
 
