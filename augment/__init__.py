@@ -74,6 +74,7 @@ from augment.layers.policies.learned import LearnedPolicy
 from augment.layers.policies.randaugment import RandAugment, TrivialAugmentWide
 from augment.layers.policies.three_augment import ThreeAugment
 from augment.recipes import presets
+from augment.recipes.export import export_program
 from augment.recipes.interop import from_kornia, from_torchvision
 from augment.recipes.preprocess import Preprocess
 from augment.recipes.presets import IMAGENET_MEAN, IMAGENET_STD
@@ -178,6 +179,7 @@ __all__ = [
     "TrivialAugmentWide",
     "Uniform",
     "Warp",
+    "export_program",
     "from_kornia",
     "from_torchvision",
     "objectives",

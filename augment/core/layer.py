@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from augment.core import checks
 from augment.data.batch import Batch
+from augment.data.context import without_autocast
 from augment.data.packed import PackedImages
 from augment.data.types import Bool, Integer, Noise, Num, Params, PerSample, Size
 from augment.draws import keys
@@ -221,10 +222,10 @@ class Layer(Configured, nn.Module):
             TypeError, ValueError: images, annotations or noise that do not fit each other; see `augment.engine.inputs`.
         """
         batch, frames, close = opened(images)
-        drawn = self._drawn(batch, len(batch) // frames, noise, index, epoch)
+        drawn = self._drawn(batch, batch.count // frames, noise, index, epoch)
         if frames > 1 and isinstance(drawn, Tensor):
             drawn = drawn.repeat_interleave(frames, dim=0)
-        with torch.autocast(batch.device.type, enabled=False):  # it rounds positions: 1.4 px in bfloat16
+        with without_autocast(batch.device):
             return close(execute(self, batch, drawn))
 
     if TYPE_CHECKING:  # torch declares no type for calls of modules
@@ -276,8 +277,8 @@ class Layer(Configured, nn.Module):
         """
         batch, _, close = opened(batch, maps=True)
         size = checks.image_size(self, size)
-        drawn = self._drawn(batch, len(batch), noise, index, epoch)
-        with torch.autocast(batch.device.type, enabled=False):
+        drawn = self._drawn(batch, batch.count, noise, index, epoch)
+        with without_autocast(batch.device):
             return close(undone(self, batch, drawn, size))
 
     def explain(self, noise: Tensor, size: tuple[int, int]) -> dict[str, Any]:

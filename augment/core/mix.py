@@ -87,7 +87,7 @@ class Mix(Layer):
         image = each(image, to_float) if for_gpu(batch.device) else to_float(stacked(image))
         dtype = dtype_of(image)
         if batch.label is None and self.labels_optional:
-            return batch.replace(image=image, label=torch.zeros(len(batch), 0, dtype=dtype, device=batch.device))
+            return batch.replace(image=image, label=torch.zeros(batch.count, 0, dtype=dtype, device=batch.device))
         if batch.label is None:
             raise ValueError(f"{type(self).__name__} mixes labels too: call it with Batch(image=..., label=...).")
         return batch.replace(image=image, label=mixable(type(self).__name__, batch.label, self.num_classes, dtype))
@@ -143,13 +143,13 @@ def following(draws: PerSample, step: int) -> Integer[Tensor, " b"]:
 
     A sort takes 23 µs on a GPU even for a small batch, so there each sample counts the samples before it.
     """
-    if not for_gpu(draws.device) or len(draws) > _COUNTED:
+    if not for_gpu(draws.device) or draws.shape[0] > _COUNTED:
         order = draws.argsort(stable=True)
         return torch.empty_like(order).scatter(0, order, order.roll(-step))
-    number = torch.arange(len(draws), device=draws.device)
+    number = torch.arange(draws.shape[0], device=draws.device)
     before = (draws < draws[:, None]) | ((draws == draws[:, None]) & (number < number[:, None]))
     place = materialized(before.sum(1))
-    wanted = (place + step) % len(draws)
+    wanted = (place + step) % draws.shape[0]
     return torch.where(place == wanted[:, None], number, 0).sum(1)
 
 

@@ -60,7 +60,7 @@ class Pipeline(Layer):
 
     def log_prob(self, noise: Noise) -> PerSample:
         parts = [layer.log_prob(part) for layer, part in self._parts(noise)]
-        return torch.stack(parts).sum(0) if parts else noise.new_zeros(len(noise))
+        return torch.stack(parts).sum(0) if parts else noise.new_zeros(noise.shape[0])
 
     def _parts(self, noise: Noise) -> list[tuple[Layer, Tensor]]:
         """Each layer with its columns of noise."""

@@ -45,7 +45,13 @@ class Batch:
     box_format: str = "xyxy"
 
     def __len__(self) -> int:
-        return len(self._first)
+        return self.count
+
+    @property
+    def count(self) -> int:
+        """The number of images; a symbol in exported code, of which `len` would make a constant."""
+        first = self._first
+        return first.sizes.shape[0] if isinstance(first, PackedImages) else first.shape[0]
 
     @property
     def device(self) -> torch.device:

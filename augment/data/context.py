@@ -1,6 +1,7 @@
 """The context of a call: recorded for gradients, traced, replayed or exported."""
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
@@ -42,3 +43,11 @@ def replayed(device: torch.device) -> bool:
 def exporting() -> bool:
     """Whether a program is being exported; it may hold only torch's own operators."""
     return private_torch.exporting()
+
+
+def without_autocast(device: torch.device) -> AbstractContextManager:
+    """Computes positions as they are: autocast rounds them by up to 1.4 pixels in bfloat16.
+
+    An exported program would hold autocast as an operator that calls another graph, which few runtimes know.
+    """
+    return nullcontext() if exporting() else torch.autocast(device.type, enabled=False)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from augment.data.context import compiling, on_cpu
+from augment.data.context import compiling, exporting, on_cpu
 from augment.data.primitives import materialized, stack
 from augment.data.types import Images, Params, Planes, Shaped
 
@@ -89,6 +89,11 @@ def size_of(image: Images | Planes) -> tuple[int, int]:
     """(height, width)."""
     height, width = (image[0] if isinstance(image, tuple) else image).shape[-2:]
     return height, width
+
+
+def any_size(image: object) -> bool:
+    """Whether a program is being exported for images of any height or width, which then are symbols, not numbers."""
+    return exporting() and any(isinstance(extent, torch.SymInt) for extent in getattr(image, "shape", ())[-2:])
 
 
 def per_sample(value: float | Tensor) -> float | Shaped[Tensor, "b 1 1"]:

@@ -30,5 +30,5 @@ def index(owner: object, value: Tensor, count: int | None = None) -> None:
         raise TypeError(f"{name}: index={shown(value)} must be a (B,) tensor of integers: torch.tensor(index).")
     if value.ndim != 1 or value.is_floating_point() or value.is_complex() or value.dtype == torch.bool:
         raise ValueError(f"{name}: index must be (B,) integers, got {tuple(value.shape)} {value.dtype}.")
-    if count is not None and len(value) != count:
-        raise ValueError(f"{name}: index must have one number per image: expected {count}, got {len(value)}.")
+    if count is not None and value.shape[0] != count:
+        raise ValueError(f"{name}: index must have one number per image: expected {count}, got {value.shape[0]}.")

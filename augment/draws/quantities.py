@@ -24,7 +24,7 @@ def columns(layer: Any, noise: Noise) -> Iterator[tuple[str, Distribution, Tenso
         distribution = getattr(layer, name)
         end = start + distribution.draws * (count or 1)
         if start == end:
-            uniforms = noise.new_zeros((len(noise), count) if count else len(noise))
+            uniforms = noise.new_zeros((noise.shape[0], count) if count else noise.shape[0])
         else:
             uniforms = noise[:, start:end] if count else noise[:, start]
         yield name, distribution, uniforms
@@ -37,7 +37,7 @@ def log_prob(layer: Any, noise: Noise) -> PerSample:
     Raises:
         ValueError: with same_on_batch, where no sample drew anything else to compare with.
     """
-    total = noise.new_zeros(len(noise))
+    total = noise.new_zeros(noise.shape[0])
     for name, distribution, uniforms in columns(layer, noise):
         log_p = distribution.log_prob_at(uniforms)
         if log_p is None:

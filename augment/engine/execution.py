@@ -13,7 +13,7 @@ from augment.data.batch import Batch
 from augment.data.context import compiling, on_cpu, on_gpu, recorded
 from augment.data.known import dense, unpacked
 from augment.data.packed import PackedImages
-from augment.data.pixels import dtype_of, each, finished, kept_dtype, result_dtype, to_bytes
+from augment.data.pixels import any_size, dtype_of, each, finished, kept_dtype, result_dtype, to_bytes
 from augment.data.primitives import materialized
 from augment.data.types import Noise, Params, Size
 from augment.draws.noise import Key, drawn, key_of
@@ -43,7 +43,7 @@ def noise_of(layer: Any, epoch: int | Tensor, index: Tensor) -> Noise:
 
 def key_for(layer: Any, batch: Batch, size: int, index: Tensor | None, epoch: int | Tensor) -> Key | None:
     """Returns the key from which a layer that is compiled for a GPU draws in the same call in which it augments."""
-    if not on_gpu(batch.device) or size != len(batch) or not compiles(layer, batch.device):  # frames share their draws
+    if not on_gpu(batch.device) or size != batch.count or not compiles(layer, batch.device):  # frames share their draws
         return None
     return key_of(layer.numbers(index, size, batch.device), epoch)
 
@@ -114,9 +114,9 @@ def _given_or_drawn(layer: Any, noise: Noise | Key | None) -> Noise | None:
 def _raw(layer: Any, plan: Plan, batch: Batch, noise: Noise | None) -> list[Params]:
     """Returns the raw draws of the leaves in the plan."""
     if noise is None:
-        empty = torch.zeros(len(batch), 0, device=batch.device)
+        empty = torch.zeros(batch.count, 0, device=batch.device)
         return [leaf.params(empty) for leaf in plan.leaves]
-    if not isinstance(batch.image, PackedImages) and batch.size not in plan.sizes:
+    if not (isinstance(batch.image, PackedImages) or any_size(batch.image)) and batch.size not in plan.sizes:
         layer.out_size(batch.size)  # containers refuse layers that change it
         plan.sizes.add(batch.size)
     return layer.leaf_params(noise)

@@ -10,14 +10,14 @@ from torch import Tensor
 from augment.data.batch import Batch
 from augment.data.known import whole_size
 from augment.data.packed import PackedImages
-from augment.data.pixels import compute_dtype, dtype_of, each, size_of
+from augment.data.pixels import any_size, compute_dtype, dtype_of, each, size_of
 from augment.data.types import Bool, Params, Size
 from augment.engine.annotations import warp_boxes, warp_keypoints, warp_mask
 from augment.engine.plan import Leaf
 from augment.geometry.motion import Motion
 from augment.geometry.stored import as_stored
 from augment.kernels.reference.warping import is_inside, resample, trace, warp
-from augment.kernels.source import Source
+from augment.kernels.source import LARGEST_SIDE, Source
 
 
 def warped(batch: Batch, params: list[Params], run: Sequence[Leaf], kept: torch.dtype) -> Batch:
@@ -66,14 +66,31 @@ def motions_of(leaves: Sequence[Leaf], params: list[Params], image: Source, size
 
     Images that a decoder reduced begin with the motion from the original to what is stored, unless a size is given.
     """
-    first = image[0] if isinstance(image, tuple) else image
-    dtype = torch.float32 if isinstance(image, PackedImages) else compute_dtype(dtype_of(image))
-    like = torch.empty(len(first), 0, dtype=dtype, device=first.device)
-    if not isinstance(image, PackedImages):
-        size = size or size_of(image)
-        return geometry_of(leaves, params, like, size, whole_size(size))
-    motions = geometry_of(leaves, params, like, size or image.sides, image.max_sides)
-    return motions if image.origin is None or size is not None or not motions else [as_stored(image, like), *motions]
+    if isinstance(image, PackedImages):
+        like = torch.empty(image.sizes.shape[0], 0, device=image.device)
+        motions = geometry_of(leaves, params, like, size or image.sides, image.max_sides)
+        whole = image.origin is None or size is not None or not motions
+        return motions if whole else [as_stored(image, like), *motions]
+    size, first = size or size_of(image), image[0] if isinstance(image, tuple) else image
+    like = torch.empty(first.shape[0], 0, dtype=compute_dtype(dtype_of(image)), device=first.device)
+    if any_size(first):
+        return _geometry_of_any_size(leaves, params, like, size)
+    return geometry_of(leaves, params, like, size, whole_size(size))
+
+
+def _geometry_of_any_size(leaves: Sequence[Leaf], params: list[Params], like: Tensor, size: Size) -> list[Motion]:
+    """The motions in an exported program, whose sizes are symbols: comparing symbols would fix their order."""
+    height, width = whole_size(size)
+    size = torch.full((like.shape[0],), height), torch.full((like.shape[0],), width)  # as of packed images
+    motions = geometry_of(leaves, params, like, size, (LARGEST_SIDE, LARGEST_SIDE))
+    for leaf in leaves:
+        size = leaf.out_size(size)
+    if any(isinstance(extent, Tensor) for extent in size):
+        raise ValueError(
+            f"{type(leaves[-1]).__name__}: the size of its output follows from the size of the images: give "
+            "export_program a size=(height, width)."
+        )
+    return motions
 
 
 def geometry_of(

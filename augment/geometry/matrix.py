@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from augment.data.context import compiling, on_cpu
+from augment.data.context import compiling, exporting, on_cpu
 from augment.data.memory import has_memory
 from augment.data.types import Float, Matrices, Shaped
 
@@ -39,7 +39,7 @@ def side_by_side(entries: Sequence[Number], like: Float[Tensor, "b ..."]) -> Flo
     if compiling() and not on_cpu(like.device):
         return _selected(entries, like)
     full = [e.to(like.dtype) if isinstance(e, Tensor) else like.new_full((), e) for e in entries]
-    return torch.stack([entry.expand(len(like)) for entry in full], dim=-1)
+    return torch.stack([entry.expand(like.shape[0]) for entry in full], dim=-1)
 
 
 def _stacked(entries: list[Number], like: Float[Tensor, "b ..."]) -> Matrices:
@@ -57,7 +57,7 @@ def _stacked(entries: list[Number], like: Float[Tensor, "b ..."]) -> Matrices:
 def _selected(entries: Sequence[Number], like: Float[Tensor, "b ..."]) -> Float[Tensor, "b n"]:
     """The compiled GPU version as one expression; a stack would need one kernel per entry."""
     place = torch.arange(len(entries), device=like.device)
-    out = like.new_zeros(len(like), len(entries))
+    out = like.new_zeros(like.shape[0], len(entries))
     for k, entry in enumerate(entries):
         if isinstance(entry, Tensor):
             out = torch.where(place == k, entry.to(like.dtype)[:, None], out)
@@ -112,6 +112,11 @@ def compose(*matrices: Matrices) -> Matrices:
     for m in matrices[1:]:
         product = (product.unsqueeze(3) * m.unsqueeze(1)).sum(2)
     return product
+
+
+def lengths(m: Float[Tensor, "b n 2"]) -> Float[Tensor, "b n"]:
+    """Returns the length of each row; ONNX has no function for `hypot`, which only matters for rows near overflow."""
+    return m.square().sum(2).sqrt() if exporting() else torch.hypot(m[..., 0], m[..., 1])
 
 
 def inverse(m: Matrices) -> Matrices:

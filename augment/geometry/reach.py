@@ -82,7 +82,7 @@ def footprint_of(motions: Sequence[Motion]) -> Footprint:
     if any(motion.projective for motion in motions):
         m = _tangent(m, motions[-1].out_size)
     radii = []
-    for length, limit in zip(torch.hypot(m[:, :2, 0], m[:, :2, 1]).unbind(1), reversed(limits), strict=True):
+    for length, limit in zip(mat.lengths(m[:, :2, :2]).unbind(1), reversed(limits), strict=True):
         length = length.minimum(limit.to(length.dtype)) if isinstance(limit, Tensor) else length.clamp(max=limit)
         radii.append(length.clamp(min=1))
     return Footprint((radii[1], radii[0]), bounds, separable)

@@ -224,9 +224,3 @@ def test_compiling_the_hash():
     for epoch in range(3):
         index = torch.arange(50) + epoch
         assert torch.equal(compiled(3, torch.tensor(epoch), index, 7), noise.uniform(3, epoch, index, 7))
-
-
-def test_preprocessing_exports(photos):
-    preprocess = plain.Preprocess(16, mean=plain.IMAGENET_MEAN, std=plain.IMAGENET_STD)
-    program = torch.export.export(preprocess, (photos,))
-    torch.testing.assert_close(program.module()(photos), preprocess(photos), rtol=0, atol=1e-4)

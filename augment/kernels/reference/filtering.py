@@ -39,7 +39,7 @@ def separable_filter(
     """
 
     def filtered_twice(images: Images, down: Tensor, across: Tensor) -> Images:
-        if not len(images):
+        if not images.shape[0]:
             return images
         down, across = down.to(images.dtype), across.to(images.dtype)
         padded = materialized_image(pad(images, down.shape[1] // 2, across.shape[1] // 2, border))

@@ -38,6 +38,22 @@ def resized(image: Source, x: Grid, y: Grid, window: Window, footprint: Footprin
     return _no_brighter(_by_need(value, x, y, window, footprint, products), value)
 
 
+def resized_at_any_size(
+    image: Source, x: Grid, y: Grid, window: Window, footprint: Footprint, kernel: Kernel
+) -> SampledImages:
+    """Samples as `resized` in exported code: the matrices have the image's size, and no number of taps is needed.
+
+    Raises:
+        ValueError: rows do not stay rows.
+    """
+    if not footprint.separable:
+        raise ValueError(
+            "a program for images of any size cannot hold an antialiased resize that is joined with a rotation or a "
+            "shear: export it for one height and width."
+        )
+    return _within_bytes(_matrix_products(_dense(image), x, y, window, footprint, kernel), image)
+
+
 def grid_samples(
     image: Source,
     x: Grid,

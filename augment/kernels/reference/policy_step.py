@@ -172,7 +172,7 @@ def level_tables(
     """
     value = value[:, None, None]
     level = torch.arange(float(LEVELS), device=value.device)
-    table = level.expand(len(value), 1, LEVELS)
+    table = level.expand(value.shape[0], 1, LEVELS)
 
     def choose(name: str, curve: Tensor) -> None:
         nonlocal table
@@ -202,7 +202,7 @@ def _statistic(image: Bytes, wanted: Bool[Tensor, " b"], function: Callable[[Byt
     if rows is None:
         return function(image)
     found = function(image.index_select(0, rows))
-    return found.new_zeros(len(wanted), *found.shape[1:]).index_copy(0, rows, found)
+    return found.new_zeros(wanted.shape[0], *found.shape[1:]).index_copy(0, rows, found)
 
 
 def _counts(image: Bytes, wanted: Bool[Tensor, " b"]) -> Integer[Tensor, "b c 256"]:

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from augment.data.context import exporting
 from augment.data.operator import operator
 from augment.data.packed import PackedImages
-from augment.data.pixels import BYTE, compute_dtype, stacked
+from augment.data.pixels import BYTE, any_size, compute_dtype, stacked
 from augment.data.primitives import saturated
 from augment.data.types import Num, PerSample
 from augment.geometry.interpolation import KERNELS, Footprint, Grid, Tap, Window, clamp, taps_of
-from augment.kernels.reference.grid_sampling import grid_samples, resized
+from augment.kernels.reference.grid_sampling import grid_samples, resized, resized_at_any_size
 from augment.kernels.reference.two_pass_sampling import two_passes
 from augment.kernels.source import Source, source_dtype
 
@@ -57,6 +58,8 @@ def sample(
             return resized(image, x, y, window, footprint, kernel)
         if interpolation == "bilinear" and (max(taps) <= 4 or on_cpu):
             return grid_samples(image, x, y, window, footprint, moved)
+    if max(taps) > 2 * kernel.support and any_size(image):
+        return resized_at_any_size(image, x, y, window, footprint, kernel)
     x, y = torch.nan_to_num(x), torch.nan_to_num(y)  # NaN is no valid index
     rows = taps_of(y, window.rows, footprint.radius[0], taps[0], kernel)
     columns = taps_of(x, window.columns, footprint.radius[1], taps[1], kernel)
@@ -118,7 +121,7 @@ def _storage(image: Source) -> _Storage:
         return _Storage(image.data, image.offsets[:, None, None], image.channels, 1, row, image.channels)
     image = stacked(image)
     batch, channels, height, width = image.shape
-    index = torch.int32 if image.numel() < 2**31 else torch.int64
+    index = torch.int64 if exporting() or image.numel() >= 2**31 else torch.int32  # a comparison limits a program
     base = (torch.arange(batch, device=image.device) * (channels * height * width)).to(index)[:, None, None]
     if channels > 1 and image.is_contiguous(memory_format=torch.channels_last):
         return _Storage(image.permute(0, 2, 3, 1).reshape(-1), base, channels, 1, width * channels, channels)

@@ -33,7 +33,7 @@ def two_passes(image: Images, rows: list[Tap], columns: list[Tap]) -> tuple[Floa
 
 
 def _blended_rows(lines: Num[Tensor, "b h n"], taps: list[Tap]) -> Float[Tensor, "b oh n"]:
-    sample = torch.arange(len(lines), device=lines.device)[:, None]
+    sample = torch.arange(lines.shape[0], device=lines.device)[:, None]
     pixels = [row[..., 0].to(torch.int64) for row, _ in taps]
     weights = [known(weight) for _, weight in taps]  # (B, oh, 1)
     dtype = compute_dtype(lines.dtype)

@@ -91,7 +91,7 @@ class RandomRain(PixelOp):
         pixel = (top[:, :, None] + down[:, None]) * size[1] + (left[:, :, None] + across[:, None])
         drawn = (torch.arange(drops, device=count.device) < count)[:, :, None] & (step < length)[:, None]
         outside = size[0] * size[1]
-        canvas = torch.zeros(len(count), outside + 1, dtype=torch.bool, device=count.device)
+        canvas = torch.zeros(count.shape[0], outside + 1, dtype=torch.bool, device=count.device)
         marked = canvas.scatter(1, torch.where(drawn, pixel, outside).flatten(1), True)
         return marked[:, :outside].unflatten(1, size)
 

@@ -90,7 +90,7 @@ class RandomJigsaw(Layer):
         row, column = torch.floor((y + 0.5) / max(height, 1)), torch.floor((x + 0.5) / max(width, 1))
         inside = (row >= 0) & (row < rows) & (column >= 0) & (column < columns)
         place = torch.where(inside, row * columns + column, 0).to(torch.int64)
-        patch = order.gather(1, place.expand(len(order), -1, -1).flatten(1)).unflatten(1, place.shape[1:])
+        patch = order.gather(1, place.expand(order.shape[0], -1, -1).flatten(1)).unflatten(1, place.shape[1:])
         to_row, to_column = patch // columns, patch % columns
         return (
             torch.where(inside, x + (to_column - column) * width, x),
@@ -108,7 +108,7 @@ class RandomJigsaw(Layer):
         cells = torch.cat([torch.stack([x, y, x + width, y + height], 1), strips.to(boxes.device)]).to(boxes.dtype)
         place = order.argsort(1)
         shift = torch.stack([place % columns * width - x, place // columns * height - y], -1)
-        shift = torch.cat([shift, shift.new_zeros(len(order), 2, 2)], 1).repeat(1, 1, 2).to(boxes.dtype)
+        shift = torch.cat([shift, shift.new_zeros(order.shape[0], 2, 2)], 1).repeat(1, 1, 2).to(boxes.dtype)
         low, high = cells[:, :2].repeat(1, 2), cells[:, 2:].repeat(1, 2)
         pieces = boxes[:, :, None].maximum(low).minimum(high)
         there = (pieces[..., 2:] > pieces[..., :2]).all(-1, keepdim=True)

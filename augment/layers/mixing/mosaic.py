@@ -75,7 +75,7 @@ class RandomMosaic(Mix):
         """Returns the other samples of the grid, column by column: the next ones in a random order."""
         columns, rows = self.mosaic_grid
         others = [following(params["pairing"], k) for k in range(1, columns * rows)]
-        size = len(params["pairing"]), 0
+        size = params["pairing"].shape[0], 0
         return torch.stack(others, 1) if others else params["pairing"].new_zeros(size, dtype=torch.int64)
 
     def prepared(self, batch: Batch) -> Batch:
@@ -86,7 +86,7 @@ class RandomMosaic(Mix):
         """Adds the sources and replaces the gate: a sample that is not mixed shows only itself, in the output size."""
         start = params["start_ratio_range"]
         mixed = params.get("gate", torch.ones_like(start[:, 0], dtype=torch.bool))
-        own = torch.arange(len(start), device=start.device)[:, None]
+        own = torch.arange(start.shape[0], device=start.device)[:, None]
         drawn = {name: value for name, value in params.items() if name != "gate"}
         sources = torch.cat([own, self.partner(params)], 1)
         return drawn | {"start_ratio_range": start * mixed[:, None], "mixed": mixed, "sources": sources}

@@ -86,7 +86,7 @@ class ResizeMix(Mix):
         shrink = size[0] / params["height"], size[1] / params["width"]
         top, left = ((0.5 - params[name]) * s - 0.5 for name, s in zip(("top", "left"), shrink, strict=True))
         rows = (shrink[1], 0.0, left), (0.0, shrink[0], top), (0.0, 0.0, 1.0)
-        matrix = mat.matrix(rows, image.new_empty(len(image), 0))
+        matrix = mat.matrix(rows, image.new_empty(image.shape[0], 0))
         motion = Motion(matrix, in_size=size, out_size=size, separable=True, shrink=shrink, bound=bound)
         return stacked(dense(apply_motions(Batch(image), [motion]).image))
 

@@ -123,7 +123,7 @@ class RandomChannelShuffle(PixelOp):
 
     def pixel(self, planes: Planes, params: Params) -> Planes:
         order = uniform_field(params["key"], (len(planes),)).argsort(dim=1, stable=True)
-        sample = torch.arange(len(order), device=order.device)[:, None]
+        sample = torch.arange(order.shape[0], device=order.device)[:, None]
         return torch.stack(planes, 1)[sample, order].unbind(1)
 
 

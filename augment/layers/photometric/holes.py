@@ -59,7 +59,7 @@ class CoarseDropout(PixelOp):
     def resolve(self, params: Params, size: Size) -> Params:
         """Computes the rectangles in whole pixels, each side (B, most); unused rectangles have no height or width."""
         names = ("hole_height_range", "hole_width_range", "top", "left")
-        tall, wide, top, left = (params[name].reshape(len(params[name]), self.most) for name in names)
+        tall, wide, top, left = (params[name].reshape(params[name].shape[0], self.most) for name in names)
         full_height, full_width = whole_size(size)
         height = _pixels(tall, full_height, self.tall_in_pixels).clamp(1, full_height)
         width = _pixels(wide, full_width, self.wide_in_pixels).clamp(1, full_width)

@@ -67,7 +67,7 @@ class SlotWarp(Warp):
 
     def matrix(self, size: Size, params: Params, like: Tensor) -> Matrices:
         shear_x, shear_y, left, top, degrees = (
-            like.new_zeros(len(like)) + self._value(params, name)
+            like.new_zeros(like.shape[0]) + self._value(params, name)
             for name in ("ShearX", "ShearY", "TranslateX", "TranslateY", "Rotate")
         )
         # at most one differs from the identity, so that their product is a sum; shears hold the image's corner
