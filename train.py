@@ -29,6 +29,7 @@ from lightning_modules.errors import one_sentence
 from lightning_modules.replay import with_replay
 from lightning_modules.saved import LAST, last_of_run, saying_what_is_kept
 from lightning_modules.settings import check_settings, switched_off
+from lightning_modules.sweep_plugins import register
 
 
 def train(cfg: DictConfig) -> float | None:
@@ -69,4 +70,5 @@ def main(cfg: DictConfig) -> float | None:
 if __name__ == "__main__":
     with one_sentence():
         sys.argv[1:] = with_augment_files(switched_off(with_replay(sys.argv[1:])))
+        register()
         main()

@@ -1,7 +1,4 @@
-"""A Hydra launcher for sweeps: every trial is a run of train.py in a process of its own.
-
-Hydra finds plugins only in the package `hydra_plugins`.
-"""
+"""A Hydra launcher for sweeps: every trial is a run of train.py in a process of its own."""
 
 from __future__ import annotations
 
@@ -9,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.utils import JobReturn, JobStatus
@@ -62,9 +60,8 @@ class FreshProcess(Launcher):
         hydra = self.config.hydra
         added = [f"--config-dir={s.path}" for s in hydra.runtime.config_sources if s.provider == "command-line"]
         ours = ["hydra.mode=RUN", f"hydra.job.num={number}", f"hydra.run.dir={_quoted(str(folder))}"]
-        theirs = [
-            given for given in OmegaConf.to_container(hydra.overrides.hydra) if not given.startswith("hydra.mode=")
-        ]
+        given: Any = OmegaConf.to_container(hydra.overrides.hydra)
+        theirs = [override for override in given if not override.startswith("hydra.mode=")]
         return [
             sys.executable,
             os.path.abspath(sys.argv[0]),

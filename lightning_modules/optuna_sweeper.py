@@ -5,11 +5,12 @@ The plugin hydra-optuna-sweeper requires Optuna 2, which is older than our Pytho
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override
 from hydra.core.plugins import Plugins
+from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
@@ -33,7 +34,7 @@ class OptunaSweeper(Sweeper):
         params: ranges and lists, which the command line may override and extend.
     """
 
-    def __init__(self, trials: int, seed: int, direction: str, params: dict[str, str] | None = None) -> None:
+    def __init__(self, trials: int, seed: int, direction: Literal["maximize", "minimize"], params: dict[str, str] | None = None) -> None:
         if trials < 1:
             raise UserError(f"hydra.sweeper.trials={trials} must be at least 1.")
         if direction not in ("maximize", "minimize"):
@@ -41,8 +42,8 @@ class OptunaSweeper(Sweeper):
         self.trials, self.seed, self.direction, self.params = trials, seed, direction, params or {}
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        self.config, self.hydra_context = config, hydra_context
-        self.launcher = Plugins.instance().instantiate_launcher(
+        self.config, self.loader = config, hydra_context.config_loader
+        self.launcher: Launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
 
@@ -52,7 +53,7 @@ class OptunaSweeper(Sweeper):
         except ImportError as error:
             raise UserError("sweep=optuna needs Optuna: pip install -e '.[sweep]'.") from error
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
+        parser = OverridesParser.create(config_loader=self.loader)
         given = parser.parse_overrides([*(f"{key}={value}" for key, value in self.params.items()), *arguments])
         settings = {override.get_key_element(): override for override in given}  # the last one of each setting
         space = {key: _distribution(override) for key, override in settings.items() if override.is_sweep_override()}
@@ -82,7 +83,7 @@ def _distribution(override: Override) -> BaseDistribution:
     sweep: Any = override.value()
     if not isinstance(sweep, IntervalSweep):
         return CategoricalDistribution(list(override.sweep_string_iterator()))
-    kind = IntDistribution if isinstance(sweep.start, int) else FloatDistribution
+    kind: Any = IntDistribution if isinstance(sweep.start, int) else FloatDistribution
     try:
         return kind(sweep.start, sweep.end, log="log" in sweep.tags)
     except ValueError as error:
