@@ -68,9 +68,10 @@ def motions_of(leaves: Sequence[Leaf], params: list[Params], image: Source, size
         dtype, size = compute_dtype(dtype_of(image)), size or size_of(image)
         largest = whole_size(size)
     first = image[0] if isinstance(image, tuple) else image
+    count = first.sizes.shape[0] if isinstance(first, PackedImages) else first.shape[0]
     if any_size(first):  # (B,) tensors, as of packed images: a comparison of symbols would fix their order
-        size, largest = tuple(torch.full((first.shape[0],), n) for n in size), (LARGEST_SIDE, LARGEST_SIDE)
-    like, motions = torch.empty(first.shape[0], 0, dtype=dtype, device=first.device), []
+        size, largest = tuple(torch.full((count,), n, device=first.device) for n in size), (LARGEST_SIDE, LARGEST_SIDE)
+    like, motions = torch.empty(count, 0, dtype=dtype, device=first.device), []
     for leaf, drawn in zip(leaves, params, strict=True):
         motion = leaf.motion(size, largest, drawn, like)
         if motion is not None:
