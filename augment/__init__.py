@@ -78,6 +78,7 @@ from augment.recipes.export import export_program
 from augment.recipes.interop import from_kornia, from_torchvision
 from augment.recipes.preprocess import Preprocess
 from augment.recipes.presets import IMAGENET_MEAN, IMAGENET_STD
+from augment.tools.sources import as_images
 
 __all__ = [
     "IMAGENET_MEAN",
@@ -179,6 +180,7 @@ __all__ = [
     "TrivialAugmentWide",
     "Uniform",
     "Warp",
+    "as_images",
     "export_program",
     "from_kornia",
     "from_torchvision",

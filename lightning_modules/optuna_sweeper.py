@@ -34,7 +34,9 @@ class OptunaSweeper(Sweeper):
         params: ranges and lists, which the command line may override and extend.
     """
 
-    def __init__(self, trials: int, seed: int, direction: Literal["maximize", "minimize"], params: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, trials: int, seed: int, direction: Literal["maximize", "minimize"], params: dict[str, str] | None = None
+    ) -> None:
         if trials < 1:
             raise UserError(f"hydra.sweeper.trials={trials} must be at least 1.")
         if direction not in ("maximize", "minimize"):

@@ -80,8 +80,9 @@ def motions_of(leaves: Sequence[Leaf], params: list[Params], image: Source, size
 
 def _geometry_of_any_size(leaves: Sequence[Leaf], params: list[Params], like: Tensor, size: Size) -> list[Motion]:
     """The motions in an exported program, whose sizes are symbols: comparing symbols would fix their order."""
-    height, width = whole_size(size)
-    size = torch.full((like.shape[0],), height), torch.full((like.shape[0],), width)  # as of packed images
+    sides = whole_size(size)
+    height, width = (torch.full((like.shape[0],), side, device=like.device) for side in sides)  # as of packed images
+    size = height, width
     motions = geometry_of(leaves, params, like, size, (LARGEST_SIDE, LARGEST_SIDE))
     for leaf in leaves:
         size = leaf.out_size(size)

@@ -1,12 +1,18 @@
 """Preprocessing for evaluation, run before the backbone in validation, testing, prediction and exported models."""
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
+from torch import nn
 
 from augment.core import checks
 from augment.core.layer import Layer
 from augment.core.pipeline import Pipeline
+from augment.draws.arguments import shown
 from augment.layers.geometric.crop import CenterCrop
 from augment.layers.geometric.resize import Resize
 from augment.layers.photometric.normalize import Normalize, Statistic, statistics
@@ -24,6 +30,8 @@ class Preprocess(Pipeline):
             to `size` regardless of its aspect ratio.
         resample: "nearest", "nearest-exact", "bilinear" or "bicubic", see `Resize`.
         dtype, compile: see Pipeline.
+        antialias: see `Resize`.
+        resize: instead of `crop`, the shorter side of the resized image in pixels, or its (height, width).
     """
 
     def __init__(
@@ -35,22 +43,27 @@ class Preprocess(Pipeline):
         resample: str = "bilinear",
         dtype: torch.dtype | str | None = None,
         compile: bool | str = "auto",
+        antialias: bool = True,
+        resize: int | Sequence[int] | None = None,
     ) -> None:
-        (height, width), resample = checks.image_size(self, size), checks.resample_mode(self, resample)
+        (height, width), resample = checks.image_size(self, size), checks.resize_mode(self, resample)
         if (mean is None) != (std is None):
             raise ValueError(f"Preprocess: mean={mean} and std={std} go together.")
         if mean is not None and std is not None:
             mean, std = statistics(self, mean, std)
         if crop is not None and not 0 < crop <= 1:
             raise ValueError(f"Preprocess: crop={crop} must lie within (0, 1] or be None.")
-        layers: list[Layer] = []
-        if crop is None:
-            layers.append(Resize((height, width), resample=resample))
+        layers: list[Layer]
+        if resize is not None:
+            sides = checks.image_size(self, resize, "resize")
+            if sides[0] < height or sides[1] < width:
+                raise ValueError(f"Preprocess: resize={resize} must be at least size={size}.")
+            layers = [Resize(resize, resample=resample, antialias=antialias), CenterCrop(size)]
+        elif crop is None:
+            layers = [Resize((height, width), resample=resample, antialias=antialias)]
         elif height == width:
-            layers += [
-                Resize(checks.image_size(self, round(height / crop), "size / crop")[0], resample=resample),
-                CenterCrop(size),
-            ]
+            side = checks.image_size(self, round(height / crop), "size / crop")[0]
+            layers = [Resize(side, resample=resample, antialias=antialias), CenterCrop(size)]
         else:
             raise ValueError(f"Preprocess: size={size} is not square; give crop=None.")
         if mean is not None and std is not None:
@@ -58,6 +71,59 @@ class Preprocess(Pipeline):
         super().__init__(*layers, dtype=dtype, compile=compile)
         self.eval()
 
-    def train(self, mode: bool = True) -> "Preprocess":
+    @classmethod
+    def from_timm(cls, model: nn.Module | Mapping[str, Any]) -> Preprocess:
+        """Returns the evaluation transform of a timm model, or of its `pretrained_cfg` as a dict.
+
+        Raises:
+            ValueError: its crop mode or interpolation is not supported.
+        """
+        from timm.data import resolve_data_config
+
+        given = {"pretrained_cfg": dict(model)} if isinstance(model, Mapping) else {"model": model}
+        found = resolve_data_config({}, **given)
+        size, mode = tuple(found["input_size"][1:]), found["crop_mode"]
+        resize = tuple(math.floor(side / found["crop_pct"]) for side in size)  # as timm rounds
+        if mode not in ("center", "squash") or (mode == "center" and size[0] != size[1]):
+            raise ValueError(
+                f"Preprocess.from_timm: crop_mode={mode!r} with input_size={size} is not supported; it must be "
+                "'center' with a square size, or 'squash'."
+            )
+        return cls(
+            size,
+            found["mean"],
+            found["std"],
+            resample=found["interpolation"],
+            resize=resize[0] if mode == "center" else resize,
+        )
+
+    @classmethod
+    def from_torchvision(cls, weights: Any) -> Preprocess:
+        """Returns the transform of torchvision's classification weights, such as `ResNet50_Weights.DEFAULT`.
+
+        Args:
+            weights: the weights, or their `transforms()`.
+
+        Raises:
+            TypeError: these are no weights of a classifier.
+        """
+        preset = weights.transforms() if hasattr(weights, "transforms") else weights
+        names = ("crop_size", "resize_size", "mean", "std", "interpolation")
+        if not all(hasattr(preset, name) for name in names):
+            raise TypeError(
+                f"Preprocess.from_torchvision: weights={shown(weights)} must be weights of a classifier, such as "
+                "torchvision.models.ResNet50_Weights.DEFAULT, or their transforms()."
+            )
+        resize = tuple(preset.resize_size)
+        return cls(
+            preset.crop_size[0],
+            preset.mean,
+            preset.std,
+            resample=preset.interpolation.value,
+            antialias=bool(preset.antialias),
+            resize=resize[0] if len(resize) == 1 else resize,
+        )
+
+    def train(self, mode: bool = True) -> Preprocess:
         """Stays in evaluation mode, because preprocessing has nothing to train."""
         return super().train(False)

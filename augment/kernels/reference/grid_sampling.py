@@ -34,7 +34,7 @@ def resized(image: Source, x: Grid, y: Grid, window: Window, footprint: Footprin
     value = _dense(image).contiguous()
     products = partial(_matrix_products, kernel=kernel)
     if kernel.support > 1:
-        return _within_bytes(products(value, x, y, window, footprint), image)
+        return _within_bytes(products(value, x, y, window, footprint, limited=overshoots(image, kernel)), image)
     return _no_brighter(_by_need(value, x, y, window, footprint, products), value)
 
 
@@ -51,7 +51,10 @@ def resized_at_any_size(
             "a program for images of any size cannot hold an antialiased resize that is joined with a rotation or a "
             "shear: export it for one height and width."
         )
-    return _within_bytes(_matrix_products(_dense(image), x, y, window, footprint, kernel), image)
+    value = _dense(image)
+    return _within_bytes(
+        _matrix_products(value, x, y, window, footprint, kernel, limited=overshoots(image, kernel)), image
+    )
 
 
 def grid_samples(
@@ -68,6 +71,11 @@ def grid_samples(
     if moved is not None and out.shape == value.shape:  # grid_sample rounds normalised coordinates
         out = torch.where(moved[:, None, None, None], out, value)
     return _no_brighter(out, value)
+
+
+def overshoots(image: Source, kernel: Kernel) -> bool:
+    """Whether values are cut to [0, 1] after the horizontal pass too: Pillow and torch do so with bytes."""
+    return source_dtype(image) == torch.uint8 and kernel.support > 1 and not kernel.repeats
 
 
 def _within_bytes(out: SampledImages, image: Source) -> SampledImages:
@@ -106,9 +114,12 @@ def _by_need(
 
 
 def _matrix_products(
-    value: Images, x: Grid, y: Grid, window: Window, footprint: Footprint, kernel: Kernel
+    value: Images, x: Grid, y: Grid, window: Window, footprint: Footprint, kernel: Kernel, limited: bool = False
 ) -> SampledImages:
-    """Computes vertical weights @ image @ horizontal weights. Only for a CPU: on a GPU, TF32 may round the weights."""
+    """Computes vertical weights @ image @ horizontal weights. Only for a CPU: on a GPU, TF32 may round the weights.
+
+    `limited` cuts to [0, 1] what the horizontal weights give; they then come first.
+    """
     weights = []
     for position, span, pixels, radius in (
         (y[:, :, :1], window.rows, value.shape[-2], footprint.radius[0]),
@@ -121,6 +132,10 @@ def _matrix_products(
     vertical, horizontal = weights
     batch, channels, height, width = value.shape
     # channels are first part of the batch and then of the rows, because broadcast products are twice as slow
+    if limited:
+        half = (value.reshape(batch, channels * height, width) @ horizontal.mT).clamp(0, 1)
+        half = half.reshape(batch * channels, height, horizontal.shape[1])
+        return (vertical.repeat_interleave(channels, dim=0) @ half).unflatten(0, (batch, channels))
     half = vertical.repeat_interleave(channels, dim=0) @ value.reshape(batch * channels, height, width)
     out = half.reshape(batch, channels * vertical.shape[1], width) @ horizontal.mT
     return out.unflatten(1, (channels, vertical.shape[1]))

@@ -19,8 +19,8 @@ from augment.data.pixels import BYTE, any_size, compute_dtype, stacked
 from augment.data.primitives import saturated
 from augment.data.types import Num, PerSample
 from augment.geometry.interpolation import KERNELS, Footprint, Grid, Tap, Window, clamp, taps_of
-from augment.kernels.reference.grid_sampling import grid_samples, resized, resized_at_any_size
-from augment.kernels.reference.two_pass_sampling import two_passes
+from augment.kernels.reference.grid_sampling import grid_samples, overshoots, resized, resized_at_any_size
+from augment.kernels.reference.two_pass_sampling import two_limited_passes, two_passes
 from augment.kernels.source import Source, source_dtype
 
 SampledImages = Num[Tensor, "b c oh ow"]
@@ -63,23 +63,37 @@ def sample(
     x, y = torch.nan_to_num(x), torch.nan_to_num(y)  # NaN is no valid index
     rows = taps_of(y, window.rows, footprint.radius[0], taps[0], kernel)
     columns = taps_of(x, window.columns, footprint.radius[1], taps[1], kernel)
-    planes = _by_taps(image, rows, columns, window, footprint.separable)
+    limited = footprint.separable and overshoots(image, kernel)
+    planes = _by_taps(image, rows, columns, window, footprint.separable, limited)
     # rounding and bicubic sums slightly exceed [0, 1]
     return tuple(map(saturated, planes)) if source_dtype(image) == torch.uint8 else planes
 
 
-def _by_taps(image: Source, rows: list[Tap], columns: list[Tap], window: Window, separable: bool) -> SampledPlanes:
-    """Returns weighted sums of taps as float planes: written out, along one axis after the other, or in a loop."""
+def _by_taps(
+    image: Source, rows: list[Tap], columns: list[Tap], window: Window, separable: bool, limited: bool
+) -> SampledPlanes:
+    """Returns weighted sums of taps as float planes: written out, along one axis after the other, or in a loop.
+
+    `limited` cuts the sums of bytes along x to their range; these then come first.
+    """
     device, count = rows[0][0].device, len(rows) * len(columns)
     if count <= (_PLAIN if separable and device.type == "cpu" else _UNROLLED):
-        return _gather(image, rows, columns)
+        return _gather(image, rows, columns, limited)
     if separable and not isinstance(image, PackedImages):
         image = stacked(image)
+        if limited:
+            return _scaled(two_limited_passes(image, rows, columns, _WHITE), image.dtype)
         return _scaled(two_passes(image, rows, columns), image.dtype)
     gather = _looped if torch.compiler.is_compiling() and count > _UNROLLED else _gather
     if not separable or not isinstance(image, PackedImages):
         return gather(image, rows, columns)
     dtype = rows[0][0].dtype
+    if limited:
+        every_row = torch.arange(image.max_size[0], device=device, dtype=dtype)[None, :, None]
+        half = gather(image, [(clamp(every_row, window.rows), None)], columns)
+        half = tuple(plane.clamp(0, 1) for plane in half)
+        every_column = torch.arange(half[0].shape[2], device=device, dtype=dtype)[None, None, :]
+        return gather(half, rows, [(every_column, None)])
     every_column = torch.arange(image.max_size[1], device=device, dtype=dtype)[None, None, :]
     half = gather(image, rows, [(clamp(every_column, window.columns), None)])
     every_row = torch.arange(half[0].shape[1], device=device, dtype=dtype)[None, :, None]
@@ -88,6 +102,9 @@ def _by_taps(image: Source, rows: list[Tap], columns: list[Tap], window: Window,
 
 # ------------------------------------------------------------------------------------------------------- unrolled taps
 
+
+_WHITE = 255.0
+"""The largest byte."""
 
 _PLAIN = 4
 """Number of taps of bilinear interpolation. A CPU sums more of them faster along one axis after the other."""
@@ -149,7 +166,7 @@ def _fetched(storage: _Storage, index: Tensor, channel: int) -> Tensor:
     return storage.flat.index_select(0, (index + channel * storage.channel).reshape(-1)).view(index.shape)
 
 
-def _gather(image: Source, rows: list[Tap], columns: list[Tap]) -> SampledPlanes:
+def _gather(image: Source, rows: list[Tap], columns: list[Tap], limited: bool = False) -> SampledPlanes:
     """Sums over column taps, then over row taps; in this order no sum exceeds the largest value."""
     storage = _storage(image)
     integer, flat = storage.base.dtype, storage.flat
@@ -162,6 +179,8 @@ def _gather(image: Source, rows: list[Tap], columns: list[Tap]) -> SampledPlanes
             index = start + column.to(integer) * storage.column
             fetched = (_fetched(storage, index, c).to(dtype) for c in range(storage.channels))
             sums = _added(sums, [_weighted(value, weight) for value in fetched])
+        if limited:
+            sums = [value.clamp(0, _WHITE) for value in sums]
         planes = _added(planes, [_weighted(value, row_weight) for value in sums])
     return _scaled(planes, flat.dtype)
 

@@ -32,6 +32,20 @@ def two_passes(image: Images, rows: list[Tap], columns: list[Tap]) -> tuple[Floa
     return tuple(_blended_columns(pixels[..., c], columns) for c in range(channels))
 
 
+def two_limited_passes(
+    image: Images, rows: list[Tap], columns: list[Tap], most: float
+) -> tuple[Float[Tensor, "b oh ow"], ...]:
+    """Returns weighted sums of columns, cut to [0, most], and then of rows; see `two_passes`."""
+    turned = image.permute(0, 3, 1, 2)  # (B, W, C, H)
+    half = _blended_rows(turned.flatten(2), _turned(columns)).clamp(0, most).unflatten(2, turned.shape[2:])
+    return tuple(_blended_columns(half[:, :, c], _turned(rows)).mT for c in range(image.shape[1]))
+
+
+def _turned(taps: list[Tap]) -> list[Tap]:
+    """Exchanges rows and columns."""
+    return [(pixel.mT, known(weight).mT) for pixel, weight in taps]
+
+
 def _blended_rows(lines: Num[Tensor, "b h n"], taps: list[Tap]) -> Float[Tensor, "b oh n"]:
     sample = torch.arange(lines.shape[0], device=lines.device)[:, None]
     pixels = [row[..., 0].to(torch.int64) for row, _ in taps]
