@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
+
 from hydra.core.plugins import Plugins
 
 from lightning_modules.fresh_process import FreshProcess
 from lightning_modules.optuna_sweeper import OptunaSweeper
 
+_PACKAGE = "hydra_plugins"
+_NAME = f"{_PACKAGE}.augment_inside"
+"""The module that conf/hydra names."""
+
 
 def register() -> None:
-    """Register the plugins under the names that conf/hydra gives them.
+    """Register the plugins; Hydra 1.3 loads only plugins whose module lies in a package `hydra_plugins`.
 
-    Hydra 1.3 accepts only names in a package `hydra_plugins`, which would be another folder beside this one.
+    This module takes that name, because a real package would be another folder beside `lightning_modules`.
     """
+    plugins = Plugins.instance()  # finds the installed ones first
+    sys.modules.setdefault(_PACKAGE, ModuleType(_PACKAGE))
+    sys.modules[_NAME] = sys.modules[__name__]
     for plugin in (FreshProcess, OptunaSweeper):
-        plugin.__module__ = "hydra_plugins.augment_inside"
-        Plugins.instance().register(plugin)
+        plugin.__module__ = _NAME
+        plugins.register(plugin)

@@ -296,6 +296,5 @@ class Layer(Configured, nn.Module):
         checks.noise_of_one(self, noise, self.draws)
         return explained(self, noise, size)
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Plans and compiled code are not copied or pickled with the layer."""
+    def __getstate__(self) -> dict[str, Any]:  # without plans and compiled code
         return {name: value for name, value in self.__dict__.items() if name not in ("_plans", "_compiled")}

@@ -38,7 +38,7 @@ def test_processes_failures_and_the_table(tmp_path: Path) -> None:
     (sweep,) = (tmp_path / "multirun" / "smoke").iterdir()
     first, second = csv.DictReader((sweep / NAME).open())
     assert list(first) == ["trial", "optimizer.lr", "val/acc", "test/acc", "test/loss", "minutes", "status", "folder"]
-    assert (first["optimizer.lr"], first["status"]) == ("1e-3", "finished")
+    assert (first["optimizer.lr"], first["status"]) == ("0.001", "finished")
     assert (second["optimizer.lr"], second["status"]) == ("none", "failed: optimizer.lr=none must be a number.")
     results = json.loads((Path(first["folder"]) / "results.json").read_text())
     assert float(first["val/acc"]) == results["best"]["val/acc"]
@@ -190,7 +190,7 @@ class Launcher:
 def optuna_sweeper(**options: Any) -> Any:
     pytest.importorskip("optuna")
     sweeper = OptunaSweeper(**{"trials": 12, "seed": 0, "direction": "maximize"} | options)
-    sweeper.hydra_context, sweeper.launcher = SimpleNamespace(config_loader=None), Launcher()
+    sweeper.loader, sweeper.launcher = None, Launcher()
     return sweeper
 
 
