@@ -81,7 +81,9 @@ def export_program(
         return torch.export.export(
             _Exported(model, channels_last).train(draws), tuple(inputs), dynamic_shapes=tuple(dynamic)
         )
-    except torch._dynamo.exc.UserError as error:
+    except Exception as error:
+        if type(error).__name__ != "UserError":  # a class of torch without a public name
+            raise
         reason = str(error).strip().splitlines()[0]
         raise ValueError(
             f"export_program: {type(model).__name__} works only for the size of batch or image that was traced; give "
