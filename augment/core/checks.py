@@ -22,7 +22,7 @@ MOST_TAPS = 1023
 """The largest side of a kernel, in taps."""
 
 
-def one_of(owner: nn.Module | str, argument: str, value: str, allowed: Sequence[str]) -> str:
+def one_of(owner: object, argument: str, value: str, allowed: Sequence[str]) -> str:
     """Checks that a name is allowed, ignoring case, and returns it in lower case."""
     if not isinstance(value, str) or value.lower() not in allowed:
         raise ValueError(f"{name_of(owner)}: {argument}={shown(value)} must be one of {', '.join(allowed)}.")
@@ -53,7 +53,7 @@ def padding_mode(owner: nn.Module, value: str) -> str:
 
 
 def image_size(
-    owner: nn.Module | str, value: int | Sequence[int], argument: str = "size", most: int = _MOST_PIXELS
+    owner: object, value: int | Sequence[int], argument: str = "size", most: int = _MOST_PIXELS
 ) -> tuple[int, int]:
     """Converts a pair, or one number for both sides, to (height, width), each from 1 to `most`."""
     value = plain(value, f"{name_of(owner)}: {argument}")

@@ -70,18 +70,18 @@ def export_program(
     shape = (2, height, width, channels) if channels_last else (2, channels, height, width)
     inputs, dynamic = [torch.zeros(shape, dtype=torch.uint8, device=device)], [{0: batch}]
     dynamic[0] |= dict(zip(axes, sides.values(), strict=False))
-    draws = isinstance(model, Layer) and model.training
-    if isinstance(model, Layer) and draws:
-        inputs.append(torch.full((2, model.draws), 0.5, device=device))
+    draws = model.draws if isinstance(model, Layer) and model.training else 0
+    if draws:
+        inputs.append(torch.full((2, draws), 0.5, device=device))
         dynamic.append({0: batch})
 
     modes = {module: module.training for module in model.modules()}
     try:
-        model.train(draws)
-        return torch.export.export(
-            _Exported(model, channels_last).train(draws), tuple(inputs), dynamic_shapes=tuple(dynamic)
-        )
-    except torch._dynamo.exc.UserError as error:
+        exported = _Exported(model, channels_last).train(draws > 0)
+        return torch.export.export(exported, tuple(inputs), dynamic_shapes=tuple(dynamic))
+    except Exception as error:
+        if type(error).__name__ != "UserError":  # a class of torch without a public name
+            raise
         reason = str(error).strip().splitlines()[0]
         raise ValueError(
             f"export_program: {type(model).__name__} works only for the size of batch or image that was traced; give "

@@ -15,7 +15,7 @@ _SIDES = ("short", "long", "vert", "horz")
 
 
 class Resize(Warp):
-    """Resizes the image, antialiased where it shrinks, as Pillow does.
+    """Resizes the image, antialiased where it shrinks, as Pillow does; see docs/alignment.md.
 
     Args:
         size: (height, width) in pixels, or one number for the side named by `side`; the other side then keeps the
