@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader
 
 from augment import Batch, Pipeline, prefetched
 from augment.data.known import known
+from lightning_modules.epoch_order import class_weights
 from lightning_modules.errors import UserError
 from lightning_modules.file_images import FileImages
 from lightning_modules.fingerprint import difference, fingerprint
@@ -37,6 +38,7 @@ class ImageDataModule(pl.LightningDataModule, ABC):
     Attributes:
         reduce: whether files are decoded no finer and no further than the model will look at them.
         on_error, unreadable_limit: what happens to files that cannot be read, see FolderData.
+        balance, repeats: how often samples come in an epoch, see FolderData.
 
     Args:
         batch_size: images per step on each process.
@@ -55,6 +57,7 @@ class ImageDataModule(pl.LightningDataModule, ABC):
         if batch_size < 1 or num_workers < 0:
             raise UserError(f"batch_size={batch_size} must be at least 1 and num_workers={num_workers} at least 0.")
         self.batch_size, self.num_workers, self.seed, self.changed = batch_size, num_workers, seed, changed
+        self.balance, self.repeats = 0.0, 1
         self.reduce, self.on_error, self.unreadable_limit = False, "raise", 0
         self.held_out: list[int] = []
         self.fold_back_epoch = 0
@@ -137,6 +140,8 @@ class ImageDataModule(pl.LightningDataModule, ABC):
             held_out=self.held_out if train else (),
             until=lambda: self.fold_back_epoch,
             current=(lambda: known(self.trainer).current_epoch) if train and self.trainer else None,
+            weights=class_weights(images.labels, self.balance) if train else None,
+            repeats=self.repeats if train else 1,
         )
         if len(sampler) == 0:
             raise UserError(f"{len(images)} images are too few for {self._world} processes: use fewer devices.")
@@ -177,7 +182,8 @@ class ImageDataModule(pl.LightningDataModule, ABC):
         return self.trainer.global_rank if self.trainer else 0
 
     def state_dict(self) -> dict[str, Any]:
-        return {"samples_done": self._samples_done(of_whole_steps=True), "batch_of_all": self._batch_of_all}
+        done = self._samples_done(of_whole_steps=True)
+        return {"samples_done": done, "batch_of_all": self._batch_of_all, "order": [self.balance, self.repeats]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self._saved = state_dict
@@ -210,6 +216,12 @@ class ImageDataModule(pl.LightningDataModule, ABC):
             return
         same = saved.get("batch_of_all", self._batch_of_all) == self._batch_of_all
         self._rest = continue_epoch(trainer, saved["samples_done"], same, self.batch_size, self._world)
+        balance, repeats = saved.get("order", (0.0, 1))
+        if self._rest is not None and (balance, repeats) != (self.balance, self.repeats):
+            raise UserError(
+                f"the checkpoint was saved within an epoch with data.balance={balance} and data.repeats={repeats}, whose "
+                "order only these continue: use them, or a checkpoint from the end of an epoch."
+            )
 
     @property
     def _batch_of_all(self) -> int:

@@ -65,7 +65,7 @@ class FileImages(ImageSet):
 
     def _find_bad(self, numbers: Sequence[int]) -> None:
         """Decode each image of a batch, and add those that cannot be to the list."""
-        for number in sorted({max(number, ~number) for number in numbers}):
+        for number in sorted(set(self._samples(numbers))):
             try:
                 ImageFile(self.paths[number], self.channels, self.background).pixels()
             except ToolError as error:
@@ -74,25 +74,30 @@ class FileImages(ImageSet):
 
     def _without_bad(self, numbers: Sequence[int]) -> Sequence[int]:
         """Replace bad samples by the first good one of the batch, in evaluation as a row that does not count."""
-        if self.bad.isdisjoint(max(number, ~number) for number in numbers):
+        samples = self._samples(numbers)
+        if self.bad.isdisjoint(samples):
             return numbers
-        good = [max(number, ~number) for number in numbers if max(number, ~number) not in self.bad]
+        good = [number for number, sample in zip(numbers, samples, strict=True) if sample not in self.bad]
         if not good:
             raise UserError(
-                f"none of the {len(numbers)} images of a batch can be read, such as {shown(self.paths[max(numbers)])}; "
+                f"none of the {len(numbers)} images of a batch can be read, such as {shown(self.paths[samples[0]])}; "
                 f"{known(self.unreadable).path} lists them: replace or remove them, or take larger batches."
             )
         evaluated = isinstance(numbers, Looked) and numbers.epoch is None
-        other = ~good[0] if evaluated else good[0]
-        kept = [other if max(number, ~number) in self.bad else number for number in numbers]
+        other = min(good[0], ~good[0]) if evaluated else good[0]  # negative: padding
+        kept = [other if sample in self.bad else number for number, sample in zip(numbers, samples, strict=True)]
         return Looked(kept, numbers.epoch) if isinstance(numbers, Looked) else kept
+
+    def _samples(self, numbers: Sequence[int]) -> list[int]:
+        """Return the samples that numbers of a batch stand for, see `ImageSet.__getitems__`."""
+        return [max(number, ~number) % len(self) for number in numbers]
 
     def _image(self, index: Tensor, numbers: Sequence[int]) -> Tensor | PackedImages:
         if self.pipeline is None or not isinstance(numbers, Looked):
-            return self.images(index.tolist())
+            return super()._image(index, numbers)
         noise = None if numbers.epoch is None else self.pipeline.noise(index, numbers.epoch)
         with _user_errors():
-            return looked_at(self._files(index.tolist()), self.pipeline, noise)
+            return looked_at(self._files((index % len(self)).tolist()), self.pipeline, noise)
 
     def _files(self, numbers: Sequence[int]) -> list[ImageFile]:
         return [ImageFile(self.paths[number], self.channels, self.background) for number in numbers]

@@ -42,6 +42,9 @@ class FolderData(ImageDataModule):
         on_error: "raise" ends the run at a file that cannot be read. "skip" puts the first good image of the batch in
             its place, in evaluation as a row that does not count, and lists it in unreadable.csv in the run's folder.
         unreadable_limit: number of such files, at most, before the run ends after all.
+        balance: from 0, every image once in an epoch, to 1, all classes equally often. The share of a class is
+            proportional to its number of images to the power of 1 - balance; images are drawn with replacement.
+        repeats: how often each image comes in succession, each time augmented differently; an epoch keeps its length.
     """
 
     def __init__(
@@ -58,6 +61,8 @@ class FolderData(ImageDataModule):
         reduce: bool = True,
         on_error: Literal["raise", "skip"] = "raise",
         unreadable_limit: int = 100,
+        balance: float = 0.0,
+        repeats: int = 1,
     ) -> None:
         super().__init__(batch_size, num_workers, seed, changed)
         if on_error not in ("raise", "skip") or unreadable_limit < 1:
@@ -65,7 +70,12 @@ class FolderData(ImageDataModule):
                 f"FolderData: on_error={on_error!r} must be 'raise' or 'skip', and "
                 f"unreadable_limit={unreadable_limit} at least 1."
             )
+        if not 0 <= balance <= 1 or repeats < 1:
+            raise UserError(
+                f"FolderData: balance={balance} must lie within [0, 1], and repeats={repeats} be at least 1."
+            )
         self.reduce, self.on_error, self.unreadable_limit = reduce, on_error, unreadable_limit
+        self.balance, self.repeats = balance, repeats
         self.root, self.shares = Path(root), {"val": val_share, "test": test_share}
         self.image_channels = channels
         if channels not in (1, 3):

@@ -51,15 +51,20 @@ class ImageSet(Dataset[Batch], ABC):
         return len(self.labels)
 
     def __getitems__(self, numbers: Sequence[int]) -> Batch:
-        """Return one batch for a data loader; a negative number ~n means sample n as padding, labelled IGNORED."""
+        """Return one batch for a data loader.
+
+        A negative number ~n means sample n as padding, labelled IGNORED; n + k * N means its k-th repetition, which is
+        the same image with draws of its own.
+        """
         given = torch.as_tensor(numbers)
         index = torch.where(given < 0, ~given, given)
+        number = index % len(self)
         padding = (given < 0).view(-1, *[1] * (self.labels.ndim - 1))
-        label = self.labels[index].masked_fill(padding, IGNORED)
+        label = self.labels[number].masked_fill(padding, IGNORED)
         return Batch(image=self._image(index, numbers), label=label, index=index)
 
     def _image(self, index: Tensor, numbers: Sequence[int]) -> Tensor | PackedImages:
-        return self.images(index.tolist())
+        return self.images((index % len(self)).tolist())
 
 
 class TensorImages(ImageSet):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from torch.utils.data import BatchSampler, DistributedSampler, Sampler
 
+from lightning_modules.epoch_order import epoch_order
 from lightning_modules.image_sets import Looked
 
 
@@ -68,6 +69,7 @@ class ShardSampler(DistributedSampler[int]):
         until: called at the start of each pass; returns the epoch from which on training uses held-out samples too.
         current: called at the start of each pass; returns its epoch. None uses the epoch given to `set_epoch`, which
             Lightning sets one too high after resuming a run that trainer.max_steps ended.
+        weights, repeats: how often samples come in a training pass, see `epoch_order`.
     """
 
     def __init__(
@@ -81,20 +83,23 @@ class ShardSampler(DistributedSampler[int]):
         held_out: Sequence[int] = (),
         until: Callable[[], int] = lambda: 0,
         current: Callable[[], int] | None = None,
+        weights: np.ndarray | None = None,
+        repeats: int = 1,
     ) -> None:
         # Lightning does not replace a DistributedSampler.
         self.length = size - len(held_out)
         samples: Any = range(self.length)  # a DistributedSampler only asks for their number
         super().__init__(samples, world, rank, shuffle=train, seed=seed, drop_last=train)
         self.size, self.skip, self.held_out, self.until, self.current = size, skip, held_out, until, current
+        self.weights, self.repeats = weights, repeats
 
     def __iter__(self) -> Iterator[int]:
         size = self.length
         if self.current is not None:
             self.set_epoch(self.current())
         if self.shuffle:
-            order = np.random.default_rng([self.seed, self.epoch]).permutation(self.size)
-            order = order[~np.isin(order, self.held_out)] if self.epoch < self.until() else order[:size]
+            excluded = self.held_out if self.epoch < self.until() else ()
+            order = epoch_order((self.seed, self.epoch), self.size, size, excluded, self.weights, self.repeats)
             mine = share(order, self.skip(), self.rank, self.num_replicas).tolist()
         else:
             mine = list(range(self.rank, size, self.num_replicas))
