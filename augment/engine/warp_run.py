@@ -70,7 +70,8 @@ def motions_of(leaves: Sequence[Leaf], params: list[Params], image: Source, size
     first = image[0] if isinstance(image, tuple) else image
     count = first.sizes.shape[0] if isinstance(first, PackedImages) else first.shape[0]
     if any_size(first):  # (B,) tensors, as of packed images: a comparison of symbols would fix their order
-        size, largest = tuple(torch.full((count,), n, device=first.device) for n in size), (LARGEST_SIDE, LARGEST_SIDE)
+        height, width = (torch.full((count,), extent, device=first.device) for extent in whole_size(size))
+        size, largest = (height, width), (LARGEST_SIDE, LARGEST_SIDE)
     like, motions = torch.empty(count, 0, dtype=dtype, device=first.device), []
     for leaf, drawn in zip(leaves, params, strict=True):
         motion = leaf.motion(size, largest, drawn, like)
