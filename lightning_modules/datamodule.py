@@ -219,8 +219,8 @@ class ImageDataModule(pl.LightningDataModule, ABC):
         balance, repeats = saved.get("order", (0.0, 1))
         if self._rest is not None and (balance, repeats) != (self.balance, self.repeats):
             raise UserError(
-                f"the checkpoint was saved within an epoch with data.balance={balance} and data.repeats={repeats}, whose "
-                "order only these continue: use them, or a checkpoint from the end of an epoch."
+                f"the checkpoint was saved within an epoch with data.balance={balance} and data.repeats={repeats}, "
+                "whose order only these continue: use them, or a checkpoint from the end of an epoch."
             )
 
     @property

@@ -250,9 +250,8 @@ class Layer(Configured, nn.Module):
         if not self.training or noise is not None:
             return noise if self.training else None
         index = batch.index if index is None else index
-        return key_for(self, batch, size, index, epoch) or noise_of(
-            self, epoch, self.numbers(index, size, batch.device)
-        )
+        key = key_for(self, batch, size, index, epoch)
+        return key or noise_of(self, epoch, self.numbers(index, size, batch.device))
 
     def inverse(
         self,

@@ -28,11 +28,19 @@ class Kernel:
         support: half the width in taps.
         weight: function from distance to weight.
         repeats: whether taps outside the window read its border pixel; otherwise they have no weight.
+        covers: whether a pixel weighs as much of it as the output pixel covers, which is `radius` pixels long.
     """
 
     support: float
     weight: Callable[[Tensor], Tensor]
     repeats: bool = False
+    covers: bool = False
+
+    def at(self, distance: Tensor, radius: float | Tensor) -> Tensor:
+        """Returns the weight of pixels at a distance from a position, in pixels."""
+        if self.covers:
+            return ((1 + radius) / 2 - distance.abs()).clamp(0, 1)
+        return self.weight(distance / radius)
 
 
 def _cubic(t: Tensor, a: float) -> Tensor:
@@ -48,10 +56,11 @@ PLAIN_BICUBIC = "bicubic without antialiasing"
 KERNELS = {
     "bilinear": Kernel(1.0, lambda t: (1 - t.abs()).clamp(min=0)),
     "bicubic": Kernel(2.0, partial(_cubic, a=-0.5)),  # Pillow's, and torch's with antialias=True
+    "area": Kernel(1.0, lambda t: (1 - t.abs()).clamp(min=0), covers=True),  # OpenCV's INTER_AREA where it shrinks
     PLAIN_BICUBIC: Kernel(2.0, partial(_cubic, a=-0.75), repeats=True),  # OpenCV's, and torch's with antialias=False
 }
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic")
-RESIZE_INTERPOLATIONS = ("nearest", "nearest-exact", "bilinear", "bicubic")
+RESIZE_INTERPOLATIONS = ("nearest", "nearest-exact", "bilinear", "bicubic", "area")
 """Modes of layers that change the size; torch has two nearest modes, see `Motion.copied` in motion.py."""
 
 
@@ -123,7 +132,7 @@ def taps_of(position: Tensor, span: Span, radius: float | Tensor, taps: int, ker
     position = clamp(position, span, margin=0.5)
     first = torch.floor(position - kernel.support * radius) + 1
     pixels = [first + k for k in range(taps)]
-    weights = [kernel.weight((position - p) / radius) for p in pixels]
+    weights = [kernel.at(position - p, radius) for p in pixels]
     if not kernel.repeats:
         weights = [w * inside(p, span) for p, w in zip(pixels, weights, strict=True)]
     total = sum(weights[1:], weights[0])

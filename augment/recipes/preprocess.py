@@ -28,7 +28,7 @@ class Preprocess(Pipeline):
         mean, std: arguments of Normalize, one number or one per channel; None for both does not normalise.
         crop: fraction of the resized image's shorter side that the crop keeps, in (0, 1]; None resizes the whole image
             to `size` regardless of its aspect ratio.
-        resample: "nearest", "nearest-exact", "bilinear" or "bicubic", see `Resize`.
+        resample: "nearest", "nearest-exact", "bilinear", "bicubic" or "area", see `Resize`.
         dtype, compile: see Pipeline.
         antialias: see `Resize`.
         resize: instead of `crop`, the shorter side of the resized image in pixels, or its (height, width).

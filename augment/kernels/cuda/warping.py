@@ -28,7 +28,7 @@ fewer. Reading neighbouring bytes as words of four took 109 µs.
 
 def _serves(image: Source, motions: Sequence[Motion], interpolation: str, gpu_dtype: torch.dtype) -> bool:
     """Whether all motions are matrices without a padding other than a fill value."""
-    if interpolation == "bicubic" or any(
+    if interpolation in ("bicubic", "area") or any(
         motion.displace is not None or motion.copied is not None for motion in motions
     ):
         return False

@@ -126,8 +126,8 @@ def _matrix_products(
         (x[:, 0, :, None], window.columns, value.shape[-1], footprint.radius[1]),
     ):
         pixel = torch.arange(pixels, device=position.device, dtype=position.dtype)
-        distance = (clamp(position, span, margin=0.5) - pixel) / per_sample(radius)
-        weight = kernel.weight(distance) * inside(pixel, span)
+        distance = clamp(position, span, margin=0.5) - pixel
+        weight = kernel.at(distance, per_sample(radius)) * inside(pixel, span)
         weights.append((weight / weight.sum(-1, keepdim=True)).to(value.dtype))
     vertical, horizontal = weights
     batch, channels, height, width = value.shape

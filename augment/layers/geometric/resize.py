@@ -22,7 +22,8 @@ class Resize(Warp):
             aspect ratio.
         side: "short", "long", "vert" or "horz"; used only if `size` is one number.
         resample: one of torch's names: "nearest" (output pixel i shows input pixel floor(i * scale)), "nearest-exact"
-            (floor((i + 1/2) * scale), the input pixel at its centre), "bilinear" or "bicubic".
+            (floor((i + 1/2) * scale), the input pixel at its centre), "bilinear" or "bicubic"; or "area", the mean of
+            what an output pixel covers, as OpenCV's INTER_AREA, which enlarges like "bilinear".
         antialias: False interpolates without antialiasing at any factor, as OpenCV's INTER_LINEAR and INTER_CUBIC do.
     """
 
