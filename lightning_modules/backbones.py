@@ -16,6 +16,9 @@ from lightning_modules.errors import UserError
 ELSEWHERE = ("hf-hub:", "local-dir:")
 """What the name of a network begins with that is not in timm's own list."""
 
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+"""Layers with statistics of the batch."""
+
 
 def timm_backbone(
     name: str,

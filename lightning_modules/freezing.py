@@ -8,9 +8,9 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 from timm.models import group_parameters
 from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 
+from lightning_modules.backbones import BATCH_NORMS
 from lightning_modules.classifier import model_of
 from lightning_modules.errors import UserError
 
@@ -52,7 +52,7 @@ class Freeze(Callback):
             # several processes wait for the gradients of all parameters that trained at the start
             parameter.requires_grad_(trainer.world_size > 1)
         for name, layer in backbone.named_modules():
-            if isinstance(layer, _BatchNorm):
+            if isinstance(layer, BATCH_NORMS):
                 layer.train(not self.fix_statistics and f"{name}.weight" not in self.frozen)
 
     def on_before_optimizer_step(

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor
-from torch.nn.modules.batchnorm import _BatchNorm
 
+from lightning_modules.backbones import BATCH_NORMS
 from lightning_modules.errors import UserError
 
 
@@ -46,7 +46,7 @@ def shard(model: nn.Module, network: nn.Module, mesh: DeviceMesh) -> None:
         return
     if len(list(network.parameters())) < len(list(model.parameters())):
         raise UserError("trainer=fsdp does not average gradients of a learned policy: choose another augment.")
-    if any(isinstance(layer, _BatchNorm) for layer in network.modules()):
+    if any(isinstance(layer, BATCH_NORMS) for layer in network.modules()):
         raise UserError(
             f"trainer=fsdp does not synchronise the batch norm of {type(network).__name__}: choose a network without "
             "it, such as a vision transformer, or trainer=ddp."

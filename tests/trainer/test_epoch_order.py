@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import pytorch_lightning as pl
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -99,10 +100,16 @@ def test_an_epoch_goes_on_only_in_its_own_order(configure: Callable[..., DictCon
         write_images(tmp_path / "photos" / name, 20, [(8, 8)])
     given = ["data=folder", f"data.root={tmp_path / 'photos'}", "data.size=16", "model=small_cnn", "data.num_workers=0"]
     given += ["data.batch_size=4", "trainer.max_epochs=2", "data.balance=0.5", "data.repeats=2"]
-    trainer, model, data = build(configure(*given, "trainer.max_steps=3"))
-    trainer.fit(model, data)
     path = tmp_path / "within.ckpt"
-    trainer.save_checkpoint(path)
+
+    class Save(pl.Callback):
+        def on_train_batch_end(self, trainer: pl.Trainer, *_: object) -> None:
+            if trainer.global_step == 3:
+                trainer.save_checkpoint(path)
+
+    trainer, model, data = build(configure(*given))
+    trainer.callbacks.append(Save())
+    trainer.fit(model, data)
     for settings, goes_on in (([], True), (["data.repeats=1"], False), (["data.balance=0"], False)):
         trainer, model, data = build(configure(*given, *settings))
         if goes_on:
