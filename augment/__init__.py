@@ -1,5 +1,7 @@
 """Image augmentation inside the model: differentiable layers, batched, per sample, keyed by (seed, epoch, index)."""
 
+from typing import TYPE_CHECKING, Any
+
 from augment.core.kinds import DenseWarp, ImageOp, PixelOp, Warp
 from augment.core.layer import Layer
 from augment.core.mix import Mix
@@ -78,7 +80,9 @@ from augment.recipes.export import export_program
 from augment.recipes.interop import from_kornia, from_torchvision
 from augment.recipes.preprocess import Preprocess
 from augment.recipes.presets import IMAGENET_MEAN, IMAGENET_STD
-from augment.tools.sources import as_images
+
+if TYPE_CHECKING:
+    from augment.tools.sources import as_images
 
 __all__ = [
     "IMAGENET_MEAN",
@@ -189,3 +193,12 @@ __all__ = [
     "presets",
     "uniform",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what only callers with files need when they ask for it."""
+    if name == "as_images":
+        from augment.tools.sources import as_images
+
+        return as_images
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
