@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from lightning_modules.file_images import FileImages
 from lightning_modules.image_sets import ImageSet
@@ -48,6 +49,11 @@ def difference(old: dict[str, Any], new: dict[str, Any]) -> str | None:
     return None
 
 
+def _counts(labels: Tensor, classes: int) -> list[int]:
+    """Return the images of each class, from class numbers (N,) or targets (N, classes) of 0 and 1."""
+    return (torch.bincount(labels, minlength=classes) if labels.ndim == 1 else labels.sum(0).long()).tolist()
+
+
 def _of_part(images: ImageSet, root: str | Path | None) -> dict[str, Any]:
     labels, files = images.labels.contiguous(), blake2b(digest_size=16)
     if isinstance(images, FileImages):
@@ -55,7 +61,7 @@ def _of_part(images: ImageSet, root: str | Path | None) -> dict[str, Any]:
         for path in images.paths:
             files.update(os.fsencode(path)[skipped:] + b"\0")
     return {
-        "counts": torch.bincount(labels, minlength=len(images.classes)).tolist(),
+        "counts": _counts(labels, len(images.classes)),
         "files": files.hexdigest(),
         "labels": blake2b(labels.numpy().tobytes(), digest_size=16).hexdigest(),
     }

@@ -5,27 +5,26 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import torch
 from pytorch_lightning.utilities import rank_zero_warn
 
-from augment.tools.decoding import colour, shown
+from augment.tools.decoding import shown
 from augment.tools.errors import ToolError
 from augment.tools.scanning import READ_ALREADY, holds, images_below, is_folder, is_image, listed, visible
-from lightning_modules.datamodule import ImageDataModule
 from lightning_modules.errors import UserError
+from lightning_modules.file_data import FileData
 from lightning_modules.file_images import FileImages
-from lightning_modules.image_sets import Splits, split
+from lightning_modules.image_sets import Splits
 from lightning_modules.split_folders import beside, split_folders
 
 Classes = dict[str, dict[str, Path]]
 """Class name -> real path of each file -> path where the file was found."""
 
 
-class FolderData(ImageDataModule):
+class FolderData(FileData):
     """Image files in folders: root/train/cat/1.jpg, root/val/..., root/test/...; or root/cat/1.jpg, split here.
 
     If root has a folder `train`, a missing `val` or `test` is split off from it; otherwise both are split off from all
@@ -33,57 +32,11 @@ class FolderData(ImageDataModule):
 
     Args:
         root: the folder.
-        channels: 1 reads the images as grey, 3 as colour.
-        val_share, test_share: shares to split off, in (0, 1); used if there is no such folder.
-        background: colour behind transparent images: a name, "#rrggbb", or three numbers up to 255.
-        batch_size, num_workers, seed, changed: see ImageDataModule.
-        reduce: decode JPEG files at 1/2, 1/4 or 1/8 of their size and send only the part of an image that is read,
-            where the draw allows it; see docs/files.md. False decodes whole images.
-        on_error: "raise" ends the run at a file that cannot be read. "skip" puts the first good image of the batch in
-            its place, in evaluation as a row that does not count, and lists it in unreadable.csv in the run's folder.
-        unreadable_limit: number of such files, at most, before the run ends after all.
-        balance: from 0, every image once in an epoch, to 1, all classes equally often. The share of a class is
-            proportional to its number of images to the power of 1 - balance; images are drawn with replacement.
-        repeats: how often each image comes in succession, each time augmented differently; an epoch keeps its length.
+        options: see FileData.
     """
 
-    def __init__(
-        self,
-        root: str,
-        channels: int = 3,
-        val_share: float = 0.1,
-        test_share: float = 0.1,
-        background: str | Sequence[int] = "white",
-        batch_size: int = 64,
-        num_workers: int = 0,
-        seed: int = 0,
-        changed: Literal["refuse", "allow"] = "refuse",
-        reduce: bool = True,
-        on_error: Literal["raise", "skip"] = "raise",
-        unreadable_limit: int = 100,
-        balance: float = 0.0,
-        repeats: int = 1,
-    ) -> None:
-        super().__init__(batch_size, num_workers, seed, changed)
-        if on_error not in ("raise", "skip") or unreadable_limit < 1:
-            raise UserError(
-                f"FolderData: on_error={on_error!r} must be 'raise' or 'skip', and "
-                f"unreadable_limit={unreadable_limit} at least 1."
-            )
-        if not 0 <= balance <= 1 or repeats < 1:
-            raise UserError(
-                f"FolderData: balance={balance} must lie within [0, 1], and repeats={repeats} be at least 1."
-            )
-        self.reduce, self.on_error, self.unreadable_limit = reduce, on_error, unreadable_limit
-        self.balance, self.repeats = balance, repeats
-        self.root, self.shares = Path(root), {"val": val_share, "test": test_share}
-        self.image_channels = channels
-        if channels not in (1, 3):
-            raise UserError(f"FolderData: channels={channels} must be 1 (grey) or 3 (colour).")
-        try:
-            self.background = colour(background)
-        except ValueError as error:
-            raise UserError(f"FolderData: {error}") from error
+    def __init__(self, root: str, **options: Any) -> None:
+        super().__init__(root, **options)
         if not self.root.is_dir():
             raise UserError(f"FolderData: root={str(root)!r} is not a folder; give one with one folder per class.")
 
@@ -99,13 +52,7 @@ class FolderData(ImageDataModule):
         self._tell(folders, left_out, files)
         classes = sorted(files["train"])
         parts = {name: self._labelled(found, classes, folders.get(name)) for name, found in files.items()}
-        missing = [name for name in self.shares if name not in parts]
-        if missing:
-            train = parts["train"]
-            *numbers, rest = split(train.labels, [self.shares[name] for name in missing], self.seed)
-            parts |= {name: train.part(n) for name, n in zip(missing, numbers, strict=True)}
-            parts["train"] = train.part(rest)
-        return Splits(parts["train"], parts["val"], parts["test"])
+        return self.with_missing(parts)
 
     def _classes(self, folder: Path, left_out: Counter[str]) -> Classes:
         """Find the images below each folder of a split, and count the entries that are left out."""

@@ -132,13 +132,22 @@ def _hints(target: str) -> dict[str, Any]:
         return {}
     try:
         called = get_object(target)
-        function = called.__init__ if inspect.isclass(called) else called
-        parameters = inspect.signature(function).parameters
-        hints = get_type_hints(function)
+        functions = _constructors(called) if inspect.isclass(called) else [called]
+        parameters = {n: p for function in functions for n, p in inspect.signature(function).parameters.items()}
+        hints = {name: hint for function in functions for name, hint in get_type_hints(function).items()}
     except Exception:  # Hydra reports classes that cannot be imported; some hints cannot be evaluated
         return {}
     optional = {name for name, parameter in parameters.items() if parameter.default is None}
     return {name: hint | None if name in optional else hint for name, hint in hints.items() if name in parameters}
+
+
+def _constructors(called: type) -> list[Any]:
+    """Return a class's constructor, after those of base classes that get its further arguments by name."""
+    found = [vars(kind)["__init__"] for kind in called.__mro__ if "__init__" in vars(kind)]
+    last = next(
+        (place for place, function in enumerate(found) if not inspect.getfullargspec(function).varkw), len(found) - 1
+    )
+    return found[last::-1]
 
 
 def _complaint(key: str, value: Any, hint: Any) -> str:

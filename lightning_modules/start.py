@@ -21,11 +21,16 @@ from lightning_modules.fit_memory import FitMemory
 from lightning_modules.replay import callbacks_for_replay
 from lightning_modules.saved import LAST
 
+_PATHS = (
+    *("ckpt_path", "output_dir", "data.root", "data.table"),
+    *("model.checkpoint_path", "loss.teacher.checkpoint_path"),
+)
+
 
 def resolve_paths(cfg: DictConfig) -> None:
     """Resolve paths relative to the folder of the command, even under hydra.job.chdir=true; expand ~."""
     moved = HydraConfig.initialized() and HydraConfig.get().job.chdir
-    for key in ("ckpt_path", "data.root", "output_dir", "model.checkpoint_path", "loss.teacher.checkpoint_path"):
+    for key in _PATHS:
         path = OmegaConf.select(cfg, key)
         if path and (key, path) != ("ckpt_path", LAST):
             path = os.path.expanduser(path)

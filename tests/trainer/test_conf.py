@@ -46,6 +46,9 @@ def test_option_is_instantiated(
 ) -> None:
     finetune = FINETUNE if option == "finetune" else []
     root = [f"data.root={mixed_folder}"] if option in ("folder", "finetune") else []
+    if option == "table":
+        (mixed_folder / "table.csv").write_text("file,label\n" + "".join(f"ant/{i}.png,{i % 2}\n" for i in range(10)))
+        root = [f"data.table={mixed_folder / 'table.csv'}"]
     teacher = ["loss.teacher.name=test_resnet"] if option == "distillation" else []
     cfg = configure(f"{group}={option}", *ANYWHERE, *finetune, *root, *teacher)
     OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
