@@ -15,6 +15,7 @@ from augment.tools.errors import ToolError
 from augment.tools.reading import images_of, looked_at
 from lightning_modules.errors import UserError
 from lightning_modules.image_sets import ImageSet, Looked
+from lightning_modules.paths import Paths
 from lightning_modules.unreadable import UnreadableFiles
 
 
@@ -44,7 +45,7 @@ class FileImages(ImageSet):
         background: str | Sequence[int] = "white",
     ) -> None:
         super().__init__(labels, classes, channels)
-        self.paths, self.background = list(paths), background
+        self.paths, self.background = Paths(paths), background
         self.pipeline: Pipeline | None = None
         self.unreadable: UnreadableFiles | None = None
         self.bad: set[int] = set()
@@ -104,8 +105,9 @@ class FileImages(ImageSet):
 
     def part(self, numbers: Tensor) -> FileImages:
         """Return the samples with these numbers, renumbered from 0."""
-        paths = [self.paths[number] for number in numbers.tolist()]
-        return FileImages(paths, self.labels[numbers], self.classes, self.channels, self.background)
+        return FileImages(
+            self.paths.taken(numbers.tolist()), self.labels[numbers], self.classes, self.channels, self.background
+        )
 
 
 @contextmanager

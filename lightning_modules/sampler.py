@@ -100,10 +100,9 @@ class ShardSampler(DistributedSampler[int]):
         if self.shuffle:
             excluded = self.held_out if self.epoch < self.until() else ()
             order = epoch_order((self.seed, self.epoch), self.size, size, excluded, self.weights, self.repeats)
-            mine = share(order, self.skip(), self.rank, self.num_replicas).tolist()
-        else:
-            mine = list(range(self.rank, size, self.num_replicas))
-            mine += [~(mine[-1] if mine else 0)] * (self.num_samples - len(mine))
+            return map(int, share(order, self.skip(), self.rank, self.num_replicas))  # no list of a million numbers
+        mine = list(range(self.rank, size, self.num_replicas))
+        mine += [~(mine[-1] if mine else 0)] * (self.num_samples - len(mine))
         return iter(mine)
 
 

@@ -16,6 +16,7 @@ from lightning_modules.errors import UserError
 from lightning_modules.file_data import FileData
 from lightning_modules.file_images import FileImages
 from lightning_modules.image_sets import Splits
+from lightning_modules.paths import Paths
 
 SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 """What a row of the split column may say, in any case, and the split that it means."""
@@ -76,7 +77,7 @@ class TableData(FileData):
             raise UserError(f"TableData: {shown(self.table)} has no row with train in its column {split!r}; add some.")
         for part, images in parts.items():
             rows = [row for row, place in enumerate(places) if place == part]
-            images.paths, images.labels = [paths[row] for row in rows], labels[rows]
+            images.paths, images.labels = Paths(paths[row] for row in rows), labels[rows]
         return self.with_missing(parts)
 
     def _labels(self, fields: list[str]) -> tuple[Tensor, list[str]]:
