@@ -13,8 +13,8 @@ import numpy as np
 class Paths(Sequence[Path]):
     """Paths in two arrays, about 60 bytes for each, which worker processes share with the process that starts them.
 
-    ImageNet's 1.3 million paths take 78 MB. A list of `Path` objects took 800 MB, and each worker that read it 146 MB more,
-    because Python counts references in the objects themselves.
+    ImageNet's 1.3 million paths take 78 MB. A list of `Path` objects took 800 MB, and each worker that read it 146 MB
+    more, because Python counts references in the objects themselves.
     """
 
     def __init__(self, paths: Iterable[str | bytes | os.PathLike]) -> None:
