@@ -211,10 +211,12 @@ class ImageClassifier(pl.LightningModule):
             checkpoint[DATA] = data.fingerprint
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        data = data_of(self.trainer)
-        if data is not None and DATA in checkpoint and self.trainer.state.fn == TrainerFn.FITTING:
+        trainer = self._attached()
+        fitting = trainer is not None and trainer.state.fn == TrainerFn.FITTING
+        data = data_of(trainer) if trainer is not None and fitting else None
+        if data is not None and DATA in checkpoint:
             data.refuse_changes(checkpoint[DATA])
-        if "current_model_state" in checkpoint and self.trainer.state.fn != TrainerFn.FITTING:
+        if "current_model_state" in checkpoint and not fitting:
             # WeightAveraging would test the raw weights, but the averaged weights are the validated ones
             checkpoint["current_model_state"] = checkpoint["state_dict"]
         if "state_dict" not in checkpoint:  # FSDP has loaded the weights already
@@ -227,6 +229,13 @@ class ImageClassifier(pl.LightningModule):
                 f"the checkpoint belongs to another model: {len(differing)} weights differ, such as {name} "
                 f"({saved.get(name)} there, {own.get(name)} here); use the settings it was trained with."
             )
+
+    def _attached(self) -> pl.Trainer | None:
+        """Return the trainer, or None where there is none, as when a checkpoint is loaded elsewhere."""
+        try:
+            return self.trainer
+        except RuntimeError:
+            return None
 
     def new_optimizer(self) -> Optimizer:
         """Return an optimizer of all trainable parameters."""
