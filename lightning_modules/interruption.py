@@ -31,6 +31,9 @@ class HeldSignals:
             handler = signal.getsignal(number)
             if not callable(handler) or handler == self._hold:
                 continue
+            owner = getattr(handler, "__self__", None)
+            if isinstance(owner, HeldSignals):  # of a run that ended with an error, which delivers nothing any more
+                handler = owner._handlers[number]
             try:
                 signal.signal(number, self._hold)
             except ValueError:  # only the main thread may set handlers, and only there Lightning does

@@ -16,7 +16,7 @@ from PIL import Image
 from augment.__main__ import main
 from augment.tools.decoding import decode
 from augment.tools.errors import ToolError
-from lightning_modules.image_sets import FileImages
+from lightning_modules.file_images import FileImages
 from tests.trainer import image_files as raw
 from tests.trainer.image_files import drawing, pixels, saved
 

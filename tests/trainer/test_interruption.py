@@ -18,6 +18,7 @@ from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from lightning_modules.callbacks import LastCheckpoint
 from lightning_modules.errors import UserError, one_sentence
+from lightning_modules.interruption import HeldSignals
 from lightning_modules.saved import step_of
 from tests.trainer.test_resume import assert_equal, train
 from tests.trainer.tools import ROOT, build, run_train
@@ -158,6 +159,21 @@ def test_an_interruption_of_the_validation(configure: Configure, tmp_path: Path,
     last = tmp_path / "first" / "checkpoints" / "last.ckpt"
     assert step_of(last) == 6
     assert_equal(train(cfg, last), reference)
+
+
+def test_a_run_gets_signals_after_one_that_left_its_handlers() -> None:
+    """As a run in the same process does that ended with an error before Lightning restored the handlers."""
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        first, second = HeldSignals(), HeldSignals()
+        first.begin()
+        second.begin()
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            second.deliver(second.received())
+        assert not any(first.received())
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_lightning_gets_its_handlers_back(configure: Configure) -> None:

@@ -171,11 +171,11 @@ def test_a_full_disk_names_the_path_and_the_checkpoint_that_is_kept(
 
 def test_loggers_and_callbacks_can_be_switched_off(configure: Callable[..., DictConfig], tmp_path: Path) -> None:
     train(configure(*SMALL, "logger=null"))
-    assert {path.name for path in (tmp_path / "run").iterdir()} == {"checkpoints"}
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {"checkpoints", "results.json"}
     assert train(configure(*SMALL, "callbacks=null", f"output_dir={tmp_path / 'other'}")) is None
-    assert {path.name for path in (tmp_path / "other").iterdir()} == {"csv"}
+    assert {path.name for path in (tmp_path / "other").iterdir()} == {"csv", "results.json"}
     train(configure(*SMALL, "logger=default", "logger.csv=null", f"output_dir={tmp_path / 'third'}"))
-    assert {path.name for path in (tmp_path / "third").iterdir()} == {"checkpoints", "tensorboard"}
+    assert {path.name for path in (tmp_path / "third").iterdir()} == {"checkpoints", "results.json", "tensorboard"}
 
 
 def test_the_average_of_the_weights_is_tested(configure: Callable[..., DictConfig], tmp_path: Path) -> None:
