@@ -159,10 +159,17 @@ def print_table(report: dict[str, Any], rows: Sequence[Row]) -> None:
     console.print(LEGEND)
 
 
+def _headline(report: dict[str, Any]) -> str:
+    settings, found = report["settings"], report["environment"]
+    versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
+    work = f"batch {settings['batch']}, files -> {settings['out']}²"
+    return f"{found['processor']}, one thread; {work}; {found['date']}; {versions}"
+
+
 def markdown(report: dict[str, Any], rows: Sequence[Row]) -> str:
     """Return the table as Markdown."""
     lines = [
-        f"{reports.headline(report)}.",
+        f"{_headline(report)}.",
         "",
         f"    {report['command']}",
         "",
