@@ -324,7 +324,7 @@ def test_data_that_cannot_be_downloaded(ending: Ending, tmp_path: Path, monkeypa
         ("trainer.max_epoch=3", "unknown setting trainer.max_epoch: choose from max_epochs, max_steps; or add"),
         (
             "data=imagenet",
-            "data=imagenet is unknown: choose one of cifar10, digits, fashion_mnist, folder, turned_digits.",
+            "data=imagenet is unknown: choose one of cifar10, digits, fashion_mnist, folder, table, turned_digits.",
         ),
         ("blur=1", "unknown setting blur: choose from "),
         ("seed=[1", "no viable alternative at input '[1'"),
