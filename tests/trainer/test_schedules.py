@@ -221,11 +221,14 @@ def test_recipes_in_the_comments_of_conf_run(
     policy = write_pipeline(
         tmp_path / "p.yaml", {"name": "Resize", "size": 32}, {"name": "Normalize", "mean": 0, "std": 1}
     )
+    table = mixed_folder / "labels.csv"
+    table.write_text("file,label\n" + "".join(f"{name}/{i}.png,{name}\n" for name in ("ant", "bee") for i in range(10)))
     text = recipe.replace("DIR", str(mixed_folder)).replace("PATH/policy.yaml", str(policy))
+    text = text.replace("labels.csv", str(table))
     given = shlex.split(text)
     small = ["data.batch_size=8", "trainer.max_epochs=1", "trainer.max_steps=4", "data.num_workers=0"]
     small += [f"trainer.limit_{part}_batches=2" for part in ("train", "val", "test")]
-    if "data.root" in text:
+    if "data.root" in text or "data.table" in text:
         small += ["data.size=64", "model.name=test_resnet", "model.pretrained=false"]
     assert train(configure(*given, *small)) is not None or "learned_digits" in text
 
