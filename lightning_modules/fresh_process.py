@@ -14,6 +14,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from lightning_modules.settings import quoted
 from lightning_modules.sweep_table import print_table, write_table
 from lightning_modules.trials import Trial, run_trial
 
@@ -59,7 +60,7 @@ class FreshProcess(Launcher):
         """Return the command of a single run with these overrides in this folder."""
         hydra = self.config.hydra
         added = [f"--config-dir={s.path}" for s in hydra.runtime.config_sources if s.provider == "command-line"]
-        ours = ["hydra.mode=RUN", f"hydra.job.num={number}", f"hydra.run.dir={_quoted(str(folder))}"]
+        ours = ["hydra.mode=RUN", f"hydra.job.num={number}", f"hydra.run.dir={quoted(str(folder))}"]
         given: Any = OmegaConf.to_container(hydra.overrides.hydra)
         theirs = [override for override in given if not override.startswith("hydra.mode=")]
         return [
@@ -71,8 +72,3 @@ class FreshProcess(Launcher):
             *theirs,
             *ours,
         ]
-
-
-def _quoted(text: str) -> str:
-    """Return a value that Hydra's grammar reads as this text."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

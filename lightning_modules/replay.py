@@ -22,6 +22,7 @@ from lightning_modules.errors import UserError
 from lightning_modules.logs import ContinueLogs
 from lightning_modules.saved import copy_whole, step_of
 from lightning_modules.schedules import callbacks_of
+from lightning_modules.settings import quoted
 from lightning_modules.whole_file import whole_file
 
 if TYPE_CHECKING:
@@ -91,8 +92,8 @@ def with_replay(overrides: Sequence[str]) -> list[str]:
         raise UserError(f"{_KEY}{path} was not written by train.py; continue from its ckpt_path with the same command.")
     os.chdir(content["folder"])  # paths in the overrides may be relative
     ckpt_path = content["ckpt_path"]
-    ending = ["train=true", "test=false", f"ckpt_path={'null' if ckpt_path is None else _quoted(ckpt_path)}"]
-    ending.append(_KEY + _quoted(str(path)))
+    ending = ["train=true", "test=false", f"ckpt_path={'null' if ckpt_path is None else quoted(ckpt_path)}"]
+    ending.append(_KEY + quoted(str(path)))
     own = [override for override in overrides if override not in (*given, *ending)]
     return [*(override for override in content["overrides"] if override not in own), *own, *ending]
 
@@ -176,8 +177,3 @@ def _unquoted(text: str) -> str:
     if not (len(text) > 1 and text[0] == text[-1] == "'"):
         return text
     return text[1:-1].replace("\\'", "'").replace("\\\\", "\\")
-
-
-def _quoted(text: str) -> str:
-    """Return a value that Hydra's grammar reads as this text."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

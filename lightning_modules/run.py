@@ -23,7 +23,7 @@ from torch.multiprocessing import ProcessRaisedException
 from lightning_modules.errors import USER_ERROR_EXIT, UserError
 from lightning_modules.finite import NonFiniteError
 from lightning_modules.saved import checkpoint_keys, refuse_damaged
-from lightning_modules.trials import write_results
+from lightning_modules.trials import readable, write_results
 
 _HARMLESS = (
     ".*does not have many workers.*",  # data in memory needs no workers
@@ -151,5 +151,5 @@ def report(
     if test:
         table.add_row("tested checkpoint", tested or "none: the weights at the end of training")
     for name, value in test.items():
-        table.add_row(name, f"{100 * value:.2f} %" if "acc" in name else f"{value:.4f}")
+        table.add_row(name, readable(name, value))
     Console(width=None if sys.stdout.isatty() else 200).print(table)

@@ -58,6 +58,11 @@ def switched_off(overrides: Sequence[str]) -> list[str]:
     return [f"{off[1]}=none" if (off := _OFF.fullmatch(given)) else given for given in kept]
 
 
+def quoted(text: str) -> str:
+    """Return a value that Hydra's grammar reads as this text."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
 def check_settings(cfg: DictConfig) -> None:
     """Check a composed configuration of train.py.
 

@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from lightning_modules.errors import USER_ERROR_EXIT
-from lightning_modules.trials import Trial
+from lightning_modules.trials import Trial, readable
 from lightning_modules.whole_file import whole_file
 
 NAME = "sweep.csv"
@@ -81,6 +81,4 @@ def _settings(overrides: Sequence[str]) -> dict[str, str]:
 
 def _readable(column: str, value: str) -> str:
     """Return a cell for the terminal: results with fewer digits."""
-    if not value or "/" not in column:
-        return escape(value)
-    return f"{100 * float(value):.2f} %" if "acc" in column else f"{float(value):.4f}"
+    return readable(column, float(value)) if value and "/" in column else escape(value)

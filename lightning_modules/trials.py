@@ -50,6 +50,11 @@ class Trial:
         return next(iter(self.best.values()), None)
 
 
+def readable(name: str, value: float) -> str:
+    """Return a result as it is shown: accuracies in percent."""
+    return f"{100 * value:.2f} %" if "acc" in name else f"{value:.4f}"
+
+
 def write_results(folder: str, best: dict[str, float], test: dict[str, float]) -> None:
     """Write the results of a run into its folder."""
     with whole_file(Path(folder) / RESULTS) as file:

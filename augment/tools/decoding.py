@@ -53,10 +53,10 @@ class ImageFile:
         with _errors_of(self.name):
             self._data = _bytes_of(source)
             self._image = Image.open(io.BytesIO(self._data))
-            self.factors = factors_of(self._image)
+            self._turned = orientation(self._image)
+            self.factors = factors_of(self._image, self._turned)
             width, height = self._image.size
-            turned = orientation(self._image) >= _FIRST_TURNED if self.factors != (1,) else False
-        self._size = (width, height) if turned else (height, width)
+        self._size = (width, height) if self._turned >= _FIRST_TURNED else (height, width)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -69,7 +69,7 @@ class ImageFile:
             raise ValueError(f"decode: factor={factor!r} must be one of {sorted(self.factors)} for {self.name}.")
         if self._pixels is None:
             with _errors_of(self.name), self._image as image:
-                found = decoded_by_simplejpeg(self._data, image, self._mode, factor)
+                found = decoded_by_simplejpeg(self._data, image, self._mode, factor, self._turned)
                 found = self._by_pillow(image, factor) if found is None else found
             channels = len(self._mode)
             self._pixels = torch.from_numpy(found).view(*found.shape[:2], channels).permute(2, 0, 1)

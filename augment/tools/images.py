@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 from augment.layers.geometric.resize import Resize
 from augment.tools.decoding import decode
 from augment.tools.errors import ToolError
+from augment.tools.reading import together
 from augment.tools.scanning import images_below, listed
 
 
@@ -49,10 +50,5 @@ def folder_loader(path: str, size: int, batch: int, workers: int) -> DataLoader:
     files = image_files(path)
     files = (files * -(-8 * batch // len(files)))[: 8 * batch]
     return DataLoader(
-        _Folder(files, size), batch, num_workers=workers, persistent_workers=workers > 0, collate_fn=_stacked
+        _Folder(files, size), batch, num_workers=workers, persistent_workers=workers > 0, collate_fn=together
     )
-
-
-def _stacked(images: list[Tensor]) -> Tensor:
-    """Stack images to a channels_last batch."""
-    return torch.stack([image.permute(1, 2, 0) for image in images]).permute(0, 3, 1, 2)

@@ -22,8 +22,8 @@ UPRIGHT = 1
 """EXIF's orientation of an image that need not be rotated."""
 
 
-def factors_of(image: Image) -> tuple[int, ...]:
-    """Returns the factors by which an opened image can be decoded smaller, the largest first.
+def factors_of(image: Image, turned: int) -> tuple[int, ...]:
+    """Returns the factors by which an opened image of an orientation can be decoded smaller, the largest first.
 
     The last pixel of a reduced row covers less than the others if the factor does not divide the width. Once rotated it
     would come first, so images that are rotated are reduced by divisors only.
@@ -32,22 +32,27 @@ def factors_of(image: Image) -> tuple[int, ...]:
         return (1,)
     width, height = image.size
     possible = [factor for factor in FACTORS if factor <= min(width, height)]
-    if orientation(image) != UPRIGHT:
+    if turned != UPRIGHT:
         possible = [factor for factor in possible if width % factor == 0 and height % factor == 0]
     return tuple(possible)
 
 
 def orientation(image: Image) -> int:
-    """Returns EXIF's orientation of a JPEG; 1, upright, if there are no such data or they cannot be parsed."""
+    """Returns EXIF's orientation of a JPEG; 1, upright, if there are no such data or they cannot be parsed.
+
+    Of other formats it is not asked: Pillow would decode a PNG to find it.
+    """
+    if image.format not in FORMATS:
+        return UPRIGHT
     try:
         return int(image.getexif().get(_ORIENTATION, UPRIGHT))
     except Exception:
         return UPRIGHT
 
 
-def decoded_by_simplejpeg(data: bytes, image: Image, mode: str, factor: int) -> np.ndarray | None:
+def decoded_by_simplejpeg(data: bytes, image: Image, mode: str, factor: int, turned: int) -> np.ndarray | None:
     """Returns (H, W, C) uint8, or None if Pillow has to decode, which also tells what is wrong with a broken file."""
-    if image.format not in FORMATS or image.mode != mode or orientation(image) != UPRIGHT:
+    if image.format not in FORMATS or image.mode != mode or turned != UPRIGHT:
         return None
     try:
         import simplejpeg

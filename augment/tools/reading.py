@@ -22,7 +22,7 @@ pixels, and by 0.001 at 224; without a margin by 1.7 and 0.013 (docs/files.md).
 
 def images_of(files: Sequence[ImageFile]) -> Tensor | PackedImages:
     """Return whole images, (B, C, H, W) uint8 channels_last, or packed if their sizes differ."""
-    return _together([file.pixels() for file in files])
+    return together([file.pixels() for file in files])
 
 
 def looked_at(files: Sequence[ImageFile], pipeline: Pipeline, noise: Noise | None) -> Tensor | PackedImages:
@@ -51,7 +51,7 @@ def looked_at(files: Sequence[ImageFile], pipeline: Pipeline, noise: Noise | Non
     if all(factor == 1 for factor in factors) and all(
         part.shape[1:] == file.size for part, file in zip(parts, files, strict=True)
     ):
-        return _together(parts)
+        return together(parts)
     packed = PackedImages.from_images(parts)
     origin = Origin.of([file.size for file in files], [1 / factor for factor in factors], corners)
     return packed.unchecked(origin=origin)
@@ -62,7 +62,8 @@ def _stored(first: int, length: int, factor: int) -> tuple[int, int]:
     return first // factor, -(-(first + length) // factor)
 
 
-def _together(images: Sequence[Tensor]) -> Tensor | PackedImages:
+def together(images: Sequence[Tensor]) -> Tensor | PackedImages:
+    """Return images (C, H, W) as a channels_last batch, or packed if their sizes differ."""
     if len({image.shape for image in images}) > 1:
         return PackedImages.from_images(images)
     return torch.stack([image.permute(1, 2, 0) for image in images]).permute(0, 3, 1, 2)

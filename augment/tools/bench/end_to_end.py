@@ -14,9 +14,10 @@ import torch
 
 from augment.tools.arguments import check_files
 from augment.tools.bench import report as reports
-from augment.tools.bench.measure import to_stderr
+from augment.tools.bench.measure import prefixes, to_stderr, with_prefix
 from augment.tools.bench.readers import READERS, Reader, Step
-from augment.tools.errors import ToolError, required
+from augment.tools.bench.timing import Timing
+from augment.tools.errors import required
 from augment.tools.images import image_files
 
 COLUMNS = ("images/s", "spread", "augment is", "ms an image", "decoding", "a worker's images/s", "augment is")
@@ -24,10 +25,6 @@ LEGEND = (
     "images/s: of one core that does everything. a worker's images/s: of one core in a data loader's worker; this "
     "library leaves augmentation to the model's device, the others augment in the worker."
 )
-
-
-_WIDE = 130
-"""Characters of a line where the output is no terminal."""
 
 
 @dataclass(frozen=True)
@@ -61,11 +58,8 @@ def run(arguments: argparse.Namespace, given: Sequence[str]) -> None:
     if arguments.json != "-":
         required("rich", "rich", "the table")
     files = image_files(arguments.end_to_end)
-    starts = [name.strip() for name in arguments.only.split(",") if name.strip()]
-    asked = [reader for reader in READERS if not starts or any(reader.name.startswith(start) for start in starts)]
-    if not asked:
-        names = ", ".join(reader.name for reader in READERS)
-        raise ToolError(f"--only: {arguments.only!r} is a prefix of none of {names}.")
+    names = with_prefix([reader.name for reader in READERS], prefixes(arguments.only))
+    asked = [reader for reader in READERS if reader.name in names]
     skipped = {reader.name: why for reader in asked if (why := reader.missing())}
     for name, why in skipped.items():
         to_stderr(f"skipped {name}: {why}")
@@ -120,8 +114,7 @@ def _rows(
         whole = [sum(seconds) for seconds in turns[reader.name]]
         median, worker = statistics.median(whole), statistics.median(decoding if reader.in_model else whole)
         first = first or (median, worker)
-        low, _, high = statistics.quantiles(whole, n=4, method="inclusive") if len(whole) > 1 else (median,) * 3
-        spread, share = (high - low) / 2 / median, sum(decoding) / sum(whole)
+        spread, share = Timing(whole).spread, sum(decoding) / sum(whole)
         ratios = median / first[0], worker / first[1]
         rows.append(Row(reader.name, batch / median, spread, share, ratios[0], batch / worker, ratios[1]))
     return rows
@@ -143,19 +136,9 @@ def cells(row: Row) -> list[str]:
 
 
 def print_table(report: dict[str, Any], rows: Sequence[Row]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title="files to the input of a network, one core", title_justify="left")
-    table.add_column("reader")
-    for name in COLUMNS:
-        table.add_column(name, justify="right")
-    for row in rows:
-        table.add_row(row.reader, *cells(row))
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=_WIDE)
-    console.print(table)
+    console = reports.console()
+    title = "files to the input of a network, one core"
+    console.print(reports.table(title, ("reader", *COLUMNS), [(row.reader, *cells(row)) for row in rows]))
     console.print(LEGEND)
 
 

@@ -64,16 +64,28 @@ def implementations(only: Sequence[str], device: torch.device) -> tuple[list[Imp
         only: prefixes of the names to consider; empty for all.
     """
     every = [one for peer in PEERS for one in peer.IMPLEMENTATIONS]
-    asked = [i for i in every if not only or any(i.name.startswith(start) for start in only)]
-    if not asked:
-        raise ToolError(f"--only: {','.join(only)!r} is a prefix of none of {', '.join(i.name for i in every)}.")
+    names = with_prefix([i.name for i in every], only)
+    asked = [i for i in every if i.name in names]
     reasons = {i.name: i.missing(device) for i in asked}
     return [i for i in asked if not reasons[i.name]], {name: why for name, why in reasons.items() if why}
 
 
+def with_prefix(names: Sequence[str], only: Sequence[str]) -> list[str]:
+    """Return the names that begin with one of the prefixes; all if there are no prefixes."""
+    asked = [name for name in names if not only or name.startswith(tuple(only))]
+    if not asked:
+        raise ToolError(f"--only: {','.join(only)!r} is a prefix of none of {', '.join(names)}.")
+    return asked
+
+
+def prefixes(only: str) -> list[str]:
+    """Parse a comma-separated list of prefixes."""
+    return [name.strip() for name in only.split(",") if name.strip()]
+
+
 def taking_part(only: str, device: torch.device) -> tuple[list[Implementation], dict[str, str]]:
     """Parse a comma-separated list of prefixes, return its `implementations`, and report the skipped ones."""
-    found, skipped = implementations([name.strip() for name in only.split(",") if name.strip()], device)
+    found, skipped = implementations(prefixes(only), device)
     for name, why in skipped.items():
         to_stderr(f"skipped {name}: {why}")
     return found, skipped

@@ -9,13 +9,17 @@ from argparse import Namespace
 from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from augment.tools.bench.measure import OURS, Row
 from augment.tools.bench.work import installed
 from augment.tools.errors import required
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
 
 PACKAGES = (
     "torch",
@@ -118,30 +122,40 @@ def cells(row: Row) -> list[str]:
     ]
 
 
+def console() -> Console:
+    """Return the terminal, or a wide console where the output is no terminal."""
+    from rich.console import Console
+
+    screen = Console()
+    return screen if screen.is_terminal else Console(width=_WIDE)
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """Return a table for the terminal, whose first column holds names."""
+    from rich.table import Table
+
+    made = Table(title=title, title_justify="left")
+    for number, name in enumerate(columns):
+        made.add_column(name, justify="right" if number else "left")
+    for row in rows:
+        made.add_row(*row)
+    return made
+
+
 def print_tables(report: dict[str, Any], rows: Sequence[Row]) -> None:
     """Print one table per recipe on the terminal."""
     required("rich", "rich", "the table")
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=_WIDE)
-    shown = range(len(COLUMNS)) if console.width >= _WIDE else _FIRST
-    console.print(headline(report))
+    screen = console()
+    shown = range(len(COLUMNS)) if screen.width >= _WIDE else _FIRST
+    screen.print(headline(report))
     for recipe in dict.fromkeys(row.recipe for row in rows):
-        table = Table(title=recipe, title_justify="left")
-        table.add_column("implementation")
-        for i in shown:
-            table.add_column(COLUMNS[i], justify="right")
-        for row in (r for r in rows if r.recipe == recipe):
-            table.add_row(row.implementation, *(cells(row)[i] for i in shown))
-        console.print(table)
+        found = [(row.implementation, *(cells(row)[i] for i in shown)) for row in rows if row.recipe == recipe]
+        screen.print(table(recipe, ("implementation", *(COLUMNS[i] for i in shown)), found))
         for row in (r for r in rows if r.recipe == recipe and r.note):
-            console.print(f"  {row.implementation}: {row.note}", highlight=False)
+            screen.print(f"  {row.implementation}: {row.note}", highlight=False)
     for name, why in report["skipped"].items():
-        console.print(f"skipped {name}: {why}", highlight=False)
-    console.print(LEGEND)
+        screen.print(f"skipped {name}: {why}", highlight=False)
+    screen.print(LEGEND)
 
 
 LEGEND = (

@@ -70,17 +70,11 @@ def _headline(report: dict[str, Any]) -> str:
 
 def print_table(report: dict[str, Any], rows: Sequence[Row]) -> None:
     from rich.console import Console
-    from rich.table import Table
 
     console = Console()
-    table = Table(title="a step of training", title_justify="left")
-    table.add_column("images come from")
-    for name in COLUMNS:
-        table.add_column(name, justify="right")
-    for row in rows:
-        table.add_row(row.step, *cells(row))
     console.print(_headline(report))
-    console.print(table)
+    columns = ("images come from", *COLUMNS)
+    console.print(reports.table("a step of training", columns, [(row.step, *cells(row)) for row in rows]))
     for row in rows:
         if row.note:
             console.print(f"  {row.step}: {row.note}", highlight=False)
