@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from augment.data.memory import has_memory
-from augment.draws.arguments import is_whole, name_of, number, plain, shown
+from augment.draws.arguments import is_whole, name_of, number, numbers, plain, shown
 from augment.geometry.interpolation import INTERPOLATIONS, RESIZE_INTERPOLATIONS
 from augment.geometry.motion import PADDINGS
 
@@ -42,6 +42,10 @@ def names(owner: nn.Module, argument: str, value: Sequence[str] | None, allowed:
 
 def resample_mode(owner: nn.Module, value: str) -> str:
     return one_of(owner, "resample", value, INTERPOLATIONS)
+
+
+def policy_resample_mode(owner: nn.Module, value: str) -> str:
+    return one_of(owner, "resample", value, (*INTERPOLATIONS, "random"))
 
 
 def resize_mode(owner: nn.Module, value: str) -> str:
@@ -80,29 +84,54 @@ def kind_of(value: object) -> str:
     return f"the class {value.__name__}" if isinstance(value, type) else f"a {type(value).__name__}"
 
 
-def layers(owner: nn.Module, value: Sequence[nn.Module], wanted: type[M], what: str, hint: str = "") -> list[M]:
+def layers(
+    owner: nn.Module, value: Sequence[nn.Module], wanted: type[M], what: str, hint: str = "", argument: str = "layers"
+) -> list[M]:
     """Checks a list of layers of a type, which may be empty."""
     if not isinstance(value, (list, tuple, nn.ModuleList, nn.Sequential)):
-        raise TypeError(f"{name_of(owner)}: layers is {kind_of(value)}; it must be a list of layers.")
+        raise TypeError(f"{name_of(owner)}: {argument} is {kind_of(value)}; it must be a list of layers.")
     found = []
     for layer in value:
         if not isinstance(layer, wanted):
-            raise TypeError(f"{name_of(owner)}: layers holds {kind_of(layer)}, which is not {what} of augment{hint}.")
+            raise TypeError(
+                f"{name_of(owner)}: {argument} holds {kind_of(layer)}, which is not {what} of augment{hint}."
+            )
         found.append(layer)
     return found
 
 
-def some_layers(owner: nn.Module, value: Sequence[nn.Module], wanted: type[M], what: str) -> list[M]:
+def some_layers(
+    owner: nn.Module, value: Sequence[nn.Module], wanted: type[M], what: str, argument: str = "layers"
+) -> list[M]:
     """Checks a list of at least one layer of a type."""
-    found = layers(owner, value, wanted, what)
+    found = layers(owner, value, wanted, what, argument=argument)
     if not found:
-        raise ValueError(f"{name_of(owner)}: layers={value!r} must hold at least one.")
+        raise ValueError(f"{name_of(owner)}: {argument}={value!r} must hold at least one.")
     return found
 
 
 def unit_value(owner: nn.Module, argument: str, value: float) -> float:
     """Checks one pixel value in [0, 1] for all channels."""
     return number(owner, argument, value, 0.0, 1.0)
+
+
+def region(owner: nn.Module, argument: str, value: Sequence[float]) -> tuple[float, float, float, float]:
+    """Checks a part of an image (x_min, y_min, x_max, y_max) in fractions of its width and height."""
+    corners = numbers(owner, argument, value, 0.0, 1.0)
+    if len(corners) != 4 or corners[0] > corners[2] or corners[1] > corners[3]:
+        label = f"{name_of(owner)}: {argument}={shown(value)}"
+        raise ValueError(f"{label} must be (x_min, y_min, x_max, y_max), x_min <= x_max and y_min <= y_max.")
+    left, top, right, bottom = corners
+    return left, top, right, bottom
+
+
+def rgb(owner: nn.Module, argument: str, value: Sequence[float]) -> tuple[float, float, float]:
+    """Checks a colour (red, green, blue) in [0, 1]."""
+    colour = numbers(owner, argument, value, 0.0, 1.0)
+    if len(colour) != 3:
+        raise ValueError(f"{name_of(owner)}: {argument}={shown(value)} must be three numbers (red, green, blue).")
+    red, green, blue = colour
+    return red, green, blue
 
 
 def odd_size(owner: nn.Module, argument: str, value: int | Sequence[int], most: int = MOST_TAPS) -> tuple[int, int]:

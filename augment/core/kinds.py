@@ -16,15 +16,17 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from augment.core.acting import on_acted, operated
+from augment.core.fills import fill_of
 from augment.core.layer import Layer
 from augment.data.batch import Batch
 from augment.data.operator import Operator
-from augment.data.packed import PackedImages
-from augment.data.pixels import compute_dtype, dtype_of, on_colours, size_of, stacked, to_float
+from augment.data.pixels import on_colours, size_of, stacked, to_float
 from augment.data.subset import Parts, on_chosen
 from augment.data.types import Float, Images, Matrices, Params, Planes, Size
 from augment.engine.warp_run import interpolation_of, warped
 from augment.geometry import matrix as mat
+from augment.geometry.fill import Fill
 from augment.geometry.motion import Box, Motion, Positions
 from augment.kernels.reference.pixelwise import Tables, pointwise
 
@@ -36,8 +38,12 @@ class Warp(Layer):
         lattice, separable, projective: see `Motion`.
     Attributes:
         padding: how pixels outside of the input are filled, see `Motion`; "none" if the warp never looks there.
-        fill: the value there for padding "zeros".
+        fill: the colour there for padding "zeros": a number, one per channel, or "mean", see `core.fills`.
         resample: "nearest", "bilinear" or "bicubic".
+
+    Example:
+        >>> issubclass(A.RandomAffine, A.Warp)
+        True
     """
 
     lattice: ClassVar[bool] = False
@@ -45,7 +51,7 @@ class Warp(Layer):
     projective: ClassVar[bool] = False
 
     padding: str = "none"
-    fill: float = 0.0
+    fill: Fill | str = 0.0
     resample: str = "bilinear"
 
     @abstractmethod
@@ -77,7 +83,7 @@ class Warp(Layer):
             in_size=size,
             out_size=self.out_size(size),
             padding=self.padding,
-            fill=self.fill,
+            fill=fill_of(self),
             lattice=self.lattice,
             separable=self.separable,
             projective=self.projective,
@@ -99,12 +105,16 @@ class DenseWarp(Layer):
 
     Attributes:
         padding, fill, resample: see `Warp`.
+
+    Example:
+        >>> issubclass(A.RandomElasticTransform, A.DenseWarp)
+        True
     """
 
     lattice: ClassVar[bool] = False
 
     padding: str = "zeros"
-    fill: float = 0.0
+    fill: Fill | str = 0.0
     resample: str = "bilinear"
 
     @abstractmethod
@@ -124,7 +134,7 @@ class DenseWarp(Layer):
             in_size=size,
             out_size=size,
             padding=self.padding,
-            fill=self.fill,
+            fill=fill_of(self),
             displace=partial(self.displace, size, resolved),
             gate=self.acts_on(params),
         )
@@ -143,13 +153,17 @@ class PixelOp(Layer):
     implements either `pixel`, or `arguments` and declares its `operator`.
 
     Class attributes:
-        alpha_stays: an alpha channel, the last of 2 or 4, is not among the planes and does not change. False for
-            layers that act on any channel.
+        alpha_stays: channels that are no colours, such as alpha, the last of 2 or 4, are not among the planes and do
+            not change. False for layers that act on any channel.
         by_level: each value changes by itself, with parameters that do not depend on the image's size. The result for
             bytes may then be computed once for each of 256 levels.
         tables: for layers whose result for a level depends on the image: a method that maps bytes (B, C, H, W), their
             levels (B, C, 256) as floats and resolved parameters to the results (B, C, 256).
         operator: the operator that is called instead of `pixel`.
+
+    Example:
+        >>> issubclass(A.RandomGamma, A.PixelOp)
+        True
     """
 
     alpha_stays: ClassVar[bool] = True
@@ -170,13 +184,19 @@ class PixelOp(Layer):
         """
         raise NotImplementedError
 
+    def annotated(self, batch: Batch, params: Params) -> Batch:
+        """Returns the batch with changed annotations, from raw draws; most layers leave all as they are."""
+        return batch
+
     def transform(self, batch: Batch, params: list[Params], run: Sequence[Layer], kept: torch.dtype) -> Batch:
-        image, (drawn,) = dense_image(self, batch), params
+        batch = self.annotated(batch, params[0])
+        return on_acted(self, batch, self.alpha_stays, lambda image: self._applied(image, params[0]))
+
+    def _applied(self, image: Images | Planes, drawn: Params) -> Images | Planes:
         if self.operator is not None:
-            return batch.replace(image=_operated(self, self.operator, image, drawn, ()))
+            return operated(self, self.operator, image, drawn, ())
         tables = self._tables_of(drawn) if self.by_level else None
-        changed = pointwise(image, self.acts_on(drawn), drawn, self._changed, tables, self.alpha_stays)
-        return batch.replace(image=changed)
+        return pointwise(image, self.acts_on(drawn), drawn, self._changed, tables, self.alpha_stays)
 
     def _changed(self, image: Parts, params: list[Params]) -> Parts:
         return self.pixel(image, self.resolve(params[0], size_of(image)))
@@ -200,6 +220,10 @@ class ImageOp(Layer):
         alpha_stays: as for a PixelOp; a blur, which moves light from pixel to pixel, acts on all channels.
         operator: the operator that is called instead of `image`.
         hands_on: the operator's last argument is the type in which it may return floats.
+
+    Example:
+        >>> issubclass(A.RandomGaussianBlur, A.ImageOp)
+        True
     """
 
     alpha_stays: ClassVar[bool] = False
@@ -215,29 +239,20 @@ class ImageOp(Layer):
         raise NotImplementedError
 
     def transform(self, batch: Batch, params: list[Params], run: Sequence[Layer], kept: torch.dtype) -> Batch:
-        image, (drawn,) = dense_image(self, batch), params
+        return on_acted(self, batch, self.alpha_stays, lambda image: self._applied(image, params[0], kept))
+
+    def _applied(self, image: Images | Planes, drawn: Params, kept: torch.dtype) -> Images | Planes:
         if self.operator is not None:
-            return batch.replace(image=_operated(self, self.operator, image, drawn, (kept,) if self.hands_on else ()))
+            return operated(self, self.operator, image, drawn, (kept,) if self.hands_on else ())
 
         def changed(image: Images) -> Images:
-            return on_chosen(self.acts_on(drawn), self._changed, (image,), params)[0]
+            return on_chosen(self.acts_on(drawn), self._changed, (image,), [drawn])[0]
 
         before = to_float(stacked(image))
-        return batch.replace(image=on_colours(before, changed) if self.alpha_stays else changed(before))
+        return on_colours(before, changed) if self.alpha_stays else changed(before)
 
     def _changed(self, image: Parts, params: list[Params]) -> Parts:
         return (self.image(image[0], self.resolve(params[0], size_of(image[0]))),)
-
-
-def _operated(
-    layer: PixelOp | ImageOp, operator: Operator, image: Images | Planes, drawn: Params, more: tuple[Any, ...]
-) -> Images | Planes:
-    """Returns the image after a layer's operator, which gets it in its own form and chooses a kernel."""
-    chosen, dtype = layer.acts_on(drawn), compute_dtype(dtype_of(image))
-    arguments = (*layer.arguments(layer.resolve(drawn, size_of(image)), dtype), *more)
-    if not layer.alpha_stays:
-        return operator(image, chosen, *arguments)
-    return on_colours(stacked(image), lambda coloured: operator(coloured, chosen, *arguments))
 
 
 def _joins(layer: Warp | DenseWarp, run: Sequence[Layer]) -> bool:
@@ -252,17 +267,3 @@ def _gated_box(gate: Tensor, box: Box, size: Size) -> Box:
     whole = (0, 0, *size)
     top, left, height, width = (torch.where(gate, chosen, rest) for chosen, rest in zip(box, whole, strict=True))
     return top, left, height, width
-
-
-def dense_image(layer: Layer, batch: Batch) -> Images | Planes:
-    """Returns the images of a batch, which must have one size.
-
-    Raises:
-        ValueError: they differ in size; only warps can start with such.
-    """
-    if not isinstance(batch.image, PackedImages):
-        return batch.image
-    raise ValueError(
-        f"{type(layer).__name__} cannot come first: the images of this batch differ in size. Put a layer before it "
-        "that fixes the size, such as RandomResizedCrop or Resize with (height, width)."
-    )

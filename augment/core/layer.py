@@ -5,7 +5,7 @@ noise (B, draws) --params--> raw draws --resolve(size)--> what happens --the kin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 import torch
@@ -15,18 +15,19 @@ from augment.core import checks
 from augment.data.batch import Batch
 from augment.data.context import without_autocast
 from augment.data.packed import PackedImages
-from augment.data.types import Bool, Integer, Noise, Num, Params, PerSample, Size
+from augment.data.types import Bool, Float, Noise, Num, Params, PerSample, Size
 from augment.draws import keys
-from augment.draws.arguments import number, whole
+from augment.draws.arguments import number
 from augment.draws.bounds import REAL_LINE, Range
 from augment.draws.config import Configured
-from augment.draws.distributions import Bernoulli
-from augment.draws.noise import Key, fresh_index
-from augment.draws.quantities import columns, log_prob
+from augment.draws.distributions import Bernoulli, Distribution
+from augment.draws.noise import Key
+from augment.draws.quantities import columns, log_prob, own_draws, own_inputs
 from augment.draws.shorthand import Quantity, as_distribution, check_reached
-from augment.engine.execution import execute, key_for, noise_of, undone
+from augment.engine.clips import noise_of_frames
+from augment.engine.execution import execute, key_for, noise_asked, noise_of, numbers_of, undone
 from augment.engine.explanation import explained
-from augment.engine.opening import opened
+from augment.engine.opening import index_of, opened
 from augment.geometry.motion import Motion
 
 Pixels = Num[Tensor, "*b c h w"] | PackedImages
@@ -46,11 +47,14 @@ class Layer(Configured, nn.Module):
         differentiable: the quantities with a pathwise gradient. Of the other quantities only gates and choices can be
             learned, by the score function.
         estimated: the quantities whose gradient passes through a rounding unchanged.
-        image_gradient: "exact"; "straight-through" if values are rounded and the gradient passes unchanged; "none" if
-            it is 0 or undefined where the layer acts.
+        image_gradient: "exact"; "straight-through" if it passes a rounding unchanged; "none" if it is 0 or undefined.
         compilable: False if the host reads values, so that no compiled graph can contain the layer.
         by_sample: False if the result of a sample depends on the other samples of its batch.
         on_bytes: the layer works on bytes; if it acts on every sample, floats are rounded to 256 levels first.
+
+    Example:
+        >>> A.RandomRotation(15.0, p=0.5).draws  # columns of noise: the angle, and whether it acts
+        2
     """
 
     deterministic: bool = False
@@ -65,12 +69,14 @@ class Layer(Configured, nn.Module):
 
     dtype: torch.dtype | None = None
     seed: int = 0
+    color_channels: tuple[int, ...] | None = None
     compile_mode: bool | str = False
 
     def __init__(self, p: float | Bernoulli = 1.0, same_on_batch: bool = False) -> None:
         super().__init__()
         self.same_on_batch = same_on_batch
         self._quantities: dict[str, int | None] = {}
+        self._followed: tuple[str, ...] = ()
         kind = "a number or a Bernoulli"
         self.p = p if isinstance(p, Bernoulli) else Bernoulli(number(self, "p", p, 0.0, 1.0, kind))
 
@@ -82,24 +88,31 @@ class Layer(Configured, nn.Module):
         around: float | None = None,
         clip: bool = False,
         count: int | None = None,
-    ) -> None:
-        """Declares a random quantity, found in `params` under its name: (B,), or (B, count) independent draws."""
+    ) -> Distribution:
+        """Declares and returns a random quantity, found in `params` by name: (B,), or (B, count) independent draws."""
         label = f"{type(self).__name__}: {name}"
         distribution = as_distribution(value, label, legal, around, clip)
         if name not in self.differentiable | self.estimated:
             check_reached(distribution, label)
         setattr(self, name, distribution)
         self._quantities[name] = count
+        if distribution.of is not None:
+            self._followed = tuple(sorted({*self._followed, distribution.of}))
+        return distribution
 
     @property
     def own_draws(self) -> int:
         """Number of columns of noise for its own quantities, without the layers that it contains."""
-        return self.p.draws + sum(getattr(self, name).draws * (n or 1) for name, n in self._quantities.items())
+        return own_draws(self)
 
     @property
     def draws(self) -> int:
         """Number of columns of noise that the layer reads; fixed at construction."""
         return self.own_draws
+
+    def inputs(self) -> list[tuple[int, str]]:
+        """Returns the columns of noise that hold what schedules follow, each with its name; see `A.Schedule`."""
+        return own_inputs(self)
 
     def params(self, noise: Noise) -> Params:
         """Maps noise (B, own_draws) to raw draws: (B,) per quantity, (B, count) where a count was declared.
@@ -174,28 +187,14 @@ class Layer(Configured, nn.Module):
         *,
         batch_size: int | None = None,
         device: torch.device | str | None = None,
+        given: Mapping[str, float | Tensor] | None = None,
     ) -> Noise:
         """Returns the draws (B, draws) of the samples with these numbers in an epoch, on `device`.
 
         Without an index, `batch_size` samples get fresh draws, keyed by torch's default CPU generator and the rank:
-        `torch.manual_seed` repeats them.
+        `torch.manual_seed` repeats them. `given` maps names that schedules follow to numbers in [0, 1], one or (B,).
         """
-        epoch = keys.epoch(self, epoch)
-        if batch_size is not None:
-            batch_size = whole(self, "batch_size", batch_size, 0, 2**31 - 1)
-        return noise_of(self, epoch, self.numbers(index, batch_size, device))
-
-    def numbers(
-        self, index: Tensor | None, batch_size: int | None, device: torch.device | str | None
-    ) -> Integer[Tensor, " b"]:
-        """Returns the samples' numbers, given or fresh, on `device`."""
-        if index is None:
-            if batch_size is None:
-                raise ValueError(f"{type(self).__name__}.noise: give index=(B,) integers or batch_size.")
-            index = fresh_index(batch_size, device) if self.draws else torch.arange(batch_size, device=device)
-        else:
-            keys.index(self, index, batch_size)
-        return index.to(device or index.device, non_blocking=True)
+        return noise_asked(self, index, epoch, batch_size, device, given)
 
     def forward(
         self,
@@ -208,23 +207,21 @@ class Layer(Configured, nn.Module):
         """Augments images, or a Batch with its annotations.
 
         Args:
-            images: (B, C, H, W), (C, H, W) or clips (B, T, C, H, W), uint8 or float in [0, 1]; or PackedImages; or a
-                Batch of any of them. The frames of a clip share their draw.
+            images: (B, C, H, W), (C, H, W) or clips (B, T, C, H, W), uint8, uint16, int16 from 0 on, or float in
+                [0, 1]; or PackedImages; or a Batch of any of them. The frames of a clip share their draw.
             noise: (B, draws) from `noise(...)` to replay; drawn if not given.
             index, epoch: what keys the draw, if no noise is given; a Batch brings its own index. Without an index
                 every call draws anew, keyed by torch's default CPU generator.
 
         Returns:
-            The input, augmented: images as float (uint8 becomes float32) or in `dtype`, channels_last. In `eval()` only
-            layers that are not random run.
+            The input, augmented: images as float (integers become float32) or in `dtype`, channels_last. In `eval()`
+            only layers that are not random run.
 
         Raises:
             TypeError, ValueError: images, annotations or noise that do not fit each other; see `augment.engine.inputs`.
         """
-        batch, frames, close = opened(images)
-        drawn = self._drawn(batch, batch.count // frames, noise, index, epoch)
-        if frames > 1 and isinstance(drawn, Tensor):
-            drawn = drawn.repeat_interleave(frames, dim=0)
+        batch, frames, close = opened(images, color_channels=self.color_channels)
+        drawn = self._drawn(batch, frames, noise, index_of(images, index), epoch)
         with without_autocast(batch.device):
             return close(execute(self, batch, drawn))
 
@@ -241,17 +238,20 @@ class Layer(Configured, nn.Module):
         def __call__(self, *arguments: Any, **named: Any) -> Any: ...
 
     def _drawn(
-        self, batch: Batch, size: int, noise: Noise | None, index: Tensor | None, epoch: int | Tensor
-    ) -> Noise | Key | None:
-        """Returns the noise of `size` samples, given and checked, or new; None in `eval()`."""
+        self, batch: Batch, frames: int, noise: Noise | None, index: Tensor | None, epoch: int | Tensor
+    ) -> Float[Tensor, "frames n"] | Key | None:
+        """Returns the noise of all frames, given and checked, or new; None in `eval()`."""
+        size = batch.count // frames
         if noise is not None:
             checks.given_noise(self, noise, batch.device, size, self.draws)
         epoch = keys.epoch(self, epoch)
-        if not self.training or noise is not None:
-            return noise if self.training else None
-        index = batch.index if index is None else index
-        key = key_for(self, batch, size, index, epoch)
-        return key or noise_of(self, epoch, self.numbers(index, size, batch.device))
+        if not self.training:
+            return None
+        if noise is None:
+            if key := key_for(self, batch, size, index, epoch):
+                return key
+            noise = noise_of(self, epoch, numbers_of(self, index, size, batch.device))
+        return noise_of_frames(self, noise, frames)
 
     def inverse(
         self,
@@ -274,9 +274,10 @@ class Layer(Configured, nn.Module):
             Maps (interpolated), masks (nearest), boxes and keypoints on the original images; 0 where the augmented
             images did not show them.
         """
-        batch, _, close = opened(batch, maps=True)
+        index = index_of(batch, index)
+        batch, frames, close = opened(batch, maps=True)
         size = checks.image_size(self, size)
-        drawn = self._drawn(batch, batch.count, noise, index, epoch)
+        drawn = self._drawn(batch, frames, noise, index, epoch)
         with without_autocast(batch.device):
             return close(undone(self, batch, drawn, size))
 
@@ -289,7 +290,7 @@ class Layer(Configured, nn.Module):
 
         Returns:
             {"noise": [...], "size": [height, width], "layers": [{"layer": name, "applied": bool, quantity: value or
-            list of values, ...}, ...]}, quantities in the units of their layer, pixels where it resolves them.
+            list of values, ...}, ...]}, in the units of the layer, or pixels; "warning" if kernels are not installed.
         """
         size = checks.image_size(self, size)
         checks.noise_of_one(self, noise, self.draws)

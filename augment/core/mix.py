@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from augment.core.kinds import dense_image
+from augment.core.acting import dense_image
 from augment.core.layer import Layer
 from augment.data.batch import Batch
 from augment.data.context import for_gpu
@@ -33,12 +33,18 @@ _COUNTED = 4096
 class Mix(Layer):
     """Combines samples of a batch with each other, and their labels of any kind (`augment.data.labels`) with them.
 
-    Class attribute, besides the ones of Layer:
+    Class attributes, besides the ones of Layer:
         labels_optional: whether a batch may come without class labels, as for detection and segmentation.
+        keeps_labels: the layer changes no labels, so they may be of any kind, or missing.
+
+    Example:
+        >>> issubclass(A.RandomMixUp, A.Mix)
+        True
     """
 
     by_sample = False
     labels_optional: ClassVar[bool] = False
+    keeps_labels: ClassVar[bool] = False
 
     def mix(self, batch: Batch, others: Batch, params: Params) -> Batch:
         """The pure function, with resolved parameters; images are float (B, C, H, W), labels (B, C).
@@ -86,6 +92,8 @@ class Mix(Layer):
         image = dense_image(self, batch)
         image = each(image, to_float) if for_gpu(batch.device) else to_float(stacked(image))
         dtype = dtype_of(image)
+        if self.keeps_labels:
+            return batch.replace(image=image)
         if batch.label is None and self.labels_optional:
             return batch.replace(image=image, label=torch.zeros(batch.count, 0, dtype=dtype, device=batch.device))
         if batch.label is None:
@@ -134,6 +142,8 @@ class Mix(Layer):
 
     def _as_given(self, batch: Batch, mixed: Batch) -> Batch:
         """Returns the mixed batch with labels in the form of `augment.data.labels`, or without if none were given."""
+        if self.keeps_labels:
+            return mixed
         label = None if batch.label is None else as_given(known(mixed.label), batch.label, self.num_classes)
         return mixed.replace(label=label)
 

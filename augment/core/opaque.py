@@ -14,7 +14,7 @@ class Opaque(ImageOp):
     """Runs a Kornia augmentation or filter, a torchvision transform or any other function of images as a stage.
 
     The module gets float images in [0, 1] and must return images of the same shape. Annotations are not changed, so
-    with annotations the module must not move pixels.
+    with annotations the module must not move pixels. The frames of a clip are images like any other.
 
     Draws from torch's global generators are keyed as all other draws are. The module is called once per image, with the
     generators seeded by the sample's own noise and restored afterwards. Samples are therefore independent of their
@@ -28,10 +28,17 @@ class Opaque(ImageOp):
             in `eval()`.
         p: probability of applying the layer to a sample.
         same_on_batch: use one draw for all samples of a batch.
+
+    Example:
+        >>> import kornia
+        >>> images = torch.rand(2, 3, 16, 16)
+        >>> A.Opaque(kornia.filters.MedianBlur((3, 3)), random=False)(images).shape
+        torch.Size([2, 3, 16, 16])
     """
 
     compilable = False
     by_sample = False
+    frames_are_images = True
     example = {"module": torch.nn.functional.dropout}
 
     def __init__(

@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from augment.data.packed import PackedImages
+from augment.data.box_formats import converted
+from augment.data.packed import HOW_TO_PACK, PackedImages
 from augment.data.types import Size
+
+SHAPES = {
+    "label": "(B,) or (B, classes)",
+    "mask": "(B, H, W) or (B, M, H, W)",
+    "boxes": "(B, N, 4)",
+    "boxes_visible": "(B, N)",
+    "keypoints": "(B, N, 2), or (B, N, 3) with COCO's visibility",
+    "keypoints_visible": "(B, N)",
+    "maps": "(B, K, H, W)",
+    "index": "(B,)",
+}
+"""Shapes of the annotations."""
+
+PARTS = ("image", *SHAPES)
+"""The fields that hold tensors."""
+
+DESCRIPTIONS = ("box_format", "mask_fill", "flip_indices", "color_channels")
 
 
 @dataclass
@@ -22,16 +40,36 @@ class Batch:
             a pipeline also a tuple of channel planes (B, H, W).
         label: (B,) class numbers or targets, or (B, classes) probabilities or a multi-hot.
         mask: (B, H, W) or (B, M, H, W), any dtype, of the images' height and width; resampled with the nearest
-            neighbour, 0 outside the image. Packed images carry none.
+            neighbour, `mask_fill` outside the image. Packed images carry none.
         boxes: (B, N, 4) in pixels measured from the image's corner (0 to width, 0 to height), in `box_format`; integers
-            become float32. Rows stay where they are; a batch with fewer boxes is filled up with zeros.
+            become float32. Rows stay where they are; a batch with fewer boxes is filled up with zeros. Rotated boxes
+            are (B, N, 5) or (B, N, 8).
         boxes_visible: (B, N) float32, the share of each box's area that crops have left; 0 for a box that is gone, has
             no area or was never there. Always comes out with boxes; `boxes_visible > 0.1` drops what is cut to a tenth.
         keypoints: (B, N, 2), x y in pixels where (0, 0) is the centre of the top-left pixel; integers become float32.
             (B, N, 3) with COCO's visibility (0 not labelled, 1 hidden, 2 visible), which becomes 0 outside the image.
         keypoints_visible: (B, N) bool, whether a point is labelled and in the image. Always comes out with keypoints.
         index: (B,) int64, the samples' numbers in their data set; keys the random draws.
-        box_format: "xyxy" for x1 y1 x2 y2, or "xywh" for x1 y1 width height.
+        box_format: "xyxy" for x1 y1 x2 y2, "xywh" for x1 y1 width height, "cxcywh" for the centre, width and height;
+            with a final n ("xyxyn", "xywhn", "cxcywhn") as fractions of the image's width and height. Rotated boxes are
+            "cxcywhr", with an angle in degrees, counter-clockwise, or "xyxyxyxy" for four corners.
+        maps: (B, K, H, W) floats of the images' height and width, such as heat maps, depth or a second image: moved as
+            the image is, interpolated, 0 outside of it, and never changed in value. Packed images carry none.
+        mask_fill: value of masks outside the image, such as 255 for pixels that a loss ignores.
+        flip_indices: for each keypoint of an object the number of its mirror image, such as (0, 2, 1) for nose, left
+            and right eye; whatever mirrors the image exchanges them. None exchanges none.
+        extra: further fields by name, each with one value per sample: a tensor (B, ...) or a sequence. Layers return
+            them as they are, a mix with the sample that it changes. `map` and `to` apply to the tensors among them.
+        color_channels: the channels that are red, green and blue, or the one that is grey; the others are no colours.
+            None for the usual order: red, green, blue and perhaps alpha, or grey and perhaps alpha.
+
+    Raises:
+        TypeError: images are a list, or an annotation is not a tensor.
+
+    Example:
+        >>> batch = A.Batch(torch.rand(2, 3, 16, 16), label=torch.tensor([3, 5]), index=torch.tensor([10, 11]))
+        >>> len(batch), batch.replace(label=None).label is None
+        (2, True)
     """
 
     image: Tensor | PackedImages | tuple[Tensor, ...]
@@ -43,6 +81,25 @@ class Batch:
     keypoints_visible: Tensor | None = None
     index: Tensor | None = None
     box_format: str = "xyxy"
+    maps: Tensor | None = None
+    mask_fill: float = 0
+    flip_indices: Sequence[int] | None = None
+    extra: Mapping[str, Any] | None = None
+    color_channels: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.image, list):
+            raise TypeError(f"Batch: image must be a tensor or PackedImages, got list{HOW_TO_PACK}.")
+        self.check_annotation_types()
+
+    def check_annotation_types(self) -> None:
+        """Refuses annotations that are not tensors."""
+        for name, shape in SHAPES.items():
+            part = getattr(self, name)
+            if part is not None and not isinstance(part, Tensor):
+                rows = name in ("boxes", "boxes_visible", "keypoints", "keypoints_visible")
+                hint = "; fill images that have fewer rows up with zeros" if rows else ""
+                raise TypeError(f"Batch: {name} must be a tensor {shape}, got {type(part).__name__}{hint}.")
 
     def __len__(self) -> int:
         return self.count
@@ -74,28 +131,42 @@ class Batch:
         """The tensors that are there, of images their pixels."""
         image = self.image
         pixels = list(image) if isinstance(image, tuple) else [image.data if isinstance(image, PackedImages) else image]
-        others = (self.label, self.mask, self.boxes, self.boxes_visible, self.keypoints, self.keypoints_visible)
+        others = [getattr(self, name) for name in SHAPES if name != "index"]
         return pixels + [part for part in others if part is not None]
 
     def replace(self, **changes: Any) -> Batch:
         return replace(self, **changes)
 
     def parts(self) -> dict[str, Any]:
-        """The tensors that are there, by name."""
-        named = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: part for name, part in named.items() if part is not None and name != "box_format"}
+        """The tensors that are there, by name, without `extra`."""
+        named = {name: getattr(self, name) for name in PARTS}
+        return {name: part for name, part in named.items() if part is not None}
+
+    def descriptions(self) -> dict[str, Any]:
+        """What says how the parts are to be read, by name, as values that compare."""
+        flips = None if self.flip_indices is None else tuple(self.flip_indices)
+        return {name: getattr(self, name) for name in DESCRIPTIONS} | {"flip_indices": flips}
 
     def map(self, function: Callable[[Any], Any]) -> Batch:
         """Applies a function to every part that is there."""
-        return self.replace(**{name: function(part) for name, part in self.parts().items()})
+        changed = {name: function(part) for name, part in self.parts().items()}
+        if self.extra is not None:
+            changed["extra"] = {
+                name: function(value) if isinstance(value, Tensor) else value for name, value in self.extra.items()
+            }
+        return self.replace(**changed)
 
     def with_box_format(self, wanted: str) -> Batch:
-        """The same boxes, written as "xyxy" or "xywh"."""
+        """Returns the same boxes in another format; rotated boxes become the upright boxes around them.
+
+        Example:
+            >>> batch = A.Batch(torch.rand(1, 3, 50, 100), boxes=torch.tensor([[[10.0, 20, 30, 30]]]))
+            >>> batch.with_box_format("cxcywhn").boxes.tolist()
+            [[[0.2, 0.5, 0.2, 0.2]]]
+        """
         if self.boxes is None or wanted == self.box_format:
             return self
-        first, second = self.boxes[..., :2], self.boxes[..., 2:]
-        second = second - first if wanted == "xywh" else second + first
-        return self.replace(boxes=torch.cat([first, second], dim=-1), box_format=wanted)
+        return self.replace(boxes=converted(self.boxes, self.box_format, wanted, self.size), box_format=wanted)
 
     def to(self, *args: Any, **kwargs: Any) -> Batch:
         """Moves every part; dtype conversions are refused because each part has its own."""

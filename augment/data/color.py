@@ -69,8 +69,8 @@ def scale_saturation(planes: Planes, factor: Factor) -> Planes:
     return with_rgb(planes, rgb)
 
 
-def shift_hue(planes: Planes, turns: Factor) -> Planes:
-    """Turns the hue of HSV, keeping saturation and value. 1 is a full circle.
+def shift_hue(planes: Planes, turns: Factor | Plane) -> Planes:
+    """Turns the hue of HSV, keeping saturation and value, by an amount per image or pixel. 1 is a full circle.
 
     Back to RGB, with the hue h in sextants, red is value - chroma * (1 - clamp(|h - 3| - 1, 0, 1)), green and blue
     have clamp(2 - |h - 2|, 0, 1) and clamp(2 - |h - 4|, 0, 1) instead (Smith's hexcone model, 1978, without branches).
@@ -101,3 +101,27 @@ def _value_and_chroma(colour: Planes) -> tuple[Plane, Plane]:
     red, green, blue = colour
     value = torch.maximum(torch.maximum(red, green), blue)
     return value, value - torch.minimum(torch.minimum(red, green), blue)
+
+
+def change_saturation_and_value(planes: Planes, factor: Factor, shift: Factor, lift: Factor) -> Planes:
+    """Maps saturation s and value v of HSV to factor * s + shift and v + lift, clamped, and keeps the hue.
+
+    A gray pixel has hue 0, so that a shift of its saturation turns it red. One channel is a value.
+    """
+    if len(planes) < 3:
+        return (saturated(saturated(planes[0]) + lift), *planes[1:])
+
+    def rgb(colour: Planes) -> Planes:
+        colour = clamped(colour)
+        value, chroma = _value_and_chroma(colour)
+        coloured = chroma > NOTHING
+        saturation = torch.where(coloured, chroma / torch.where(coloured, value, 1.0), 0.0)
+        saturation, raised = saturated(saturation * factor + shift), saturated(value + lift)
+        divisor = torch.where(coloured, chroma, 1.0)
+        depths = (
+            torch.where(coloured, (value - plane) / divisor, of_red)
+            for plane, of_red in zip(colour, (0.0, 1.0, 1.0), strict=True)
+        )
+        return tuple(raised * (1 - saturation * depth) for depth in depths)
+
+    return with_rgb(planes, rgb)

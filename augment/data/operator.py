@@ -29,11 +29,13 @@ class Backend:
         name: for reports and tests.
         ready: whether its kernels can run now on a device at all.
         takes: whether its kernels can work on these tensors: in its memory, without a gradient.
+        installed: asked last, when a kernel would be used; a backend may then say that it is missing.
     """
 
     name: str
     ready: Callable[[torch.device], bool]
     takes: Callable[[Sequence[Tensor]], bool]
+    installed: Callable[[], bool] = lambda: True
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ class Operator:
         device = first[0].device if isinstance(first, (tuple, list)) else first.device
         for kernel in self.kernels:
             ready = kernel.backend.ready(device) and kernel.serves(*arguments)
-            if ready and kernel.backend.takes(tensors_in(arguments)):
+            if ready and kernel.backend.takes(tensors_in(arguments)) and kernel.backend.installed():
                 return kernel
         return None
 

@@ -13,6 +13,11 @@ from augment.data.known import whole_size
 from augment.data.memory import has_memory
 from augment.data.types import Images
 
+HOW_TO_PACK = (
+    "; pack images of different sizes with PackedImages.from_images(images), and stack others with torch.stack"
+)
+"""What to do with a list of images, as the end of an error."""
+
 
 @dataclass
 class Origin:
@@ -63,6 +68,11 @@ class PackedImages:
 
     Raises:
         TypeError, ValueError: these do not fit together. On a GPU the values in `sizes` are not read.
+
+    Example:
+        >>> images = [torch.zeros(3, 20, 30, dtype=torch.uint8), torch.zeros(3, 8, 8, dtype=torch.uint8)]
+        >>> A.Resize((16, 16))(A.PackedImages.from_images(images)).shape
+        torch.Size([2, 3, 16, 16])
     """
 
     data: Tensor

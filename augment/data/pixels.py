@@ -6,16 +6,20 @@ registers through the whole chain (twice as fast as one stacked tensor on a CPU)
 """
 
 from collections.abc import Callable
+from typing import overload
 
 import torch
 from torch import Tensor
 
 from augment.data.context import compiling, exporting, on_cpu
-from augment.data.primitives import materialized, stack
+from augment.data.primitives import channels_last, materialized, stack
 from augment.data.types import Images, Params, Planes, Shaped
 
 BYTE = 1 / 255
 """Bytes become floats by this factor everywhere, so that every path gives the same bits."""
+
+LEVELS = {torch.uint8: 255, torch.int16: 2**15 - 1, torch.uint16: 2**16 - 1}
+"""The integers that images may come in and go out as, with the level that is 1 as a float."""
 
 NOTHING = 1e-30
 """A difference of values that counts as none where it is divided by: gradients divide by its square."""
@@ -37,6 +41,16 @@ def to_bytes(value: Tensor) -> Tensor:
     return value if value.dtype == torch.uint8 else whole_bytes((value * 255).round().clamp(0, 255))
 
 
+def opened_levels(value: Tensor) -> Tensor:
+    """int16 [0, 32767] and uint16 [0, 65535] -> float32 [0, 1], which is exact enough to go back; others stay."""
+    return value.to(torch.float32) / LEVELS[value.dtype] if value.dtype in (torch.int16, torch.uint16) else value
+
+
+def to_levels(value: Tensor, dtype: torch.dtype) -> Tensor:
+    """Float [0, 1] -> the nearest level of an integer type; by way of int32, as in `whole_bytes`."""
+    return (value * LEVELS[dtype]).round().clamp(0, LEVELS[dtype]).to(torch.int32).to(dtype)
+
+
 def whole_bytes(levels: Tensor) -> Tensor:
     """Floats in [0, 255] without their fraction; by way of int32, as torch's own conversion is four times as slow."""
     return levels.to(torch.int32).to(torch.uint8)
@@ -47,12 +61,23 @@ def colours(channels: int) -> int:
     return channels - 1 if channels in (2, 4) else channels
 
 
-def on_colours(image: Images, function: Callable[[Images], Images]) -> Images:
+def has_alpha(image: Images | Planes) -> bool:
+    """Whether an image has an alpha channel."""
+    channels = len(image) if isinstance(image, tuple) else image.shape[1]
+    return colours(channels) < channels
+
+
+@overload
+def on_colours(image: Images, function: Callable[[Images], Images]) -> Images: ...
+@overload
+def on_colours(image: Images | Planes, function: Callable[..., Images | Planes]) -> Images | Planes: ...
+def on_colours(image: Images | Planes, function: Callable[..., Images | Planes]) -> Images | Planes:
     """Applies a function to all channels but alpha, which stays, as bytes or floats like what comes out."""
-    count = colours(image.shape[1])
-    if count == image.shape[1]:
+    if not has_alpha(image):
         return function(image)
-    out, alpha = function(image[:, :count]), image[:, count:]
+    whole = stacked(image)
+    count = colours(whole.shape[1])
+    out, alpha = stacked(function(whole[:, :count])), whole[:, count:]
     return torch.cat([out, alpha if out.dtype == alpha.dtype else to_float(alpha).to(out.dtype)], 1)
 
 
@@ -74,6 +99,11 @@ def materialized_image(image: Images) -> Images:
         return image
     kept = materialized(image)
     return stack(image.unbind(1), 1) if kept is image else kept
+
+
+def planes_of(image: Images | Planes) -> Planes:
+    """The image as a tuple of channels, in the memory that it has."""
+    return image if isinstance(image, tuple) else image.unbind(1)
 
 
 def each(image: Images | Planes, function: Callable[[Tensor], Tensor]) -> Planes:
@@ -118,18 +148,22 @@ def kept_dtype(result: torch.dtype) -> torch.dtype:
 
 
 def finished(image: Images | Planes, dtype: torch.dtype) -> Images:
-    """What leaves the layers: one tensor; integers cover [0, 255], floats [0, 1].
+    """What leaves the layers: one tensor; integers cover their levels, floats [0, 1].
 
-    On a GPU it is channels_last at once. A CPU writes whole planes and has them put in order afterwards: the compiler
-    writes every third number one by one.
+    On a GPU it is channels_last at once, on a CPU where a kernel writes it. Compiled code for a CPU writes whole planes
+    and has them put in order afterwards: the compiler writes every third number one by one.
     """
     if dtype != torch.uint8:
         image = tuple(map(to_float, image)) if isinstance(image, tuple) else to_float(image)
+        if dtype in LEVELS:
+            image = each(image, lambda plane: to_levels(plane, dtype))
     elif dtype_of(image) != torch.uint8:
         image = each(image, to_bytes)
     if not isinstance(image, tuple):
-        return image.to(dtype) if on_cpu(image.device) else image.to(dtype, memory_format=torch.channels_last)
+        if on_cpu(image.device):
+            return channels_last(image.to(dtype))
+        return image.to(dtype, memory_format=torch.channels_last)
     image = tuple(plane.to(dtype) for plane in image)
     if on_cpu(image[0].device):
-        return torch.stack(image, dim=1)
+        return channels_last(image)
     return stack(image, -1).permute(0, 3, 1, 2)

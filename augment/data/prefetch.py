@@ -26,6 +26,11 @@ def prefetched(batches: Iterable[Any], device: torch.device | str) -> Iterator[A
     Args:
         batches: tensors, PackedImages or Batch, or tuples, lists and dicts of them; other values are not changed.
         device: target device.
+
+    Example:
+        >>> loader = [torch.rand(2, 3, 8, 8) for _ in range(3)]
+        >>> [batch.shape[0] for batch in A.prefetched(loader, "cpu")]
+        [2, 2, 2]
     """
     device = torch.device(device)
     if not on_gpu(device):

@@ -6,13 +6,19 @@ import torch
 from torch import Tensor
 
 from augment.data.operator import operator
-from augment.data.types import Bool, Float, Num, Shaped
+from augment.data.types import Bool, Float, Images, Num, Planes, Shaped
 
 
 @operator
 def stack(planes: Sequence[Num[Tensor, "*shape"]], dim: int) -> Num[Tensor, "*joint"]:
     """`torch.stack`."""
     return torch.stack(tuple(planes), dim)
+
+
+@operator
+def channels_last(image: Images | Planes) -> Images:
+    """The image as one tensor; a kernel may also put it in channels_last order."""
+    return torch.stack(image, 1) if isinstance(image, tuple) else image
 
 
 @operator

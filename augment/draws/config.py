@@ -46,15 +46,24 @@ class Configured:
             kind = signature.parameters[name].kind
             owner = f"{type(self).__name__}: {name}"
             if kind is inspect.Parameter.VAR_POSITIONAL:
-                config["_args_"] = [_plain(v, owner) for v in value]
+                config["_args_"] = [plain_data(v, owner) for v in value]
             elif kind is inspect.Parameter.VAR_KEYWORD:
-                config |= {key: _plain(v, owner) for key, v in value.items()}
+                config |= {key: plain_data(v, owner) for key, v in value.items()}
             else:
-                config[name] = _plain(value, owner)
+                config[name] = plain_data(value, owner)
         return config
 
 
-def _plain(value: Any, owner: str) -> Any:
+def plain_data(value: Any, owner: str) -> Any:
+    """Returns a value as plain data: layers and distributions by `config`, types of torch by their names.
+
+    Raises:
+        TypeError: the value is something else; the message begins with `owner`.
+
+    Example:
+        >>> plain_data((0, A.Constant(1.0)), "Layer: argument")
+        [0, {'_target_': 'augment.Constant', 'value': 1.0}]
+    """
     value = plain(value, owner)
     if isinstance(value, Configured):
         return value.config()
@@ -63,9 +72,9 @@ def _plain(value: Any, owner: str) -> Any:
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, (list, tuple, range)):
-        return [_plain(v, owner) for v in value]
+        return [plain_data(v, owner) for v in value]
     if isinstance(value, dict):
-        return {key: _plain(v, owner) for key, v in value.items()}
+        return {key: plain_data(v, owner) for key, v in value.items()}
     raise TypeError(f"{owner}={value!r} cannot be written as plain data.")
 
 

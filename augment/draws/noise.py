@@ -82,6 +82,10 @@ def uniform(seed: int, epoch: int | Tensor, index: Integer[Tensor, " b"], column
         epoch: an integer, or a 0-dimensional int64 tensor, on which compiled code does not specialise.
         index: (B,) integers, the indices of the samples in their data set.
         columns: number of draws per sample.
+
+    Example:
+        >>> A.uniform(0, 3, torch.tensor([5, 6]), 2).shape
+        torch.Size([2, 2])
     """
     keys.index("uniform", index)
     seed, columns = keys.seed("uniform", seed), whole("uniform", "columns", columns, 0, 2**31 - 1)

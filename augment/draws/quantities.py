@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from torch import Tensor
 
 from augment.data.types import Noise, PerSample
 from augment.draws.distributions import Distribution
+from augment.draws.distributions.schedule import Below, Between
 
 
-def columns(layer: Any, noise: Noise) -> Iterator[tuple[str, Distribution, Tensor]]:
+def followed(layer: Any) -> Sequence[str]:
+    """The names of what the schedules of a layer's own quantities follow."""
+    of = layer.p.of
+    return layer._followed if of is None else sorted({of, *layer._followed})
+
+
+def own_draws(layer: Any) -> int:
+    """Number of columns of noise of a layer's own quantities: their uniforms, then what schedules follow."""
+    uniforms = sum(getattr(layer, name).draws * (count or 1) for name, count in layer._quantities.items())
+    return layer.p.draws + uniforms + len(followed(layer))
+
+
+def own_inputs(layer: Any) -> list[tuple[int, str]]:
+    """The columns of noise that hold what schedules follow, each with its name."""
+    names = followed(layer)
+    return list(enumerate(names, start=own_draws(layer) - len(names))) if names else []
+
+
+def columns(layer: Any, noise: Noise) -> Iterator[tuple[str, Distribution | Between | Below, Tensor]]:
     """Every quantity of a layer with its distribution and its uniforms, (B,) or (B, count).
 
-    `p` comes first, and is left out if it is always 1.
+    `p` comes first, and is left out if it is always 1. The last columns hold what schedules follow.
     """
     if layer.same_on_batch:
         noise = noise[:1].expand_as(noise)
-    start = 0
+    start, followed = 0, {name: noise[:, column] for column, name in own_inputs(layer)}
     gated = () if layer.p.support() == (1.0, 1.0) else (("p", None),)
     for name, count in (*gated, *layer._quantities.items()):
         distribution = getattr(layer, name)
@@ -27,7 +46,7 @@ def columns(layer: Any, noise: Noise) -> Iterator[tuple[str, Distribution, Tenso
             uniforms = noise.new_zeros((noise.shape[0], count) if count else noise.shape[0])
         else:
             uniforms = noise[:, start:end] if count else noise[:, start]
-        yield name, distribution, uniforms
+        yield name, distribution if distribution.of is None else distribution.at(followed[distribution.of]), uniforms
         start = end
 
 

@@ -6,7 +6,7 @@ import torch
 
 from augment.draws.arguments import LARGEST, is_number, plain, shown, within
 from augment.draws.bounds import REAL_LINE, Range
-from augment.draws.distributions import Bernoulli, Constant, Distribution, LogUniform, Normal, Uniform
+from augment.draws.distributions import Bernoulli, Constant, Distribution, LogUniform, Normal, Schedule, Uniform
 
 Number = float | torch.Tensor
 Quantity = Number | tuple[Number, Number] | list[Number] | Distribution
@@ -27,6 +27,8 @@ def as_distribution(
         clip: clip the range of a single number to `legal` instead of raising an error.
     """
     value = plain(value, name)
+    if isinstance(value, Schedule) and around is not None:
+        value = _scheduled_around(value, name, legal, around, clip)
     if isinstance(value, Distribution):
         return _kept(value, name, legal)
     if is_number(value):
@@ -59,6 +61,15 @@ def _around(value: float, name: str, legal: Range, around: float | None, clip: b
         raise ValueError(f"{name}={value} must {_allowed(legal)}.")
     low, high = around - value, around + value
     return (max(low, legal[0]), min(high, legal[1])) if clip else (low, high)
+
+
+def _scheduled_around(value: Schedule, name: str, legal: Range, around: float, clip: bool) -> Schedule:
+    """Returns the schedule of the ranges that its numbers mean."""
+    if value.support()[0] < 0 and not value.draws:
+        raise ValueError(
+            f"{name}={value} must not be negative: a number v means the range {around} - v to {around} + v."
+        )
+    return value.around(around, legal if clip else REAL_LINE)
 
 
 def _kept(distribution: Distribution, name: str, legal: Range) -> Distribution:

@@ -1,30 +1,35 @@
-"""Moves masks, boxes and keypoints through a run of warps."""
+"""Moves masks, maps, boxes and keypoints through a run of warps."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from augment.data.batch import Batch
+from augment.data.constants import constant
 from augment.data.known import known
-from augment.data.pixels import size_of, stacked
+from augment.data.pixels import compute_dtype, size_of, stacked
+from augment.data.subset import where
 from augment.data.types import Bool, Float, Size
+from augment.geometry.boxes import Boxes, Shares, are_rotated, frame_of, overlap
 from augment.geometry.interpolation import Grid, Window
-from augment.geometry.matrix import Points
+from augment.geometry.matrix import Points, mirrors
 from augment.geometry.motion import Motion, find, look
 from augment.kernels.reference.sampling import sample
+from augment.kernels.reference.warping import resample
 
 _EDGE_POINTS = 9
 """Number of points per side of a box that a displacement may bend; for a straight side the two ends suffice."""
 
 
-def warp_mask(mask: Tensor, x: Grid, y: Grid, inside: Sequence[Bool[Tensor, "b #oh #ow"]]) -> Tensor:
-    """Samples a mask (B, H, W) or (B, M, H, W) at source positions, by the nearest pixel; 0 outside of a frame."""
+def warp_mask(mask: Tensor, x: Grid, y: Grid, inside: Sequence[Bool[Tensor, "b #oh #ow"]], fill: float = 0) -> Tensor:
+    """Samples a mask (B, H, W) or (B, M, H, W) at source positions, by the nearest pixel; `fill` outside of a frame."""
     layered = mask if mask.ndim == 4 else mask[:, None]
     layered = layered.to(torch.uint8) if mask.dtype == torch.bool else layered
     out = stacked(sample(layered, x, y, Window.whole(size_of(layered)), "nearest"))
     for shown in inside:
-        out = torch.where(shown[:, None], out, 0)
+        out = torch.where(shown[:, None], out, fill)
     out = out.to(mask.dtype)
     return out if mask.ndim == 4 else out[:, 0]
 
@@ -34,7 +39,31 @@ def warp_keypoints(motions: Sequence[Motion], batch: Batch) -> dict[str, Tensor]
     given, shown = known(batch.keypoints), known(batch.keypoints_visible)
     points, reached = _forward(motions, given[..., :2].to(motions[0].matrix.dtype))
     visible = reached & in_frame(points, motions[-1].out_size) & shown
-    return {"keypoints": moved_to(points.to(given.dtype), given), "keypoints_visible": visible}
+    moved = moved_to(points.to(given.dtype), given)
+    if batch.flip_indices is not None:
+        moved, visible = _exchanged(motions, batch.flip_indices, moved, visible)
+    return {"keypoints": moved, "keypoints_visible": visible}
+
+
+def _exchanged(
+    motions: Sequence[Motion], indices: Sequence[int], points: Float[Tensor, "b n k"], visible: Bool[Tensor, "b n"]
+) -> tuple[Float[Tensor, "b n k"], Bool[Tensor, "b n"]]:
+    """Exchanges the keypoints of each object where the motions together show a mirror image."""
+    mirrored = mirrors(motions[0].matrix)
+    for motion in motions[1:]:
+        mirrored = mirrored ^ mirrors(motion.matrix)
+    rows = range(0, points.shape[1], len(indices))
+    like = torch.empty(0, dtype=torch.int64, device=points.device)
+    order = constant([first + k for first in rows for k in indices], like)
+    return where(mirrored, points[:, order], points), where(mirrored, visible[:, order], visible)
+
+
+def warp_maps(motions: Sequence[Motion], maps: Float[Tensor, "b k h w"]) -> Float[Tensor, "b k h2 w2"]:
+    """Samples maps where the motions look; 0 outside."""
+    run = [replace(motion, fill=0.0) for motion in motions]
+    interpolation = "nearest" if all(motion.lattice for motion in run) else "bilinear"
+    given = maps.to(compute_dtype(maps.dtype))
+    return stacked(resample(given, run, interpolation, torch.float32)).to(maps.dtype)
 
 
 def moved_to(points: Points, given: Float[Tensor, "b n k"]) -> Float[Tensor, "b n k"]:
@@ -50,7 +79,10 @@ def in_frame(points: Points, size: Size) -> Bool[Tensor, "b n"]:
 
 
 def warp_boxes(motions: Sequence[Motion], batch: Batch) -> dict[str, Tensor]:
-    """Returns the upright boxes around the warped boxes, clipped to the frame, and the share left of each."""
+    """Returns the warped boxes and the share left of each.
+
+    Upright boxes are those around the warped boxes, clipped to the frame. Rotated boxes are not clipped.
+    """
     given = known(batch.boxes)
     boxes = given.to(motions[0].matrix.dtype)
     share = known(batch.boxes_visible).to(boxes.dtype)
@@ -58,9 +90,23 @@ def warp_boxes(motions: Sequence[Motion], batch: Batch) -> dict[str, Tensor]:
     for motion in motions:
         run.append(motion)
         if motion.window is not None or motion is motions[-1]:  # a later layer cannot restore what a crop cuts off
-            boxes, kept = _clipped(_hull(run, boxes), motion.out_size)
-            share, run = share * kept, []
+            boxes, share = _moved_rotated(run, boxes, share) if are_rotated(boxes) else _moved(run, boxes, share)
+            run = []
     return {"boxes": boxes.to(given.dtype), "boxes_visible": share.to(torch.float32)}
+
+
+def _moved(motions: Sequence[Motion], boxes: Boxes, share: Shares) -> tuple[Boxes, Shares]:
+    boxes, kept = _clipped(_hull(motions, boxes), motions[-1].out_size)
+    return boxes, share * kept
+
+
+def _moved_rotated(motions: Sequence[Motion], boxes: Boxes, share: Shares) -> tuple[Boxes, Shares]:
+    """Moves corners. A whole box can show again what a crop cut off, so the smallest share so far is what is left."""
+    corners = boxes.unflatten(2, (4, 2)).flatten(1, 2)
+    moved, _ = _forward(motions, corners - 0.5)
+    boxes = (moved + 0.5).unflatten(1, (-1, 4)).flatten(2)
+    kept = overlap(boxes, frame_of(motions[-1].out_size, boxes))
+    return boxes, share.minimum(kept.to(share.dtype))
 
 
 def _hull(motions: Sequence[Motion], boxes: Float[Tensor, "b n 4"]) -> Float[Tensor, "b n 4"]:

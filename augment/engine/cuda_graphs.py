@@ -56,7 +56,8 @@ class Replayed:
         if recorded(given) or recorded(self.state.tensors) or not all(isinstance(x, Tensor) for x in given):
             return self.function(batch, noise)
         stream = torch.cuda.current_stream().cuda_stream
-        kind = (stream, batch.box_format, *batch.parts(), *((x.shape, x.stride(), x.dtype) for x in given))
+        described = tuple(batch.descriptions().values())
+        kind = (stream, described, *batch.parts(), *((x.shape, x.stride(), x.dtype) for x in given))
         if kind not in self.captured:
             if len(self.captured) >= _KINDS or not all(map(_dense, given)) or len({x.device for x in given}) > 1:
                 return self.function(batch, noise)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -15,8 +15,12 @@ from augment.data.known import dense, unpacked
 from augment.data.packed import PackedImages
 from augment.data.pixels import any_size, dtype_of, each, finished, kept_dtype, result_dtype, to_bytes
 from augment.data.primitives import materialized
-from augment.data.types import Noise, Params, Size
-from augment.draws.noise import Key, drawn, key_of
+from augment.data.types import Integer, Noise, Params, Size
+from augment.draws import keys
+from augment.draws.arguments import whole
+from augment.draws.distributions.schedule import EPOCH
+from augment.draws.followed import filled
+from augment.draws.noise import Key, drawn, fresh_index, key_of
 from augment.engine.chunks import chunked, in_order
 from augment.engine.compiling import CompiledNoise, CompiledPass
 from augment.engine.plan import Plan, Stage, plan_of
@@ -31,21 +35,53 @@ def compiles(layer: Any, device: torch.device) -> bool:
     return wanted and not compiling() and all(leaf.compilable for leaf in layer.leaves())
 
 
-def noise_of(layer: Any, epoch: int | Tensor, index: Tensor) -> Noise:
+def noise_of(
+    layer: Any, epoch: int | Tensor, index: Tensor, given: Mapping[str, float | Tensor] | None = None
+) -> Noise:
     """Draws the noise (B, draws) of samples; one kernel does it if the layer is compiled for a GPU."""
     if not on_gpu(index.device) or not compiles(layer, index.device):
-        return drawn(index, layer.seed, epoch, layer.draws)
+        return filled(layer, drawn(index, layer.seed, epoch, layer.draws), epoch, given)
     compiled = layer.__dict__.setdefault("_compiled", {})
     if "noise" not in compiled:
         compiled["noise"] = CompiledNoise()
-    return compiled["noise"](index, layer.seed, epoch, layer.draws)
+    return filled(layer, compiled["noise"](index, layer.seed, epoch, layer.draws), epoch, given)
+
+
+def noise_asked(
+    layer: Any,
+    index: Tensor | None,
+    epoch: int | Tensor,
+    batch_size: int | None,
+    device: torch.device | str | None,
+    given: Mapping[str, float | Tensor] | None,
+) -> Noise:
+    """Checks what a caller asks noise for, and draws it; see `Layer.noise`."""
+    epoch = keys.epoch(layer, epoch)
+    if batch_size is not None:
+        batch_size = whole(layer, "batch_size", batch_size, 0, 2**31 - 1)
+    return noise_of(layer, epoch, numbers_of(layer, index, batch_size, device), given)
+
+
+def numbers_of(
+    layer: Any, index: Tensor | None, batch_size: int | None, device: torch.device | str | None
+) -> Integer[Tensor, " b"]:
+    """Returns the numbers of samples, given or fresh, on `device`."""
+    if index is None:
+        if batch_size is None:
+            raise ValueError(f"{type(layer).__name__}.noise: give index=(B,) integers or batch_size.")
+        index = fresh_index(batch_size, device) if layer.draws else torch.arange(batch_size, device=device)
+    else:
+        keys.index(layer, index, batch_size)
+    return index.to(device or index.device, non_blocking=True)
 
 
 def key_for(layer: Any, batch: Batch, size: int, index: Tensor | None, epoch: int | Tensor) -> Key | None:
     """Returns the key from which a layer that is compiled for a GPU draws in the same call in which it augments."""
     if not on_gpu(batch.device) or size != batch.count or not compiles(layer, batch.device):  # frames share their draws
         return None
-    return key_of(layer.numbers(index, size, batch.device), epoch)
+    if any(name != EPOCH for _, name in layer.inputs()):
+        return None
+    return key_of(numbers_of(layer, index, size, batch.device), epoch)
 
 
 def execute(layer: Any, batch: Batch, noise: Noise | Key | None) -> Batch:
@@ -107,7 +143,7 @@ def _between(
 def _given_or_drawn(layer: Any, noise: Noise | Key | None) -> Noise | None:
     """Returns the noise; it is drawn here if only its key is given."""
     if isinstance(noise, Key):
-        return materialized(drawn(noise.index, layer.seed, noise.epoch, layer.draws))
+        return filled(layer, materialized(drawn(noise.index, layer.seed, noise.epoch, layer.draws)), noise.epoch, None)
     return noise
 
 
@@ -127,6 +163,7 @@ def _compiled(layer: Any, first: int, end: int | None, dtype: torch.dtype, devic
     passes = layer.__dict__.setdefault("_compiled", {})
     if (first, end, dtype) not in passes:
         _check_device(layer, device)
+        plan_of(layer, layer.training)  # finds mistakes in eager mode, before anything is traced
         mode = layer.compile_mode if layer.compile_mode not in (True, "auto") else None
 
         def between(batch: Batch, noise: Noise | Key | None) -> Batch:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from augment.data.types import Size
+from augment.kernels import missing
 
 
 def explained(layer: Any, noise: Tensor, size: tuple[int, int]) -> dict[str, Any]:
@@ -17,7 +18,9 @@ def explained(layer: Any, noise: Tensor, size: tuple[int, int]) -> dict[str, Any
     with torch.no_grad():
         for leaf, drawn in zip(layer.leaves(), layer.leaf_params(noise[None]), strict=True):
             applied = bool(drawn["gate"][0]) if "gate" in drawn else True
-            told = leaf.describe(leaf.resolve(drawn, current))
-            described.append({"layer": type(leaf).__name__, "applied": applied} | told)
+            quantities = leaf.describe(leaf.resolve(drawn, current))
+            described.append({"layer": type(leaf).__name__, "applied": applied} | quantities)
             current = leaf.out_size(current)
-    return {"noise": noise.tolist(), "size": list(size), "layers": described}
+    told = {"noise": noise.tolist(), "size": list(size), "layers": described}
+    slow = "; ".join(f"{problem}; {remedy}" for problem, remedy in missing())
+    return told | {"warning": slow} if slow else told

@@ -12,11 +12,8 @@ from augment.data.known import known
 from augment.data.subset import where
 from augment.data.types import Bool, Float
 from augment.engine.annotations import moved_to
+from augment.geometry.boxes import Boxes, Frame, Shares, cut, overlap
 
-Frame = Float[Tensor, "b 4"]
-"""x1 y1 x2 y2 in pixels from the image's corner, one rectangle per sample."""
-Boxes = Float[Tensor, "b n 4"]
-Shares = Float[Tensor, "b n"]
 Points = Float[Tensor, "b n k"]
 """x and y in pixels, and COCO's visibility where there is one."""
 Seen = Bool[Tensor, "b n"]
@@ -59,7 +56,7 @@ def pasted(batch: Batch, others: Batch, partner: Tensor, frame: Frame, scale: Pa
         own, there = _rows_of_own(batch.boxes, known(batch.boxes_visible))
         rows, seen = _rows_of_own(known(others.boxes), known(others.boxes_visible))
         theirs, shown = place_boxes(rows[partner], seen[partner], frame, scale, shift)
-        left = there * (1 - _overlap(own, frame))
+        left = there * (1 - overlap(own, frame))
         changes |= {"boxes": torch.cat([own, theirs], 1), "boxes_visible": torch.cat([left, shown], 1)}
     if batch.keypoints is not None:
         own, there = _rows_of_own(batch.keypoints, known(batch.keypoints_visible))
@@ -75,10 +72,14 @@ def _rows_of_own(rows: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def place_boxes(boxes: Boxes, visible: Shares, frame: Frame, scale: Pair, shift: Pair) -> tuple[Boxes, Shares]:
-    """Scales, shifts and clips boxes to a frame; returns them and the visible share of each."""
-    scale, shift = (pair.to(boxes.dtype).repeat(1, 2)[:, None] for pair in (scale, shift))
+    """Scales, shifts and clips boxes to a frame; returns them and the visible share of each.
+
+    Rotated boxes are not clipped.
+    """
+    corners = boxes.shape[2] // 2
+    scale, shift = (pair.to(boxes.dtype).repeat(1, corners)[:, None] for pair in (scale, shift))
     moved = boxes * scale + shift
-    return _cut(moved, frame), visible * _overlap(moved, frame)
+    return cut(moved, frame), visible * overlap(moved, frame)
 
 
 def place_points(points: Points, visible: Seen, frame: Frame, scale: Pair, shift: Pair) -> tuple[Points, Seen]:
@@ -96,23 +97,6 @@ def _filled(part: Tensor, rows: int) -> Tensor:
     """Appends rows of zeros up to a number of rows."""
     missing = part.new_zeros(part.shape[0], rows - part.shape[1], *part.shape[2:])
     return torch.cat([part, missing], dim=1) if missing.shape[1] else part
-
-
-def area_of(boxes: Boxes) -> Shares:
-    return (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
-
-
-def _cut(boxes: Boxes, frame: Frame) -> Boxes:
-    """Clips boxes to a frame; a box outside of it shrinks to its border."""
-    low, high = (corner.to(boxes.dtype).repeat(1, 2)[:, None] for corner in (frame[:, :2], frame[:, 2:]))
-    return boxes.maximum(low).minimum(high)
-
-
-def _overlap(boxes: Boxes, frame: Frame) -> Shares:
-    """Returns the share of each box that lies in a frame; 0 for boxes without area or with NaN."""
-    area = area_of(boxes)
-    share = area_of(_cut(boxes, frame)) / torch.where(area > 0, area, 1.0)
-    return torch.where(area > 0, share, 0.0).to(torch.float32)
 
 
 def _within(points: Points, frame: Frame) -> Seen:

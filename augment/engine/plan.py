@@ -9,6 +9,7 @@ from torch import nn
 
 from augment.data.context import compiling
 from augment.data.types import Size
+from augment.engine.trial import refuse_stripes
 
 Leaf = Any
 """A `core.layer.Layer` that is executed; this room lies below that one and does not import it."""
@@ -58,8 +59,22 @@ def plan_of(layer: nn.Module, training: bool) -> Plan:
     plans = layer.__dict__.setdefault("_plans", {})
     leaves, plan = _leaves(layer, training), plans.get(training)
     if plan is None or plan.leaves != leaves:
+        _check_color_channels(layer)
+        for leaf in leaves:
+            refuse_stripes(leaf)
         plan = plans[training] = _planned(leaves)
     return plan
+
+
+def _check_color_channels(layer: Any) -> None:
+    """Refuses a pipeline inside that says otherwise than the outermost, which alone decides."""
+    for module in layer.modules():
+        inner = getattr(module, "color_channels", None)
+        if inner is not None and inner != layer.color_channels:
+            raise ValueError(
+                f"{type(module).__name__}: color_channels={inner} has no effect inside of another "
+                f"{type(layer).__name__}: give them to the outermost pipeline."
+            )
 
 
 def _leaves(layer: Any, training: bool) -> list[Leaf]:

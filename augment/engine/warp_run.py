@@ -12,7 +12,7 @@ from augment.data.known import whole_size
 from augment.data.packed import PackedImages
 from augment.data.pixels import any_size, compute_dtype, dtype_of, each, size_of
 from augment.data.types import Bool, Params, Size
-from augment.engine.annotations import warp_boxes, warp_keypoints, warp_mask
+from augment.engine.annotations import warp_boxes, warp_keypoints, warp_maps, warp_mask
 from augment.engine.plan import Leaf
 from augment.geometry.motion import Motion
 from augment.geometry.stored import as_stored
@@ -21,9 +21,10 @@ from augment.kernels.source import LARGEST_SIDE, Source
 
 
 def warped(batch: Batch, params: list[Params], run: Sequence[Leaf], kept: torch.dtype) -> Batch:
-    """A batch after a run of warps. What bicubic makes of bytes is cut to [0, 1]."""
+    """A batch after a run of warps. What bicubic makes of bytes, or for layers that act on bytes, is cut to [0, 1]."""
     interpolation = interpolation_of(run)
     check_fixes_size(batch, run)
+    _check_fills(run, _channels(batch.image))
     alone = only_images(batch)
     chosen = _moved_alone(batch, params, run) if alone else None
     plain = len(run) == 1 and run[0].padding == "zeros" and not getattr(run[0], "projective", True)
@@ -35,7 +36,7 @@ def warped(batch: Batch, params: list[Params], run: Sequence[Leaf], kept: torch.
 
     image = warp(batch.image, chosen, params, geometry, interpolation, plain, kept)
     bytes_came = isinstance(batch.image, PackedImages) or dtype_of(batch.image) == torch.uint8
-    if bytes_came and interpolation == "bicubic":
+    if interpolation == "bicubic" and (bytes_came or any(layer.on_bytes for layer in run)):
         image = image.clamp(0, 1) if isinstance(image, Tensor) else each(image, lambda plane: plane.clamp(0, 1))
     return (batch if alone else annotated(batch, motions)).replace(image=image)
 
@@ -48,12 +49,14 @@ def apply_motions(batch: Batch, motions: Sequence[Motion], interpolation: str = 
 
 
 def annotated(batch: Batch, motions: Sequence[Motion]) -> Batch:
-    """Mask, boxes and keypoints of a batch through a run of motions; the image stays."""
+    """Mask, maps, boxes and keypoints of a batch through a run of motions; the image stays."""
     motions, changes = [motion for motion in motions if not motion.stored], {}
     if batch.mask is not None:
         x, y, outside = trace(motions, whole_size(motions[-1].out_size))
         inside = [is_inside(u, motion.in_size[1]) & is_inside(v, motion.in_size[0]) for u, v, motion in outside]
-        changes["mask"] = warp_mask(batch.mask, x, y, inside)
+        changes["mask"] = warp_mask(batch.mask, x, y, inside, batch.mask_fill)
+    if batch.maps is not None:
+        changes["maps"] = warp_maps(motions, batch.maps)
     if batch.keypoints is not None:
         changes |= warp_keypoints(motions, batch)
     if batch.boxes is not None:
@@ -122,6 +125,22 @@ def check_fixes_size(batch: Batch, run: Sequence[Leaf]) -> None:
         f"last warp of one interpolation. The layer that follows must fix the size{alike}: CenterCrop, "
         "RandomResizedCrop or Resize with (height, width)."
     )
+
+
+def _channels(image: Source) -> int:
+    if isinstance(image, PackedImages):
+        return image.channels
+    return len(image) if isinstance(image, tuple) else image.shape[1]
+
+
+def _check_fills(run: Sequence[Leaf], channels: int) -> None:
+    """Refuses colours that have another number of channels than the images."""
+    for layer in run:
+        if isinstance(layer.fill, tuple) and layer.padding == "zeros" and len(layer.fill) != channels:
+            raise ValueError(
+                f"{type(layer).__name__}: fill={layer.fill} has {len(layer.fill)} numbers for images of {channels} "
+                "channels; give one number, or one per channel."
+            )
 
 
 def _moved_alone(batch: Batch, params: list[Params], run: Sequence[Leaf]) -> Bool[Tensor, " b"] | None:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from augment.data.context import compiling, exporting, on_cpu
 from augment.data.memory import has_memory
-from augment.data.types import Float, Matrices, Shaped
+from augment.data.types import Bool, Float, Matrices, Shaped
 
 Number = float | Shaped[Tensor, "b"]
 Linear = tuple[tuple[Number, Number], tuple[Number, Number]]
@@ -125,6 +125,12 @@ def inverse(m: Matrices) -> Matrices:
     cofactors = torch.stack([torch.linalg.cross(rows[i], rows[j], dim=-1) for i, j in ((1, 2), (2, 0), (0, 1))], dim=-1)
     determinant = (rows[0] * cofactors[..., 0]).sum(-1)
     return cofactors / determinant[:, None, None]
+
+
+def mirrors(m: Matrices) -> Bool[Tensor, " b"]:
+    """Whether a map shows the mirror image: its determinant is negative."""
+    first, second, third = m.unbind(1)
+    return (first * torch.linalg.cross(second, third, dim=-1)).sum(-1) < 0
 
 
 def apply(m: Matrices, points: Points) -> Points:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from augment.data.types import Float, Matrices, PerSample, Size
 from augment.geometry import matrix as mat
+from augment.geometry.fill import Fill
 
 Positions = Float[Tensor, "#b #oh #ow"]
 Map = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -29,7 +30,7 @@ class Motion:
         padding: filling of pixels outside the input frame: "none" if the motion never reads there, "zeros" for `fill`,
             "border" for the nearest pixel, "reflection" for the mirror image with the border pixel repeated,
             "reflect" for the mirror image without it.
-        fill: value outside with padding "zeros", in [0, 1].
+        fill: value outside with padding "zeros", in [0, 1], one number or one per channel.
         lattice: whether pixel centres map to pixel centres (flips, quarter turns, whole-pixel crops).
         separable: whether rows stay rows and columns stay columns (crops, resizes, flips).
         projective: whether the last row of the matrix is not (0, 0, 1).
@@ -49,7 +50,7 @@ class Motion:
     in_size: Size
     out_size: Size
     padding: str = "none"
-    fill: float = 0.0
+    fill: Fill = 0.0
     lattice: bool = False
     separable: bool = False
     projective: bool = False

@@ -54,6 +54,12 @@ def export_program(
 
     Raises:
         ValueError: an argument is none of the above, or the model cannot be exported for any batch or image size.
+
+    Example:
+        >>> model = torch.nn.Sequential(A.Preprocess(8, 0.5, 0.5), torch.nn.Flatten(), torch.nn.Linear(192, 2))
+        >>> program = A.export_program(model)
+        >>> program.module()(torch.zeros(3, 3, 20, 30, dtype=torch.uint8)).shape
+        torch.Size([3, 2])
     """
     if not isinstance(model, nn.Module):
         raise TypeError(f"export_program: model is {checks.kind_of(model)}; it must be a torch.nn.Module.")

@@ -32,6 +32,11 @@ class Preprocess(Pipeline):
         dtype, compile: see Pipeline.
         antialias: see `Resize`.
         resize: instead of `crop`, the shorter side of the resized image in pixels, or its (height, width).
+
+    Example:
+        >>> photo = torch.randint(0, 256, (1, 3, 300, 400), dtype=torch.uint8)
+        >>> A.Preprocess(224, A.IMAGENET_MEAN, A.IMAGENET_STD)(photo).shape
+        torch.Size([1, 3, 224, 224])
     """
 
     def __init__(

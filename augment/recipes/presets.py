@@ -1,4 +1,4 @@
-"""Presets: functions that return a Pipeline. Copy the body of one to write your own.
+"""Presets: functions that return a Pipeline, or Views (view_presets.py). Copy the body of one to write your own.
 
 All presets accept images of any size, also mixed in one batch, bring them to `size` and normalise them.
 """
@@ -6,9 +6,7 @@ All presets accept images of any size, also mixed in one batch, bring them to `s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypedDict, Unpack
-
-import torch
+from typing import Unpack
 
 from augment.core.layer import Layer
 from augment.core.pipeline import Pipeline
@@ -28,21 +26,17 @@ from augment.layers.policies.augmix import AugMix
 from augment.layers.policies.autoaugment import AutoAugment
 from augment.layers.policies.randaugment import RandAugment, TrivialAugmentWide
 from augment.layers.policies.three_augment import ThreeAugment
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-"""Channel statistics of ImageNet in [0, 1]; published weights expect these values."""
+from augment.recipes.corruptions import CIFAR_C, IMAGENET_C, IMAGENET_C_EXTRA, cifar_c, imagenet_c  # noqa: F401
+from augment.recipes.interop.timm_recipes import from_timm as from_timm
+from augment.recipes.options import IMAGENET_MEAN, IMAGENET_STD, Options
+from augment.recipes.view_presets import aug_splits as aug_splits
+from augment.recipes.view_presets import byol as byol
+from augment.recipes.view_presets import dino as dino
+from augment.recipes.view_presets import fixmatch as fixmatch
+from augment.recipes.view_presets import simclr as simclr
 
 FRAMINGS = ("crop", "shift", "whole")
 """Ways to bring images to one size, see `framed`."""
-
-
-class Options(TypedDict, total=False):
-    """Further arguments of every preset, passed to `Pipeline`."""
-
-    seed: int
-    dtype: torch.dtype | str | None
-    compile: bool | str
 
 
 def framed(size: int | Sequence[int], framing: str) -> list[Layer]:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -30,6 +30,30 @@ _FIRST_TURNED = 5
 """EXIF's orientations from this one on exchange height and width."""
 
 
+@runtime_checkable
+class Readable(Protocol):
+    """An open binary file, or another object that reads the bytes of an image file."""
+
+    def read(self) -> bytes: ...
+
+
+Source = str | os.PathLike | bytes | Readable
+"""A path, the file's bytes, or what reads them."""
+
+
+class UnreadableError(ToolError):
+    """An image file cannot be read.
+
+    Args:
+        message: the sentence, alone if torch raises the error of a data loader's worker again.
+        why: the reason, for lists that name the file elsewhere.
+    """
+
+    def __init__(self, message: str, why: str = "") -> None:
+        super().__init__(message)
+        self.why = why
+
+
 class ImageFile:
     """An image file whose header is read; see `decode` for the arguments and errors.
 
@@ -39,7 +63,7 @@ class ImageFile:
 
     def __init__(
         self,
-        source: str | os.PathLike | bytes | IO[bytes],
+        source: Source,
         channels: int = 3,
         background: str | Sequence[int] = "white",
     ) -> None:
@@ -84,9 +108,7 @@ class ImageFile:
         return np.array(_opaque(_narrow(_upright(image), stored), self._ground, self._mode))
 
 
-def decode(
-    source: str | os.PathLike | bytes | IO[bytes], channels: int = 3, background: str | Sequence[int] = "white"
-) -> UInt8[Tensor, "c h w"]:
+def decode(source: Source, channels: int = 3, background: str | Sequence[int] = "white") -> UInt8[Tensor, "c h w"]:
     """Read the first image of a file in any format that Pillow reads; channels_last in memory.
 
     The image is rotated upright according to its EXIF data, 16-bit and 32-bit grey is scaled to 8 bits by the range of
@@ -101,7 +123,8 @@ def decode(
         (channels, H, W) uint8.
 
     Raises:
-        ToolError: if the file cannot be read, or the range of its values is unknown; names the file and the remedy.
+        UnreadableError: if the file cannot be read, or the range of its values is unknown; names the file and the
+            remedy.
         ValueError: if channels or background is none of the above.
     """
     return ImageFile(source, channels, background).pixels()
@@ -115,15 +138,16 @@ def _errors_of(name: str) -> Iterator[None]:
     try:
         yield
     except _UnknownRangeError as error:
-        raise ToolError(f"cannot read the image {name} ({error}): save it with 8 or 16 unsigned bits.") from error
+        message = f"cannot read the image {name} ({error}): save it with 8 or 16 unsigned bits."
+        raise UnreadableError(message, str(error)) from error
     except Exception as error:
         why = getattr(error, "strerror", None) or str(error) or type(error).__name__
         if isinstance(error, UnidentifiedImageError):
             why = "its content is not in a format that Pillow reads"
-        raise ToolError(f"cannot read the image {name} ({why}): remove or replace the file.") from error
+        raise UnreadableError(f"cannot read the image {name} ({why}): remove or replace the file.", why) from error
 
 
-def _bytes_of(source: str | os.PathLike | bytes | IO[bytes]) -> bytes:
+def _bytes_of(source: Source) -> bytes:
     if isinstance(source, bytes):
         return source
     if isinstance(source, str | os.PathLike):

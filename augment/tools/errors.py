@@ -10,7 +10,7 @@ class ToolError(Exception):
     def __init__(self, message: str) -> None:
         # torch wraps an error of a loader's worker in ToolError("Caught ToolError ..."), which ends with our sentence
         if message.startswith("Caught ") and "Traceback" in message:
-            message = message.strip().splitlines()[-1].removeprefix(f"{__name__}.{type(self).__name__}: ")
+            message = message.strip().splitlines()[-1].removeprefix(f"{type(self).__module__}.{type(self).__name__}: ")
         super().__init__(message)
 
 

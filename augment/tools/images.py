@@ -24,7 +24,7 @@ def image_files(path: str, limit: int | None = None) -> list[Path]:
     if not place.is_dir():
         raise ToolError(f"{path} does not exist; give an image file or a folder of them.")
     left_out: Counter[str] = Counter()
-    files = list(images_below(place, left_out).values())
+    files = [Path(path) for path in images_below(place, left_out).values()]
     if not files:
         only = f", only {listed(left_out)}" if left_out else ""
         raise ToolError(f"{path} holds no image files that Pillow reads{only}.")

@@ -36,10 +36,11 @@ def is_image(name: str) -> bool:
 
 
 def _suffix(name: str) -> str:
-    return os.path.splitext(name)[1].lower()
+    dot = name.rfind(".")  # os.path.splitext takes a second for a million names
+    return name[dot:].lower() if dot > 0 else ""
 
 
-def visible(folder: Path) -> list[os.DirEntry]:
+def visible(folder: str | Path) -> list[os.DirEntry]:
     """List a folder without hidden and system files, sorted by name, with links last."""
     try:
         with os.scandir(folder) as found:
@@ -54,33 +55,41 @@ def subfolders(folder: Path) -> list[Path]:
     return [folder / entry.name for entry in visible(folder) if is_folder(entry)]
 
 
-def images_below(folder: Path, left_out: Counter[str]) -> dict[str, Path]:
+def images_below(folder: Path, left_out: Counter[str], folders: set[str] | None = None) -> dict[str, str]:
     """Return all image files below a folder, in an order that depends only on their names.
 
     Links are followed, but every file and folder is visited once, and folders that contain `folder` are skipped.
 
     Args:
         left_out: receives the number of skipped files by suffix, and of skipped links.
+        folders: receives the folders that were listed, and those of the files that links lead to.
 
     Returns:
         The real path of every file -> the path where it was found.
     """
-    found: dict[str, Path] = {}
+    found: dict[str, str] = {}  # text, because a million Path objects take seconds to build, and a gigabyte
     done = {os.path.realpath(place) for place in Path(os.path.abspath(folder)).parents}
-    _walk(folder, os.path.realpath(folder), done, found, left_out)
+    _walk(str(folder), os.path.realpath(folder), done, found, left_out, set() if folders is None else folders)
     return found
 
 
-def _walk(folder: Path, real: str, done: set[str], found: dict[str, Path], left_out: Counter[str]) -> None:
+def _walk(
+    folder: str, real: str, done: set[str], found: dict[str, str], left_out: Counter[str], folders: set[str]
+) -> None:
     """Collect the files below a folder; `real` is its real path."""
     done.add(real)
+    folders.add(real)
+    inside = os.path.join(real, "")
     for entry in visible(folder):
-        target = os.path.realpath(entry.path) if entry.is_symlink() else os.path.join(real, entry.name)
+        target = inside + entry.name
+        if entry.is_symlink():
+            target = os.path.realpath(entry.path)
+            folders.add(os.path.dirname(target))
         if is_folder(entry):
             if target in done or holds(target, real):
                 left_out[READ_ALREADY] += 1
             else:
-                _walk(folder / entry.name, target, done, found, left_out)
+                _walk(entry.path, target, done, found, left_out, folders)
         elif not _is_file(entry):
             left_out["broken links" if entry.is_symlink() else "files of a special kind"] += 1
         elif not is_image(entry.name):
@@ -88,7 +97,7 @@ def _walk(folder: Path, real: str, done: set[str], found: dict[str, Path], left_
         elif target in found:
             left_out[READ_ALREADY] += 1
         else:
-            found[target] = folder / entry.name
+            found[target] = target if entry.path == target else entry.path  # one string for both
 
 
 def is_folder(entry: os.DirEntry) -> bool:

@@ -9,5 +9,17 @@ from augment.draws.distributions.base import Distribution
 from augment.draws.distributions.beta import Beta
 from augment.draws.distributions.continuous import Constant, LogUniform, Normal, Spread, Uniform
 from augment.draws.distributions.discrete import Bernoulli, Choice
+from augment.draws.distributions.schedule import Schedule
 
-__all__ = ["Bernoulli", "Beta", "Choice", "Constant", "Distribution", "LogUniform", "Normal", "Spread", "Uniform"]
+__all__ = [
+    "Bernoulli",
+    "Beta",
+    "Choice",
+    "Constant",
+    "Distribution",
+    "LogUniform",
+    "Normal",
+    "Schedule",
+    "Spread",
+    "Uniform",
+]

@@ -12,9 +12,19 @@ Uniforms = Shaped[Tensor, "*draws"]
 
 
 class Distribution(Configured, nn.Module):
-    """Base class of all distributions. `draws` is the number of uniforms per draw."""
+    """Base class of all distributions. `draws` is the number of uniforms per draw.
+
+    Attributes:
+        of: name of what it follows, such as "epoch"; None if it is the same for every call, see `Schedule`.
+
+    Example:
+        >>> angle = A.Uniform(-15, 15, learnable=True)
+        >>> len(list(angle.parameters()))
+        1
+    """
 
     draws: int = 1
+    of: str | None = None
 
     def support(self) -> Range:
         """Returns the smallest and the largest possible value as numbers, in the initial state if learnable."""

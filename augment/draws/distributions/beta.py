@@ -19,6 +19,10 @@ class Beta(Distribution):
 
     Args:
         a, b: shape parameters, from 0.001 to 10000.
+
+    Example:
+        >>> A.Beta(1.0, 1.0)(torch.tensor([0.25, 0.5]))  # uniform
+        tensor([0.2500, 0.5000])
     """
 
     LEGAL: Range = (1e-3, 1e4)

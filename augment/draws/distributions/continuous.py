@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from augment.draws.arguments import LARGEST, number
-from augment.draws.bounds import Bounds, Range, rounded
+from augment.draws.bounds import EDGE, Bounds, Range, rounded
 from augment.draws.distributions.base import Distribution, Uniforms
 
 _LARGEST_EXPONENT = 40.0
@@ -16,7 +16,12 @@ _LARGEST_EXPONENT = 40.0
 
 
 class Constant(Distribution):
-    """Always `value`. Uses no draw."""
+    """Always `value`. Uses no draw.
+
+    Example:
+        >>> A.Constant(0.5)(torch.rand(3))
+        tensor([0.5000, 0.5000, 0.5000])
+    """
 
     draws = 0
 
@@ -42,7 +47,12 @@ class Constant(Distribution):
 
 
 class Uniform(Distribution):
-    """Uniform on [low, high)."""
+    """Uniform on [low, high).
+
+    Example:
+        >>> A.Uniform(-15, 15)(torch.tensor([0.0, 0.5, 0.9]))
+        tensor([-15.,   0.,  12.])
+    """
 
     def __init__(self, low: float, high: float, learnable: bool = False) -> None:
         super().__init__()
@@ -83,6 +93,10 @@ class Spread(Distribution):
         centre: the value that changes nothing; 0 for a factor in log scale.
         one_sided: draw only values above the centre.
         log_scale: return the exponential of the value, so that a factor and its inverse are equally likely.
+
+    Example:
+        >>> A.Spread(0.2, cap=1.0, centre=1.0)(torch.tensor([0.0, 0.5])).detach()
+        tensor([0.8000, 1.0000])
     """
 
     def __init__(
@@ -99,6 +113,11 @@ class Spread(Distribution):
     def width(self) -> Tensor:
         rho = self.rho if self.rho.dtype == torch.float64 else self.rho.float()
         return self.cap * torch.sigmoid(rho)
+
+    def assign(self, share: float) -> None:
+        """Sets the width to a share of `cap`, at least EDGE away from 0 and 1."""
+        share = min(max(share, EDGE), 1 - EDGE)
+        self.rho.data.fill_(math.log(share / (1 - share)))
 
     def support(self) -> Range:
         """Returns the support at the largest width, so learning cannot leave it."""
@@ -122,7 +141,12 @@ class Spread(Distribution):
 
 
 class LogUniform(Distribution):
-    """Uniform in the logarithm on [low, high), both positive: a factor and its inverse are equally likely."""
+    """Uniform in the logarithm on [low, high), both positive: a factor and its inverse are equally likely.
+
+    Example:
+        >>> A.LogUniform(0.5, 2.0)(torch.tensor([0.0, 0.5]))
+        tensor([0.5000, 1.0000])
+    """
 
     def __init__(self, low: float, high: float, learnable: bool = False) -> None:
         super().__init__()
@@ -150,7 +174,12 @@ class LogUniform(Distribution):
 
 
 class Normal(Distribution):
-    """Normal with `mean` and `std`, optionally truncated to [low, high] with renormalisation."""
+    """Normal with `mean` and `std`, optionally truncated to [low, high] with renormalisation.
+
+    Example:
+        >>> A.Normal(0.0, 1.0)(torch.tensor([0.5])).abs() < 1e-6
+        tensor([True])
+    """
 
     def __init__(
         self, mean: float, std: float, low: float = -math.inf, high: float = math.inf, learnable: bool = False

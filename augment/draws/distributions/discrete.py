@@ -10,21 +10,35 @@ from torch import Tensor, nn
 
 from augment.data.constants import constant
 from augment.data.context import compiling
+from augment.data.known import known
 from augment.draws.arguments import number, numbers
 from augment.draws.arguments import weights as relative
 from augment.draws.bounds import EDGE, Bounds, Range
 from augment.draws.distributions.base import Distribution, Uniforms
+from augment.draws.distributions.schedule import Below, Schedule
 
 
 class Bernoulli(Distribution):
-    """True with probability p. A fixed p of 0 or 1 uses no draw."""
+    """True with probability p, a number or a Schedule. A fixed p of 0 or 1 uses no draw.
 
-    def __init__(self, p: float, learnable: bool = False) -> None:
+    Example:
+        >>> A.Bernoulli(0.3)(torch.tensor([0.1, 0.2, 0.5]))
+        tensor([ True,  True, False])
+    """
+
+    def __init__(self, p: float | Schedule, learnable: bool = False) -> None:
         super().__init__()
-        p = number(self, "p", p, 0.0, 1.0)
+        self.schedule = p if isinstance(p, Schedule) else None
+        if isinstance(p, Schedule):
+            if learnable:
+                raise ValueError(f"Bernoulli: learnable={learnable} must be False where p follows a Schedule.")
+            if p.draws or p.support()[0] < 0 or p.support()[1] > 1:
+                raise ValueError(f"Bernoulli: p={p} must have numbers within [0, 1].")
+            self.of, p = p.of, p.support()[1]
+        p = number(self, "p", p, 0.0, 1.0, "a number or a Schedule")
         self.p = Bounds((p,), learnable)
         self.p.within((0.0, 1.0))
-        self.draws = 1 if learnable or 0 < p < 1 else 0
+        self.draws = 1 if learnable or self.of is not None or 0 < p < 1 else 0
 
     def support(self) -> Range:
         (p,) = self.p.initial
@@ -36,6 +50,10 @@ class Bernoulli(Distribution):
 
     def forward(self, u: Uniforms) -> Uniforms:
         return u < self.probability()
+
+    def at(self, stored: Tensor) -> Below:
+        """Returns the gate of each sample, see `Schedule.at`."""
+        return Below(known(self.schedule).at(stored).low)
 
     def log_prob(self, value: Uniforms) -> Uniforms:
         """Returns log P(value) for values from `forward`, differentiable in p; the score function needs it."""
@@ -52,15 +70,22 @@ class Bernoulli(Distribution):
         return -(p * p.log() + (1 - p) * torch.log1p(-p))
 
     def config(self) -> Any:
-        """Returns a number, which every `p` accepts."""
+        """Returns a number, which every `p` accepts, or a Bernoulli that follows its schedule."""
+        if self.schedule is not None:
+            return {"_target_": "augment.Bernoulli", "p": self.schedule.config()}
         return self.p.numbers()[0]
 
     def extra_repr(self) -> str:
-        return f"{self.p.numbers()[0]:.4g}"
+        return f"{self.p.numbers()[0]:.4g}" if self.schedule is None else repr(self.schedule)
 
 
 class Choice(Distribution):
-    """One of `values`, with non-negative `weights` as relative frequencies, equal by default."""
+    """One of `values`, with non-negative `weights` as relative frequencies, equal by default.
+
+    Example:
+        >>> A.Choice([0, 90, 180, 270])(torch.tensor([0.1, 0.3, 0.9]))
+        tensor([  0.,  90., 270.])
+    """
 
     logits: nn.Parameter | None
 

@@ -4,6 +4,28 @@ They are optional: if they could not be compiled when the package was installed,
 compare each kernel with the definition in torch.
 """
 
-from augment.kernels.cpu import draws, filtering, jpeg, levels, overlay, policy_step, sampling, warping
+from augment.kernels.cpu import (
+    coloring,
+    draws,
+    filtering,
+    jpeg,
+    levels,
+    ordering,
+    overlay,
+    policy_step,
+    sampling,
+    warping,
+)
 
-__all__ = ["draws", "filtering", "jpeg", "levels", "overlay", "policy_step", "sampling", "warping"]
+__all__ = [
+    "coloring",
+    "draws",
+    "filtering",
+    "jpeg",
+    "levels",
+    "ordering",
+    "overlay",
+    "policy_step",
+    "sampling",
+    "warping",
+]

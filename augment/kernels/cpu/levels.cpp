@@ -37,9 +37,11 @@ FOR_EVERY_PROCESSOR void sharpen(const uint8_t *image, float change, int64_t hei
     }
 }
 
+void to_floats(const float *value, int64_t n, float *out) { std::copy(value, value + n, out); }
+
 // Fills a rectangle with a value.
-void erase(const uint8_t *image, const float *box, float value, int64_t height, int64_t width, int64_t step,
-           float *out) {
+template <typename T>
+void erase(const T *image, const float *box, float value, int64_t height, int64_t width, int64_t step, float *out) {
     const Rectangle inside(box, height, width);
     to_floats(image, height * width * step, out);
     for (int64_t row = inside.top; row < inside.bottom && !inside.empty(); row++)
@@ -79,11 +81,17 @@ extern "C" void augment_sharpen(const uint8_t *image, const float *change, int c
         sharpen(image + plane * size, change[plane / planes], height, width * step, step, out + plane * size);
 }
 
-extern "C" void augment_erase(const uint8_t *image, const float *boxes, float value, int channels_last, int64_t batch,
-                              int64_t channels, int64_t height, int64_t width, float *out, int threads) {
+// `floats` tells whether the image holds floats rather than bytes.
+extern "C" void augment_erase(const void *image, int floats, const float *boxes, float value, int channels_last,
+                              int64_t batch, int64_t channels, int64_t height, int64_t width, float *out, int threads) {
     const int64_t step = channels_last ? channels : 1, planes = channels_last ? 1 : channels;
     const int64_t size = height * width * step;
 #pragma omp parallel for schedule(dynamic) num_threads(threads)
-    for (int64_t plane = 0; plane < batch * planes; plane++)
-        erase(image + plane * size, boxes + 4 * (plane / planes), value, height, width, step, out + plane * size);
+    for (int64_t plane = 0; plane < batch * planes; plane++) {
+        const float *box = boxes + 4 * (plane / planes);
+        if (floats)
+            erase((const float *)image + plane * size, box, value, height, width, step, out + plane * size);
+        else
+            erase((const uint8_t *)image + plane * size, box, value, height, width, step, out + plane * size);
+    }
 }

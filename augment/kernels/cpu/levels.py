@@ -12,6 +12,7 @@ from augment.geometry.rectangle import SIDES
 from augment.kernels.cpu.boundary import require, require_images
 from augment.kernels.cpu.library import (
     CPU,
+    EAGER,
     address,
     compiled_call,
     floats_like,
@@ -78,11 +79,19 @@ def _(image: Bytes, chosen: Bool[Tensor, " b"] | None, sharpness: PerSample) -> 
 
 @erase.kernel(
     CPU,
-    serves=lambda image, chosen, box, value, key: value is not None and is_bytes(image),
+    serves=lambda image, chosen, box, value, key: isinstance(value, float) and box["top"].ndim == 1 and is_bytes(image),
     tolerance=0.0,
     reason="Writes the floats once; torch converts the image first and then chooses a value for every pixel.",
 )
-def _(image: Bytes, chosen: Bool[Tensor, " b"] | None, box: Params, value: float, key: None) -> Images:
+@erase.kernel(
+    EAGER,
+    serves=lambda image, chosen, box, value, key: (
+        isinstance(value, float) and box["top"].ndim == 1 and isinstance(image, Tensor) and image.dtype == torch.float32
+    ),
+    tolerance=0.0,
+    reason="Copies the floats once; torch chooses a value for every pixel, plane by plane.",
+)
+def _(image: Images, chosen: Bool[Tensor, " b"] | None, box: Params, value: float, key: None) -> Images:
     box = only(chosen, box)
     boxes = torch.stack([box[name] for name in SIDES], 1)
     return _erased(image, boxes.to(torch.float32), value, interleaved(image))
@@ -129,11 +138,18 @@ def _sharpened(image: Tensor, change: Tensor, channels_last: bool) -> Tensor:
 
 @compiled_call("erase", lambda image, boxes, value, channels_last: floats_like(image, channels_last))
 def _erased(image: Tensor, boxes: Tensor, value: float, channels_last: bool) -> Tensor:
-    require_images("erase", image, torch.uint8)
+    require_images("erase", image, torch.uint8, torch.float32)
     require("erase", boxes=(boxes, torch.float32, (len(image), 4)))
     out = floats_like(image, channels_last)
     image, boxes = image.contiguous(memory_format=in_order(channels_last)), boxes.contiguous()
     kernels().augment_erase(
-        address(image), address(boxes), value, channels_last, *image.shape, address(out), torch.get_num_threads()
+        address(image),
+        image.dtype == torch.float32,
+        address(boxes),
+        value,
+        channels_last,
+        *image.shape,
+        address(out),
+        torch.get_num_threads(),
     )
     return out

@@ -3,6 +3,7 @@
 import ctypes
 import functools
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
@@ -22,7 +23,7 @@ AVAILABLE = bool(_FILES)
 
 _POINTER, _LONG, _INT, _FLOAT = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int, ctypes.c_float
 
-_INTERFACE = 3
+_INTERFACE = 5
 """Must change, here and in machine.h, with the arguments of any function: an older library would misread them."""
 
 _SOURCE = [_POINTER, _INT, _POINTER, _POINTER, _POINTER, _LONG, _LONG, _LONG, _LONG]
@@ -38,7 +39,7 @@ _ARGUMENTS = {
     ],
     "augment_carry_out": [_POINTER, _POINTER, _POINTER, _LONG, _LONG, _LONG, _LONG, _POINTER, _INT],
     "augment_filter": [
-        *(_POINTER, _POINTER),  # images, which of them are filtered
+        *(_POINTER, _INT, _LONG, _LONG, _POINTER),  # as for augment_in_order, which images are filtered
         *(_POINTER, _POINTER, _LONG, _POINTER, _POINTER, _LONG),  # the filters along y and x
         *(_LONG, _LONG, _LONG, _LONG, _POINTER, _INT),  # their shape, the output and threads
     ],
@@ -48,17 +49,26 @@ _ARGUMENTS = {
     ],
     "augment_count": [_POINTER, _INT, _LONG, _LONG, _LONG, _POINTER, _INT],
     "augment_look_up": [_POINTER, _POINTER, _INT, _LONG, _LONG, _LONG, _POINTER, _INT],
-    "augment_erase": [_POINTER, _POINTER, _FLOAT, _INT, _LONG, _LONG, _LONG, _LONG, _POINTER, _INT],
+    "augment_erase": [_POINTER, _INT, _POINTER, _FLOAT, _INT, _LONG, _LONG, _LONG, _LONG, _POINTER, _INT],
     "augment_sharpen": [_POINTER, _POINTER, _INT, _LONG, _LONG, _LONG, _LONG, _POINTER, _INT],
     "augment_overlay": [
         *(_POINTER, _POINTER, _POINTER, _POINTER, _POINTER),  # images, others, partners, shares, rectangles
         *(_INT, _LONG, _LONG, _LONG, _LONG, _POINTER, _INT),  # whether channels_last, shape, output and threads
     ],
-    "augment_move": [_POINTER, _POINTER, _POINTER, _INT, _LONG, _LONG, _LONG, _LONG, _POINTER, _INT],
+    "augment_in_order": [
+        *(_POINTER, _INT, _LONG, _LONG),  # the planes, whether floats, values from image to image and pixel to pixel
+        *(_POINTER, _POINTER, _LONG, _LONG, _LONG, _POINTER, _INT),  # mean and factor, shape, output and threads
+    ],
+    "augment_adjust_color": [
+        *(_POINTER, _INT, _LONG, _LONG),  # as for augment_in_order
+        *(_POINTER, _POINTER, _POINTER, _INT, _INT),  # which images, steps, amounts, how many steps, channels_last
+        *(_LONG, _LONG, _POINTER, _INT),  # number of images and of their pixels, output and threads
+    ],
+    "augment_move": [_POINTER, _POINTER, _POINTER, _POINTER, _LONG, _LONG, _LONG, _LONG, _POINTER, _INT],
     "augment_warp": [
         *_SOURCE,
         *(_POINTER, _POINTER),  # windows, radii
-        *(_LONG, _POINTER, _POINTER, _POINTER),  # the steps: how many, their matrices, sizes and fill values
+        *(_LONG, _POINTER, _POINTER, _POINTER),  # the steps: how many, their matrices, sizes and fill values by channel
         *(_LONG, _LONG, _LONG, _POINTER, _INT),  # the output and threads
     ],
 }
@@ -86,7 +96,27 @@ def takes(tensors: Sequence[Tensor]) -> bool:
     return here and not recorded(tensors)
 
 
-CPU = Backend("C++ on a CPU", ready=lambda device: AVAILABLE and on_cpu(device) and not exporting(), takes=takes)
+def installed() -> bool:
+    """Whether the kernels were compiled; if not, the first eager call that would have used one warns."""
+    if not AVAILABLE and not compiling():
+        _warn()
+    return AVAILABLE
+
+
+def _warn() -> None:
+    (problem, remedy), *_ = missing()
+    warnings.warn(f"{problem}; {remedy}", RuntimeWarning, stacklevel=1)  # Python shows a warning of one place once
+
+
+CPU = Backend("C++ on a CPU", ready=lambda device: on_cpu(device) and not exporting(), takes=takes, installed=installed)
+
+EAGER = Backend(
+    "C++ on a CPU, in eager mode",
+    ready=lambda device: on_cpu(device) and not compiling() and not exporting(),
+    takes=takes,
+    installed=installed,
+)
+"""For what compiled code fuses into the loop that computes the pixels."""
 
 UNCOMPILED = Backend(
     "torch on a CPU, called by compiled code",
@@ -101,10 +131,15 @@ def missing() -> list[tuple[str, str]]:
     if AVAILABLE:
         return []
     problem = "augment's CPU kernels were not compiled during installation, and torch's are several times slower"
+    return [(problem, _remedy())]
+
+
+@functools.cache
+def _remedy() -> str:
     root = Path(__file__).resolve().parents[3]
     checkout = (root / "pyproject.toml").is_file()
     source = f'-e "{root}"' if checkout else "--no-cache-dir --force-reinstall augment-inside"
-    return [(problem, f"install g++, then run: {sys.executable} -m pip install --no-deps {source}")]
+    return f"install g++, then run: {sys.executable} -m pip install --no-deps {source}"
 
 
 def is_bytes(image: object) -> bool:
@@ -168,6 +203,10 @@ def longs(*values: int) -> ctypes.Array:
 
 def floats(*values: float) -> ctypes.Array:
     return (_FLOAT * len(values))(*values)
+
+
+def bytes_of(*values: int) -> ctypes.Array:
+    return (ctypes.c_uint8 * len(values))(*values)
 
 
 def address(tensor: Tensor) -> int:

@@ -145,8 +145,8 @@ FOR_EVERY_PROCESSOR void carry_out(const Image &image, int op, float value, uint
     else through_tables(image, op, value, out);
 }
 
-// Copies to each pixel the one nearest to the position to which the matrix maps it, or `fill` outside.
-FOR_EVERY_PROCESSOR void move(const Image &image, const float *m, uint8_t fill, uint8_t *out) {
+// Copies to each pixel the one nearest to the position to which the matrix maps it, or its channel's `fill` outside.
+FOR_EVERY_PROCESSOR void move(const Image &image, const float *m, const uint8_t *fill, uint8_t *out) {
     std::vector<int32_t> from(image.width);
     const float wide = (float)image.width - 0.5f, tall = (float)image.height - 0.5f;
     const int32_t last_column = (int32_t)image.width - 1, last_row = (int32_t)image.height - 1;
@@ -163,7 +163,8 @@ FOR_EVERY_PROCESSOR void move(const Image &image, const float *m, uint8_t fill, 
         for (int64_t k = 0; k < image.channels; k++) {
             const uint8_t *channel = image.channel(k);
             uint8_t *to = out + k * image.plane() + i * image.width;
-            for (int64_t j = 0; j < image.width; j++) to[j] = where[j] < 0 ? fill : channel[where[j]];
+            const uint8_t colour = fill[k];
+            for (int64_t j = 0; j < image.width; j++) to[j] = where[j] < 0 ? colour : channel[where[j]];
         }
     }
 }
@@ -178,12 +179,12 @@ extern "C" void augment_carry_out(const uint8_t *image, const int32_t *op, const
         carry_out({image + b * size, channels, height, width}, op[b], value[b], out + b * size);
 }
 
-extern "C" void augment_move(const uint8_t *image, const float *matrix, const uint8_t *chosen, int fill, int64_t batch,
-                             int64_t channels, int64_t height, int64_t width, uint8_t *out, int threads) {
+extern "C" void augment_move(const uint8_t *image, const float *matrix, const uint8_t *chosen, const uint8_t *fill,
+                             int64_t batch, int64_t channels, int64_t height, int64_t width, uint8_t *out, int threads) {
     const int64_t size = channels * height * width;
 #pragma omp parallel for schedule(dynamic) num_threads(threads)
     for (int64_t b = 0; b < batch; b++) {
-        if (chosen[b]) move({image + b * size, channels, height, width}, matrix + 9 * b, (uint8_t)fill, out + b * size);
+        if (chosen[b]) move({image + b * size, channels, height, width}, matrix + 9 * b, fill, out + b * size);
         else memcpy(out + b * size, image + b * size, size);
     }
 }

@@ -9,9 +9,10 @@ from augment.data.packed import PackedImages
 from augment.data.pixels import dtype_of, on_colours, stacked
 from augment.data.subset import Drawn
 from augment.data.types import Bool, Images, Matrices, PerSample, Planes, UInt8
+from augment.geometry.fill import Fill, by_channel
 from augment.geometry.motion import Motion
 from augment.kernels.cpu.boundary import require, require_images
-from augment.kernels.cpu.library import CPU, UNCOMPILED, address, compiled_call, is_bytes, kernels
+from augment.kernels.cpu.library import CPU, UNCOMPILED, address, bytes_of, compiled_call, is_bytes, kernels
 from augment.kernels.reference.policy_step import on_bytes, policy_step, wanted
 from augment.kernels.reference.warping import Geometry, warp
 from augment.kernels.source import COUNTED, Source, can_be_counted
@@ -99,7 +100,8 @@ def _(
     gpu_dtype: torch.dtype,
 ) -> Bytes:
     (motion,) = geometry(drawn, image)
-    return _moved(stacked(image), motion.matrix, chosen, motion.fill)
+    image = stacked(image)
+    return _moved(image, motion.matrix, chosen, _numbers(motion.fill, image))
 
 
 @warp.kernel(
@@ -118,20 +120,25 @@ def _(
     gpu_dtype: torch.dtype,
 ) -> Bytes:
     (motion,) = geometry(drawn, image)
-    return _moved_in_torch(stacked(image), motion.matrix, chosen, motion.fill)
+    image = stacked(image)
+    return _moved_in_torch(image, motion.matrix, chosen, _numbers(motion.fill, image))
+
+
+def _numbers(fill: Fill, image: Tensor) -> list[float]:
+    return list(by_channel(fill, image.shape[1]))
 
 
 @compiled_call("nearest_by_rows", _like)
-def _moved(image: Tensor, matrix: Tensor, chosen: Tensor, fill: float) -> Tensor:
+def _moved(image: Tensor, matrix: Tensor, chosen: Tensor, fill: list[float]) -> Tensor:
     return moved(image, matrix, chosen, fill)
 
 
 @compiled_call("nearest_by_rows_in_torch", _like)
-def _moved_in_torch(image: Tensor, matrix: Tensor, chosen: Tensor, fill: float) -> Tensor:
+def _moved_in_torch(image: Tensor, matrix: Tensor, chosen: Tensor, fill: list[float]) -> Tensor:
     size = (image.shape[-2], image.shape[-1])
 
     def geometry(drawn: Drawn, images: Source) -> list[Motion]:
-        return [Motion(drawn[0]["matrix"], size, size, padding="zeros", fill=fill)]
+        return [Motion(drawn[0]["matrix"], size, size, padding="zeros", fill=tuple(fill))]
 
     out = warp.reference(image, chosen, [{"matrix": matrix}], geometry, "nearest", True, torch.uint8)
     return _own(image, out)
@@ -155,9 +162,11 @@ def carried_out(image: Bytes, names: Sequence[str], op: PerSample, value: PerSam
     return out
 
 
-def moved(image: Bytes, matrix: Matrices, chosen: Bool[Tensor, " b"], fill: float) -> Bytes:
-    """Warps the chosen images by their affine matrices: copies the nearest pixel, or `fill` in [0, 1] outside."""
+def moved(image: Bytes, matrix: Matrices, chosen: Bool[Tensor, " b"], fill: Sequence[float]) -> Bytes:
+    """Warps the chosen images by their affine matrices: copies the nearest pixel, or its channel's `fill` outside."""
     require_images("move", image, torch.uint8)
+    if len(fill) != image.shape[1]:
+        raise ValueError(f"kernel move: fill must be {image.shape[1]} numbers, got {len(fill)}.")
     if not can_be_counted(image):
         raise ValueError(
             f"kernel move: images {tuple(image.shape)} are too large, each must have fewer than {COUNTED} values."
@@ -166,7 +175,7 @@ def moved(image: Bytes, matrix: Matrices, chosen: Bool[Tensor, " b"], fill: floa
     matrix, chosen = matrix.float().contiguous(), chosen.contiguous()
     require("move", matrix=(matrix, torch.float32, (len(image), 3, 3)), chosen=(chosen, torch.bool, image.shape[:1]))
     kernels().augment_move(
-        *(address(image), address(matrix), address(chosen), round(fill * 255)),
+        *(address(image), address(matrix), address(chosen), bytes_of(*(round(value * 255) for value in fill))),
         *(*image.shape, address(out), torch.get_num_threads()),
     )
     return out

@@ -93,7 +93,8 @@ def columns(batch: int, like: Tensor, *values: float | Tensor) -> Float[Tensor, 
 
 
 def _output(nearest: bool, image: Tensor, channels: int, x: Tensor, y: Tensor) -> Tensor:
-    batch, height, width = torch.broadcast_shapes(x.shape, y.shape)
+    # not torch.broadcast_shapes, which takes as long as ten small operators
+    batch, height, width = (there if here == 1 else here for here, there in zip(x.shape, y.shape, strict=True))
     return x.new_empty(batch, channels, height, width, dtype=image.dtype if nearest else torch.float32)
 
 

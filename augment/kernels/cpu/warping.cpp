@@ -11,7 +11,7 @@ struct Run {
     int64_t steps;
     const float *matrix;  // (B, steps, 3, 3): positions in a step's output -> positions in its input
     const float *size;    // (B, steps, 2): height and width of a step's input
-    const float *fill;    // (steps,): value outside the input of a step, negative if it is never seen
+    const float *fill;    // (steps, C): value outside the input of a step, negative if it is never seen
     int64_t height, width;
     float *out;  // (B, C, height, width)
 };
@@ -19,7 +19,8 @@ struct Run {
 // The input of a step, with the map from output pixels of the run to positions in it.
 struct Frame {
     float matrix[NINE];  // output pixel -> position in the frame
-    float last_row, last_column, fill;
+    float last_row, last_column;
+    const float *fill;  // (C,)
 };
 
 // Positions in a frame along a row of output pixels: u / w and v / w, where (u, v, w) = start + slope * column.
@@ -37,7 +38,7 @@ INLINE std::vector<Frame> frames_of(const Run &run, int64_t b) {
     for (int64_t s = run.steps - 1; s >= 0; s--) {
         const float *m = run.matrix + (b * run.steps + s) * NINE, *size = run.size + (b * run.steps + s) * 2;
         Frame &frame = frames[s];
-        frame.last_row = size[0] - 1, frame.last_column = size[1] - 1, frame.fill = run.fill[s];
+        frame.last_row = size[0] - 1, frame.last_column = size[1] - 1, frame.fill = run.fill + s * run.source.channels;
         if (s == run.steps - 1) memcpy(frame.matrix, m, sizeof frame.matrix);
         else
             for (int e = 0; e < NINE; e++) {
@@ -95,9 +96,12 @@ INLINE void blend(const Frame &frame, const Line &line, int64_t column, int coun
     float x[CHUNK], y[CHUNK];
     look(line, column, 1, count, x, y);
     for (int k = 0; k < count; k++) x[k] = cover(x[k], frame.last_column) * cover(y[k], frame.last_row);
-    for (int k = 0; k < count; k++) y[k] = frame.fill * (1 - x[k]);
-    for (int64_t c = 0; c < channels; c++)
+    for (int64_t c = 0; c < channels; c++) {
+        const float fill = frame.fill[c];
+        if (c == 0 || fill != frame.fill[c - 1])
+            for (int k = 0; k < count; k++) y[k] = fill * (1 - x[k]);
         for (int k = 0; k < count; k++) out[c * plane + k] = out[c * plane + k] * x[k] + y[k];
+    }
 }
 
 template <typename T>
@@ -114,7 +118,7 @@ INLINE void warp_rows(const Run &run, int64_t b, int64_t from, int64_t to) {
             float *out = run.out + b * channels * plane + i * run.width + j;
             int64_t s = run.steps - 1;
             for (; s >= 0; s--) {
-                shares[s] = frames[s].fill < 0 ? INSIDE : share_of(frames[s], lines[s], j, count);
+                shares[s] = frames[s].fill[0] < 0 ? INSIDE : share_of(frames[s], lines[s], j, count);
                 if (shares[s] == OUTSIDE) break;  // earlier frames are not seen
             }
             if (s < 0) {
@@ -122,7 +126,7 @@ INLINE void warp_rows(const Run &run, int64_t b, int64_t from, int64_t to) {
                 look(lines[0], j, 1, count, x, y);
                 sample_chunk<T>(reader, x, 1, y, 1, count, out, plane);
             } else {
-                for (int64_t c = 0; c < channels; c++) std::fill_n(out + c * plane, count, frames[s].fill);
+                for (int64_t c = 0; c < channels; c++) std::fill_n(out + c * plane, count, frames[s].fill[c]);
             }
             for (s++; s < run.steps; s++)
                 if (shares[s] == PARTLY) blend(frames[s], lines[s], j, count, out, plane, channels);

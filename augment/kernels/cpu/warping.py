@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from augment.data.types import Float
+from augment.geometry.fill import by_channel
 from augment.geometry.motion import Motion
 from augment.geometry.reach import footprint_of, window_of
 from augment.kernels.cpu.boundary import require
@@ -42,8 +43,10 @@ def _(
     sizes = columns(batch, matrices, *(extent for motion in motions for extent in motion.in_size))
     spans = columns(batch, matrices, *window.rows, *window.columns)
     radii = columns(batch, matrices, *footprint.radius)
-    fills = [motion.fill if motion.padding == "zeros" else -1.0 for motion in motions]
-    return _warp(*pixels(image), matrices, sizes, fills, spans, radii, *motions[-1].out_size)
+    whole = pixels(image)
+    shown = [by_channel(motion.fill if motion.padding == "zeros" else -1.0, whole[-1]) for motion in motions]
+    fills = [value for colour in shown for value in colour]
+    return _warp(*whole, matrices, sizes, fills, spans, radii, *motions[-1].out_size)
 
 
 def _output(channels: int, matrices: Tensor, height: int, width: int) -> Tensor:
@@ -76,14 +79,16 @@ def _warp(
         image, offsets, sizes, channels: see `unchanged`.
         matrices: (B, motions, 3, 3) from positions in the output of a motion to positions in its input.
         frames: (B, 2 * motions) height and width of the input of each motion.
-        fills: value outside the input of each motion, in [0, 1]; negative if nothing outside is seen.
+        fills: for each motion one value per channel outside its input, in [0, 1]; negative if it is not seen.
         spans: (B, 4) first and last row and column that may be read.
         radii: (B, 2) filter radius along y and x in source pixels.
         height, width: size of the output.
     """
     out = _output(channels, matrices, height, width)
-    batch, motions = len(matrices), len(fills)
+    batch, motions = matrices.shape[:2]
     require("warp", matrices=(matrices, torch.float32, (batch, max(motions, 1), 3, 3)))
+    if len(fills) != motions * channels:
+        raise ValueError(f"kernel warp: fills must be {motions * channels} numbers, got {len(fills)}.")
     require("warp", frames=(frames, torch.float32, (batch, 2 * motions)))
     require("warp", spans=(spans, torch.float32, (batch, 4)), radii=(radii, torch.float32, (batch, 2)))
     matrices, frames = matrices.contiguous(), frames.contiguous()

@@ -78,6 +78,15 @@ def _store(target, plane, c: tl.constexpr, one, two, three, kept, CHANNELS: tl.c
 
 
 @triton.jit
+def fill_of(outside, colour, c: tl.constexpr, CHANNELS: tl.constexpr):
+    """Returns what is added to channel c: what lies outside, times the colour of the channel if there is one."""
+    if colour is None or c >= CHANNELS:
+        return outside
+    else:
+        return outside * tl.load(colour + c)
+
+
+@triton.jit
 def interpolate(target, plane, pixels, x, y, window, blend, CHANNELS: tl.constexpr, BYTES: tl.constexpr):
     """Stores values interpolated bilinearly, by two taps along each axis.
 
@@ -86,12 +95,13 @@ def interpolate(target, plane, pixels, x, y, window, blend, CHANNELS: tl.constex
         pixels: start of the image, and the strides of channels, rows and columns in elements.
         x, y: positions in pixels.
         window: first and last row, first and last column that may be read.
-        blend: factor of the values, what is added to them, and a mask of those to store.
+        blend: factor of the values, what is added to them, the colour that multiplies it or None, and a mask of the
+            values to store.
         BYTES: whether bytes are read.
     """
     source, channel_stride, row_stride, column_stride = pixels
     top, bottom, left, right = window
-    share, rest, kept = blend
+    share, rest, colour, kept = blend
     row, below, down = _two(y, top, bottom, row_stride)
     column, beside, across = _two(x, left, right, column_stride)
     at = source + (row + column)
@@ -103,7 +113,10 @@ def interpolate(target, plane, pixels, x, y, window, blend, CHANNELS: tl.constex
             two = _between(first + channel_stride, beside, below, across, down)
         if c + 2 < CHANNELS:
             three = _between(first + 2 * channel_stride, beside, below, across, down)
-        _store(target, plane, c, one * share + rest, two * share + rest, three * share + rest, kept, CHANNELS, BYTES)
+        one = one * share + fill_of(rest, colour, c, CHANNELS)
+        two = two * share + fill_of(rest, colour, c + 1, CHANNELS)
+        three = three * share + fill_of(rest, colour, c + 2, CHANNELS)
+        _store(target, plane, c, one, two, three, kept, CHANNELS, BYTES)
 
 
 @triton.jit
@@ -111,7 +124,7 @@ def weigh(target, plane, pixels, x, y, radius_y, radius_x, window, blend, CHANNE
     """Does the same with as many taps as the filter radii (in pixels) require; see `interpolate`."""
     source, channel_stride, row_stride, column_stride = pixels
     top, bottom, left, right = window
-    share, rest, kept = blend
+    share, rest, colour, kept = blend
     inverse_y, inverse_x = 1 / radius_y, 1 / radius_x
     y, first_y = _first(y, radius_y, top, bottom)
     x, first_x = _first(x, radius_x, left, right)
@@ -132,5 +145,7 @@ def weigh(target, plane, pixels, x, y, radius_y, radius_x, window, blend, CHANNE
                 if c + 2 < CHANNELS:
                     three += weight * _level(at + 2 * channel_stride + (row + column))
         scaled = share / total
-        one, two, three = one * scaled + rest, two * scaled + rest, three * scaled + rest
+        one = one * scaled + fill_of(rest, colour, c, CHANNELS)
+        two = two * scaled + fill_of(rest, colour, c + 1, CHANNELS)
+        three = three * scaled + fill_of(rest, colour, c + 2, CHANNELS)
         _store(target, plane, c, one, two, three, kept, CHANNELS, BYTES)

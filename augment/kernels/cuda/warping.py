@@ -9,9 +9,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from augment.data.constants import constant
 from augment.data.known import whole_size
 from augment.data.types import Num
 from augment.geometry import matrix as mat
+from augment.geometry.fill import Fill, in_bytes
 from augment.geometry.interpolation import Window
 from augment.geometry.motion import Motion, shrinks
 from augment.geometry.reach import window_of
@@ -27,14 +29,20 @@ fewer. Reading neighbouring bytes as words of four took 109 µs.
 
 
 def _serves(image: Source, motions: Sequence[Motion], interpolation: str, gpu_dtype: torch.dtype) -> bool:
-    """Whether all motions are matrices without a padding other than a fill value."""
+    """Whether all motions are matrices without a padding other than one colour, or a number each."""
     if interpolation in ("bicubic", "area") or any(
         motion.displace is not None or motion.copied is not None for motion in motions
     ):
         return False
     if any(motion.padding not in ("zeros", "none") for motion in motions) or motions[0].matrix.dtype != torch.float32:
         return False
-    return source_dtype(image) != torch.float64 and can_be_counted(image)
+    return source_dtype(image) != torch.float64 and can_be_counted(image) and len(_colours(motions)) < 2
+
+
+def _colours(motions: Sequence[Motion]) -> set[Fill]:
+    """Returns what the motions show outside their inputs, if it is a number per channel for any of them."""
+    found = {motion.fill for motion in motions if motion.padding == "zeros"}
+    return found if any(isinstance(fill, tuple) for fill in found) else set()
 
 
 @resample.kernel(
@@ -68,7 +76,10 @@ def warped(
     library.require_rows("warp", batch, images=data if offsets is None else offsets)
     shown = [motion.padding == "zeros" for motion in motions]
     bytes = data.dtype == torch.uint8
-    frames = [(*motion.in_size, round(motion.fill * 255) if bytes and nearest else motion.fill) for motion in motions]
+    fills = [in_bytes(motion.fill) if bytes and nearest else motion.fill for motion in motions]
+    colour = next((fill for fill, show in zip(fills, shown, strict=True) if show and isinstance(fill, tuple)), None)
+    single = [1.0 if isinstance(fill, tuple) or colour is not None else fill for fill in fills]
+    frames = [(*motion.in_size, fill) for motion, fill in zip(motions, single, strict=True)]
     shrink, bound = shrinks(motions)
     numbers = [number for frame, show in zip(frames, shown, strict=True) for number in (frame if show else (0, 0, 0))]
     numbers += [*window.rows, *window.columns, *shrink]
@@ -82,6 +93,7 @@ def warped(
         sizes,
         matrices,
         mat.side_by_side(numbers, matrices),
+        None if colour is None else constant(colour, matrices),
         out,
         *strides,
         HEIGHT=height,

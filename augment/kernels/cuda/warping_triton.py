@@ -3,7 +3,7 @@
 import triton
 import triton.language as tl
 
-from augment.kernels.cuda.taps_triton import BYTE, TO_EVEN, clamp, interpolate, weigh
+from augment.kernels.cuda.taps_triton import BYTE, TO_EVEN, clamp, fill_of, interpolate, weigh
 
 
 @triton.jit
@@ -31,6 +31,7 @@ def warp(
     # (B, 3 STEPS + 6): height, width and fill value of each step's input; then the first and last row, the first and
     # last column that may be read, and the largest filter radius along y and x in source pixels
     numbers,
+    colour,  # (C,) that all steps show outside their inputs, whose fill value is then 1; None for one number per step
     out,  # (B, C, height, width)
     sample_stride,
     channel_stride,
@@ -103,7 +104,7 @@ def warp(
         at = source + (y.to(tl.int32) * row_stride + x.to(tl.int32) * column_stride)
         for channel in tl.static_range(CHANNELS):
             value = tl.load(at + channel * channel_stride)
-            value = tl.where(share > 0, value, rest.to(value.dtype))
+            value = tl.where(share > 0, value, fill_of(rest, colour, channel, CHANNELS).to(value.dtype))
             tl.store(target + channel * plane, value, kept)
     else:
         radius_y, radius_x = 1.0, 1.0
@@ -118,7 +119,7 @@ def warp(
         if BYTES:
             share *= BYTE
         pixels = source, channel_stride, row_stride, column_stride
-        sides, blend = (top, bottom, left, right), (share, rest, kept)
+        sides, blend = (top, bottom, left, right), (share, rest, colour, kept)
         if radius_y + radius_x <= 2:
             interpolate(target, plane, pixels, x, y, sides, blend, CHANNELS, BYTES)
         else:

@@ -104,10 +104,10 @@ def _by_need(
     shrinking = rows_of(shrinks)
     if shrinking is None or len(shrinking) == len(value):
         return antialiased(value, x, y, window, footprint)
+    if not len(shrinking):
+        return _fetched(value, x, y, window, Footprint())
     others = known(rows_of(~shrinks))
     enlarged = _fetched(value.index_select(0, others), x[others], y[others], window.taken(others), Footprint())
-    if not len(shrinking):
-        return enlarged
     large = value.index_select(0, shrinking)
     shrunk = antialiased(large, x[shrinking], y[shrinking], window.taken(shrinking), footprint.taken(shrinking))
     return torch.cat([shrunk, enlarged]).index_select(0, torch.cat([shrinking, others]).argsort())

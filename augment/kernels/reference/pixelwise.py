@@ -1,5 +1,6 @@
 """Operators that change each pixel by itself: functions of its channels, and rectangles of a value or of noise."""
 
+import functools
 from collections.abc import Callable
 
 import torch
@@ -11,7 +12,7 @@ from augment.data.pixels import colours, each, planes, to_float
 from augment.data.subset import Drawn, Parts, on_chosen
 from augment.data.types import Bool, Float, Images, Params, Planes
 from augment.draws.noise import normal_field
-from augment.geometry.rectangle import rectangle
+from augment.geometry.rectangle import SIDES, rectangle
 
 Tables = Callable[[Images, Float[Tensor, "b c 256"]], Float[Tensor, "b c2 256"]]
 """Maps images of bytes and the 256 levels as floats to the new levels; (B, 1, 256) if all channels share them."""
@@ -42,19 +43,62 @@ def pointwise(
 
 
 @operator
-def erase(
-    image: Images | Planes, chosen: Bool[Tensor, " b"] | None, box: Params, value: float | None, key: Tensor | None
+def normalize(
+    image: Images | Planes, chosen: Bool[Tensor, " b"] | None, mean: tuple[float, ...], std: tuple[float, ...]
 ) -> Planes:
-    """Fills a rectangle of the chosen images. The others stay; the result is float planes (B, H, W).
+    """(value - mean) / std of the chosen images. The others stay; the result is float planes (B, H, W).
 
     Args:
         image: (B, C, H, W) or C planes (B, H, W), uint8 or float.
         chosen: (B,) bool, which samples; None for all.
-        box: `top`, `left`, `height`, `width`: (B,) each, in whole pixels.
-        value: filling; None for standard normal noise in every pixel.
-        key: (B, 2) uniforms in [0, 1) from which the noise is computed; None if `value` is given.
+        mean, std: one number, or one per channel.
     """
     before = each(image, to_float)
+    means, stds = statistics_by_channel(mean, std, len(before))
+
+    def normalized(planes: Parts, params: Drawn) -> Parts:
+        return tuple((plane - m) * (1 / s) for plane, m, s in zip(planes, means, stds, strict=True))
+
+    return on_chosen(chosen, normalized, before, [{}])
+
+
+def statistics_by_channel(
+    mean: tuple[float, ...], std: tuple[float, ...], channels: int, owner: str = "Normalize"
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Expands mean and std to one number per channel.
+
+    Raises:
+        ValueError: they are neither one number nor one per channel; the message names `owner`.
+    """
+    matched = []
+    for name, values in (("mean", mean), ("std", std)):
+        if len(values) not in (1, channels):
+            raise ValueError(f"{owner}: {name} has {len(values)} numbers for images of {channels} channels.")
+        matched.append(values * channels if len(values) == 1 else values)
+    return matched[0], matched[1]
+
+
+@operator
+def erase(
+    image: Images | Planes,
+    chosen: Bool[Tensor, " b"] | None,
+    box: Params,
+    value: float | tuple[float, ...] | None,
+    key: Tensor | None,
+) -> Planes:
+    """Fills rectangles of the chosen images. The others stay; the result is float planes (B, H, W).
+
+    Args:
+        image: (B, C, H, W) or C planes (B, H, W), uint8 or float.
+        chosen: (B,) bool, which samples; None for all.
+        box: `top`, `left`, `height`, `width`: (B,) each, in whole pixels, or (B, n) for n rectangles one after another.
+        value: filling, one number or one per channel; None for standard normal noise.
+        key: uniforms in [0, 1) from which the noise is computed: (B, 2) for noise in every pixel, (B, n, 2) for one
+            colour per rectangle; None if `value` is given.
+    """
+    before = each(image, to_float)
+    if isinstance(value, tuple) and len(value) != len(before):
+        raise ValueError(f"RandomErasing: value={value} has {len(value)} numbers for images of {len(before)} channels.")
     if value is not None and for_gpu(before[0].device):  # cheaper than a choice per pixel
         return _filled(before, only(chosen, box), value)
     drawn = dict(box) if key is None else box | {"key": key}
@@ -67,13 +111,33 @@ def erase(
 
 def only(chosen: Bool[Tensor, " b"] | None, box: Params) -> Params:
     """Makes the rectangles of samples that are not chosen empty."""
-    return box if chosen is None else box | {"height": torch.where(chosen, box["height"], 0.0)}
+    if chosen is None:
+        return box
+    height = box["height"]
+    return box | {"height": torch.where(chosen if height.ndim == 1 else chosen[:, None], height, 0.0)}
 
 
-def _filled(image: Planes, box: Params, value: float | None) -> Planes:
-    height, width = image[0].shape[1:]
-    inside = rectangle(box, (height, width))
+def _filled(image: Planes, box: Params, value: float | tuple[float, ...] | None) -> Planes:
+    size = image[0].shape[1:]
+    inside = [rectangle(one, (size[0], size[1])) for one in _rectangles(box)]
     if value is not None:
-        return tuple(torch.where(inside, value, plane) for plane in image)
-    noise = normal_field(box["key"], (len(image), height, width)).unbind(1)
-    return tuple(torch.where(inside, n.to(p.dtype), p) for n, p in zip(noise, image, strict=True))
+        values = value if isinstance(value, tuple) else (value,) * len(image)
+        erased = functools.reduce(torch.logical_or, inside)
+        return tuple(torch.where(erased, v, plane) for v, plane in zip(values, image, strict=True))
+    key = box["key"]
+    if key.ndim == 2:
+        noise = normal_field(key, (len(image), *size)).unbind(1)
+        erased = functools.reduce(torch.logical_or, inside)
+        return tuple(torch.where(erased, n.to(p.dtype), p) for n, p in zip(noise, image, strict=True))
+    for one, own in zip(inside, key.unbind(1), strict=True):
+        colour = normal_field(own, (len(image), 1, 1)).unbind(1)
+        image = tuple(torch.where(one, c.to(p.dtype), p) for c, p in zip(colour, image, strict=True))
+    return image
+
+
+def _rectangles(box: Params) -> list[Params]:
+    """Returns the rectangles one by one, each with sides (B,)."""
+    if box["top"].ndim == 1:
+        return [{side: box[side] for side in SIDES}]
+    sides = zip(*(box[side].unbind(1) for side in SIDES), strict=True)
+    return [dict(zip(SIDES, one, strict=True)) for one in sides]

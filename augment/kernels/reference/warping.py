@@ -8,11 +8,13 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from augment.data.constants import constant
 from augment.data.known import unpacked, whole_size
 from augment.data.operator import operator
-from augment.data.pixels import dtype_of, each, per_sample, stacked, to_float
+from augment.data.pixels import dtype_of, each, per_sample, planes, stacked, to_float
 from augment.data.subset import Drawn, Parts, on_chosen, takes_rows
 from augment.data.types import Bool, Images, Planes
+from augment.geometry.fill import by_channel, in_bytes
 from augment.geometry.interpolation import Grid, clamp, kernel_name
 from augment.geometry.motion import Motion, look, project
 from augment.geometry.reach import antialiased, footprint_of, window_of
@@ -137,16 +139,22 @@ def _fill_outside(image: Images | Planes, outside: Outside, sharp: bool) -> Imag
 def _filled(image: Images | Planes, x: Grid, y: Grid, motion: Motion) -> Images | Planes:
     """Replaces pixels at positions outside the input frame of a motion by its fill value."""
     inside = is_inside(x, motion.in_size[1]) & is_inside(y, motion.in_size[0])
-    fill = round(motion.fill * 255) if dtype_of(image) == torch.uint8 else motion.fill
+    fill = in_bytes(motion.fill) if dtype_of(image) == torch.uint8 else motion.fill
     if isinstance(image, tuple):
-        return tuple(torch.where(inside, plane, fill).to(plane.dtype) for plane in image)
-    return torch.where(inside[:, None], image, fill).to(image.dtype)
+        pairs = zip(image, by_channel(fill, len(image)), strict=True)
+        return tuple(torch.where(inside, plane, value).to(plane.dtype) for plane, value in pairs)
+    colour = constant(fill, image)[:, None, None] if isinstance(fill, tuple) else fill
+    return torch.where(inside[:, None], image, colour).to(image.dtype)
 
 
 def _blended(image: Images | Planes, x: Grid, y: Grid, motion: Motion) -> Planes:
     """Blends with the fill value of a motion by how much of a pixel at a position lies outside its input frame."""
     height, width = (per_sample(extent) for extent in motion.in_size)
     cover = (_cover(x, width) * _cover(y, height)).to(dtype_of(image))
+    if isinstance(motion.fill, tuple):
+        outside = 1 - cover
+        pairs = zip(planes(image), motion.fill, strict=True)
+        return tuple(plane * cover + value * outside for plane, value in pairs)
     rest = motion.fill * (1 - cover) if motion.fill else 0.0
     return each(image, lambda plane: plane * cover + rest)
 

@@ -23,6 +23,11 @@ class RandomGaussianBlur(ImageOp):
         border_type: what to assume outside of the image: "reflect", "replicate", "circular" or "constant" (0).
         p: probability that an image is blurred.
         same_on_batch: one draw for all samples of a batch.
+
+    Example:
+        >>> images = torch.rand(2, 3, 16, 16)
+        >>> A.RandomGaussianBlur((5, 5), (0.1, 2.0))(images).shape
+        torch.Size([2, 3, 16, 16])
     """
 
     example = {"kernel_size": 5, "sigma": (0.3, 2.0)}
@@ -61,6 +66,11 @@ class RandomBoxBlur(ImageOp):
         normalized: without effect, for Kornia's recipes; there, too, it is the mean either way.
         p: probability that an image is blurred.
         same_on_batch: one draw for all samples of a batch.
+
+    Example:
+        >>> images = torch.rand(2, 3, 16, 16)
+        >>> A.RandomBoxBlur((3, 3))(images).shape
+        torch.Size([2, 3, 16, 16])
     """
 
     identity = {"kernel_size": 1}

@@ -32,6 +32,11 @@ class RandomEqualize(PixelOp):
     Args:
         p: probability that an image is changed.
         same_on_batch: one draw for all samples of a batch.
+
+    Example:
+        >>> images = torch.rand(2, 3, 16, 16)
+        >>> A.RandomEqualize()(images).shape
+        torch.Size([2, 3, 16, 16])
     """
 
     by_level = True
@@ -56,6 +61,11 @@ class RandomAutoContrast(PixelOp):
         clip_output: cut the result to [0, 1], which only changes channels of one value outside of it.
         p: probability that an image is changed.
         same_on_batch: one draw for all samples of a batch.
+
+    Example:
+        >>> images = torch.rand(2, 3, 16, 16)
+        >>> A.RandomAutoContrast()(images).shape
+        torch.Size([2, 3, 16, 16])
     """
 
     def __init__(self, clip_output: bool = True, p: float | Bernoulli = 1.0, same_on_batch: bool = False) -> None:
@@ -86,6 +96,11 @@ class RandomClahe(PixelOp):
         slow_and_differentiable: without effect, for Kornia's recipes; the layer is differentiable either way.
         p: probability that an image is changed.
         same_on_batch: one draw for all samples of a batch.
+
+    Example:
+        >>> images = torch.rand(2, 3, 16, 16)
+        >>> A.RandomClahe(grid_size=(4, 4))(images).shape
+        torch.Size([2, 3, 16, 16])
     """
 
     example = {"clip_limit": (2.0, 8.0), "grid_size": (4, 4)}

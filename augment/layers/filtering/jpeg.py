@@ -46,6 +46,11 @@ class RandomJPEG(ImageOp):
         jpeg_quality: libjpeg's, within [1, 100]; a number v means (max(1, 50 - v), min(100, 50 + v)).
         p: probability that an image is changed.
         same_on_batch: one draw for all samples of a batch.
+
+    Example:
+        >>> images = torch.rand(2, 3, 16, 16)
+        >>> A.RandomJPEG((50, 95))(images).shape
+        torch.Size([2, 3, 16, 16])
     """
 
     example = {"jpeg_quality": (10.0, 90.0)}

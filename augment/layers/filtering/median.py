@@ -29,6 +29,11 @@ class RandomMedianBlur(ImageOp):
             pass.
         p: probability of applying the layer to a sample.
         same_on_batch: use one draw for all samples of a batch.
+
+    Example:
+        >>> images = torch.rand(2, 3, 16, 16)
+        >>> A.RandomMedianBlur((3, 3))(images).shape
+        torch.Size([2, 3, 16, 16])
     """
 
     identity = {"kernel_size": 1}

@@ -39,6 +39,11 @@ class RandomMotionBlur(ImageOp):
             interpolates.
         p: probability of applying the layer to a sample.
         same_on_batch: use one draw for all samples of a batch.
+
+    Example:
+        >>> images = torch.rand(2, 3, 16, 16)
+        >>> A.RandomMotionBlur(5, 35.0, 0.5)(images).shape
+        torch.Size([2, 3, 16, 16])
     """
 
     example = {"kernel_size": Uniform(3.0, 9.0), "angle": 90.0, "direction": 0.8, "resample": "bilinear"}

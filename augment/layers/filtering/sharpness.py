@@ -19,6 +19,11 @@ class RandomSharpness(ImageOp):
             negative. A number v means (0, v), which only softens up to v = 1.
         p: probability that an image is changed.
         same_on_batch: one draw for all samples of a batch.
+
+    Example:
+        >>> images = torch.rand(2, 3, 16, 16)
+        >>> A.RandomSharpness(0.5)(images).shape
+        torch.Size([2, 3, 16, 16])
     """
 
     example = {"sharpness": (0.0, 3.0)}

@@ -31,6 +31,11 @@ class RandomRain(PixelOp):
         drop_width: width of a streak in pixel columns, up to 1000; negative if the lower end is on the left.
         p: probability of applying the layer to a sample.
         same_on_batch: use one draw for all samples of a batch.
+
+    Example:
+        >>> images = torch.rand(2, 3, 16, 16)
+        >>> A.RandomRain(number_of_drops=(20, 40), drop_height=(3, 9), drop_width=(-4, 4))(images).shape
+        torch.Size([2, 3, 16, 16])
     """
 
     example = {"number_of_drops": (20, 40), "drop_height": (3, 9), "drop_width": (-4, 4)}
@@ -106,6 +111,11 @@ class RandomSnow(PixelOp):
         brightness: factor of the lightness of snow, at least 1; 1 changes nothing.
         p: probability of applying the layer to a sample.
         same_on_batch: use one draw for all samples of a batch.
+
+    Example:
+        >>> images = torch.rand(2, 3, 16, 16)
+        >>> A.RandomSnow(snow_coefficient=(0.3, 0.5), brightness=(1.2, 2.0))(images).shape
+        torch.Size([2, 3, 16, 16])
     """
 
     example = {"snow_coefficient": (0.3, 0.7), "brightness": (1.2, 2.5)}

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from augment.core import checks
+from augment.core.fills import GivenFill, checked_fill
 from augment.core.kinds import Warp
 from augment.data.types import Matrices, Params, PerSample, Size
 from augment.draws.distributions import Bernoulli
@@ -25,6 +26,13 @@ class RandomRotation(Warp):
         padding_mode: how pixels outside the image are filled: "zeros", "border", "reflection" or "reflect".
         p: probability of applying the layer to a sample.
         same_on_batch: use one draw for all samples of a batch.
+        fill_value: colour outside the image with padding_mode "zeros", in [0, 1]: a number, one per channel or "mean",
+            the mean of the pipeline's Normalize.
+
+    Example:
+        >>> images = torch.rand(2, 3, 16, 16)
+        >>> A.RandomRotation((90.0, 90.0), p=1.0)(images).allclose(images.rot90(1, (2, 3)), atol=1e-5)
+        True
     """
 
     example = {"degrees": 30.0}
@@ -38,9 +46,11 @@ class RandomRotation(Warp):
         padding_mode: str = "zeros",
         p: float | Bernoulli = 0.5,
         same_on_batch: bool = False,
+        fill_value: GivenFill = 0.0,
     ) -> None:
         super().__init__(p, same_on_batch)
         self.resample, self.padding = (checks.resample_mode(self, resample), checks.padding_mode(self, padding_mode))
+        self.fill = checked_fill(self, "fill_value", fill_value)
         self.quantity("degrees", degrees, legal=(-360.0, 360.0), around=0.0)
 
     def matrix(self, size: Size, params: Params, like: Tensor) -> Matrices:
@@ -60,9 +70,15 @@ class RandomAffine(Warp):
             (low, high, low, high) for x and y, or a pair of distributions. None does not shear.
         resample: "nearest", "bilinear" or "bicubic".
         padding_mode: how pixels outside the image are filled: "zeros", "border", "reflection" or "reflect".
-        fill_value: value of pixels outside the image with padding_mode "zeros", in [0, 1].
+        fill_value: colour outside the image with padding_mode "zeros", in [0, 1]: a number, one per channel or "mean",
+            the mean of the pipeline's Normalize.
         p: probability of applying the layer to a sample.
         same_on_batch: use one draw for all samples of a batch.
+
+    Example:
+        >>> images = torch.rand(2, 3, 16, 16)
+        >>> A.RandomAffine(15.0, translate=(0.1, 0.1), scale=(0.8, 1.2))(images).shape
+        torch.Size([2, 3, 16, 16])
     """
 
     example = {"degrees": 20.0, "translate": (0.1, 0.2), "scale": (0.8, 1.2), "shear": (-10.0, 10.0, -5.0, 5.0)}
@@ -77,13 +93,13 @@ class RandomAffine(Warp):
         shear: Quantity | Sequence[Quantity] | None = None,
         resample: str = "bilinear",
         padding_mode: str = "zeros",
-        fill_value: float = 0.0,
+        fill_value: GivenFill = 0.0,
         p: float | Bernoulli = 0.5,
         same_on_batch: bool = False,
     ) -> None:
         super().__init__(p, same_on_batch)
         self.resample, self.padding = (checks.resample_mode(self, resample), checks.padding_mode(self, padding_mode))
-        self.fill = checks.unit_value(self, "fill_value", fill_value)
+        self.fill = checked_fill(self, "fill_value", fill_value)
         self.quantity("degrees", degrees, legal=(-360.0, 360.0), around=0.0)
         move_x, move_y = (0.0, 0.0) if translate is None else checks.pair_of(self, "translate", translate)
         self.quantity("translate_x", move_x, legal=(-1.0, 1.0), around=0.0)
@@ -117,6 +133,13 @@ class RandomTranslate(Warp):
         padding_mode: how pixels outside the image are filled: "zeros", "border", "reflection" or "reflect".
         p: probability of applying the layer to a sample.
         same_on_batch: use one draw for all samples of a batch.
+        fill_value: colour outside the image with padding_mode "zeros", in [0, 1]: a number, one per channel or "mean",
+            the mean of the pipeline's Normalize.
+
+    Example:
+        >>> images = torch.rand(2, 3, 16, 16)
+        >>> A.RandomTranslate((-0.1, 0.1), (-0.1, 0.1))(images).shape
+        torch.Size([2, 3, 16, 16])
     """
 
     separable = True
@@ -132,9 +155,11 @@ class RandomTranslate(Warp):
         padding_mode: str = "zeros",
         p: float | Bernoulli = 0.5,
         same_on_batch: bool = False,
+        fill_value: GivenFill = 0.0,
     ) -> None:
         super().__init__(p, same_on_batch)
         self.resample, self.padding = checks.resample_mode(self, resample), checks.padding_mode(self, padding_mode)
+        self.fill = checked_fill(self, "fill_value", fill_value)
         for name, value in (("translate_x", translate_x), ("translate_y", translate_y)):
             self.quantity(name, 0.0 if value is None else value, legal=(-1.0, 1.0), around=0.0)
 
@@ -156,6 +181,13 @@ class RandomShear(Warp):
         padding_mode: how pixels outside the image are filled: "zeros", "border", "reflection" or "reflect".
         p: probability of applying the layer to a sample.
         same_on_batch: use one draw for all samples of a batch.
+        fill_value: colour outside the image with padding_mode "zeros", in [0, 1]: a number, one per channel or "mean",
+            the mean of the pipeline's Normalize.
+
+    Example:
+        >>> images = torch.rand(2, 3, 16, 16)
+        >>> A.RandomShear(15.0)(images).shape
+        torch.Size([2, 3, 16, 16])
     """
 
     example = {"shear": (-20.0, 20.0, -10.0, 10.0)}
@@ -169,9 +201,11 @@ class RandomShear(Warp):
         padding_mode: str = "zeros",
         p: float | Bernoulli = 0.5,
         same_on_batch: bool = False,
+        fill_value: GivenFill = 0.0,
     ) -> None:
         super().__init__(p, same_on_batch)
         self.resample, self.padding = checks.resample_mode(self, resample), checks.padding_mode(self, padding_mode)
+        self.fill = checked_fill(self, "fill_value", fill_value)
         _shear_quantities(self, shear)
 
     def matrix(self, size: Size, params: Params, like: Tensor) -> Matrices:

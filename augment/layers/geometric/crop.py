@@ -6,12 +6,14 @@ import torch
 from torch import Tensor
 
 from augment.core import checks
+from augment.core.fills import GivenFill, checked_fill
 from augment.core.kinds import Warp
 from augment.data.types import Matrices, Params, PerSample, Size
 from augment.draws.distributions import Bernoulli, Distribution
 from augment.draws.shorthand import Quantity, log_uniform
 from augment.geometry import matrix as mat
 from augment.geometry.motion import Box, Motion, copying
+from augment.geometry.rectangle import SIDES
 from augment.layers.geometric.resize import copy_mode
 
 PADDING_MODES = {
@@ -28,6 +30,11 @@ class CenterCrop(Warp):
 
     Args:
         size: (height, width) or one number for both, in pixels; no larger than the image.
+
+    Example:
+        >>> images = torch.rand(2, 3, 16, 16)
+        >>> A.CenterCrop(8)(images).equal(images[:, :, 4:12, 4:12])
+        True
     """
 
     deterministic = lattice = separable = True
@@ -57,10 +64,15 @@ class RandomCrop(Warp):
         padding: pixels to add around the image before cropping: one number for all sides, (left and right, top and
             bottom) or (left, top, right, bottom). None adds no padding.
         pad_if_needed: pad an image that is smaller than `size` on both sides until it fits.
-        fill: value of the padding with padding_mode "constant", in [0, 1].
+        fill: colour of the padding with padding_mode "constant", in [0, 1]: a number, one per channel or "mean", the
+            mean of the pipeline's Normalize.
         padding_mode: "constant", "replicate" (or "edge"), "reflect" or "symmetric".
         p: probability of a random position; other samples are cropped at the centre.
         same_on_batch: use one draw for all samples of a batch.
+
+    Example:
+        >>> A.RandomCrop(32, padding=4)(torch.rand(2, 3, 32, 32)).shape
+        torch.Size([2, 3, 32, 32])
     """
 
     lattice = separable = True
@@ -71,7 +83,7 @@ class RandomCrop(Warp):
         size: int | Sequence[int],
         padding: int | Sequence[int] | None = None,
         pad_if_needed: bool = False,
-        fill: float = 0.0,
+        fill: GivenFill = 0.0,
         padding_mode: str = "constant",
         p: float | Bernoulli = 1.0,
         same_on_batch: bool = False,
@@ -79,7 +91,7 @@ class RandomCrop(Warp):
         super().__init__(p, same_on_batch)
         self.size = checks.image_size(self, size)
         self.margins = checks.margins(self, padding)
-        self.pad_if_needed, self.fill = pad_if_needed, checks.unit_value(self, "fill", fill)
+        self.pad_if_needed, self.fill = pad_if_needed, checked_fill(self, "fill", fill)
         shown = PADDING_MODES[checks.one_of(self, "padding_mode", padding_mode, list(PADDING_MODES))]
         self.padding = shown if any(self.margins) or pad_if_needed else "none"
         self.quantity("top", (0.0, 1.0))
@@ -118,7 +130,51 @@ class RandomCrop(Warp):
         return params["top"], params["left"], *self.size
 
 
-class RandomResizedCrop(Warp):
+class CropTo(Warp):
+    """Resizes a box of each image to one size, antialiased; the base of crops that draw or compute the box.
+
+    Args:
+        size: (height, width) or one number for both, in pixels.
+        resample: "nearest", "nearest-exact", "bilinear" or "bicubic", see `Resize`.
+        p: probability that the box is cut out; other samples are resized as a whole.
+        same_on_batch: use one draw for all samples of a batch.
+    """
+
+    separable = True
+
+    def __init__(
+        self,
+        size: int | Sequence[int],
+        resample: str = "bilinear",
+        p: float | Bernoulli = 1.0,
+        same_on_batch: bool = False,
+    ) -> None:
+        super().__init__(p, same_on_batch)
+        self.size = checks.image_size(self, size)
+        self.copies, self.resample = copy_mode(checks.resize_mode(self, resample))
+
+    def out_size(self, size: Size) -> Size:
+        return self.size
+
+    def matrix(self, size: Size, params: Params, like: Tensor) -> Matrices:
+        top, left, height, width = (params[name].to(like.dtype) for name in SIDES)
+        return mat.crop_resize(top, left, (height, width), self.size, like)
+
+    def rest_matrix(self, size: Size, like: Tensor) -> Matrices:
+        return mat.crop_resize(0.0, 0.0, size, self.size, like)
+
+    def window(self, size: Size, params: Params) -> Box:
+        return params["top"], params["left"], params["height"], params["width"]
+
+    def motion(self, size: Size, max_size: tuple[int, int], params: Params, like: Tensor) -> Motion:
+        motion = super().motion(size, max_size, params, like)
+        return motion if self.copies is None else copying(motion, self.copies)
+
+    def shrink(self, size: Size) -> tuple[float | Tensor, float | Tensor]:
+        return size[0] / self.size[0], size[1] / self.size[1]
+
+
+class RandomResizedCrop(CropTo):
     """Crops a random area with a random aspect ratio and resizes it to a fixed size, antialiased ("Inception crop").
 
     As in torchvision, the layer tries up to ten pairs of area and ratio and takes the first that fits the image. If
@@ -132,9 +188,12 @@ class RandomResizedCrop(Warp):
         resample: "nearest", "nearest-exact", "bilinear" or "bicubic", see `Resize`.
         p: probability of a random crop; other samples are resized as a whole.
         same_on_batch: use one draw for all samples of a batch.
+
+    Example:
+        >>> A.RandomResizedCrop(224, scale=(0.08, 1.0))(torch.rand(2, 3, 300, 400)).shape
+        torch.Size([2, 3, 224, 224])
     """
 
-    separable = True
     example = {"size": (9, 10)}
 
     ratio: Distribution
@@ -148,16 +207,11 @@ class RandomResizedCrop(Warp):
         p: float | Bernoulli = 1.0,
         same_on_batch: bool = False,
     ) -> None:
-        super().__init__(p, same_on_batch)
-        self.size = checks.image_size(self, size)
-        self.copies, self.resample = copy_mode(checks.resize_mode(self, resample))
+        super().__init__(size, resample, p, same_on_batch)
         self.quantity("scale", scale, legal=(1e-6, 1.0), count=10)
         self.quantity("ratio", log_uniform(ratio), legal=(1e-3, 1e3), count=10)
         self.quantity("top", (0.0, 1.0))
         self.quantity("left", (0.0, 1.0))
-
-    def out_size(self, size: Size) -> Size:
-        return self.size
 
     def resolve(self, params: Params, size: Size) -> Params:
         """Computes the box in whole pixels: `top`, `left`, `height`, `width`."""
@@ -177,23 +231,6 @@ class RandomResizedCrop(Warp):
         top, left = _placed(params["top"], height - h), _placed(params["left"], width - w)
         rest = {"gate": params["gate"]} if "gate" in params else {}
         return {"top": top, "left": left, "height": h, "width": w} | rest
-
-    def matrix(self, size: Size, params: Params, like: Tensor) -> Matrices:
-        top, left, height, width = (params[name].to(like.dtype) for name in ("top", "left", "height", "width"))
-        return mat.crop_resize(top, left, (height, width), self.size, like)
-
-    def rest_matrix(self, size: Size, like: Tensor) -> Matrices:
-        return mat.crop_resize(0.0, 0.0, size, self.size, like)
-
-    def window(self, size: Size, params: Params) -> Box:
-        return params["top"], params["left"], params["height"], params["width"]
-
-    def motion(self, size: Size, max_size: tuple[int, int], params: Params, like: Tensor) -> Motion:
-        motion = super().motion(size, max_size, params, like)
-        return motion if self.copies is None else copying(motion, self.copies)
-
-    def shrink(self, size: Size) -> tuple[float | Tensor, float | Tensor]:
-        return size[0] / self.size[0], size[1] / self.size[1]
 
 
 def centred(crop: tuple[int, int], size: Size, like: Tensor) -> Matrices:

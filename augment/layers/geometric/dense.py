@@ -7,6 +7,7 @@ from kornia.filters import get_gaussian_kernel1d
 from torch import Tensor
 
 from augment.core import checks
+from augment.core.fills import GivenFill, checked_fill
 from augment.core.kinds import DenseWarp
 from augment.data.constants import constant
 from augment.data.pixels import materialized_image, planes
@@ -35,6 +36,13 @@ class RandomElasticTransform(DenseWarp):
         padding_mode: how pixels outside the image are filled: "zeros", "border", "reflection" or "reflect".
         p: probability of applying the layer to a sample.
         same_on_batch: use one draw for all samples of a batch.
+        fill_value: colour outside the image with padding_mode "zeros", in [0, 1]: a number, one per channel or "mean",
+            the mean of the pipeline's Normalize.
+
+    Example:
+        >>> images = torch.rand(2, 3, 16, 16)
+        >>> A.RandomElasticTransform((9, 9), (3.0, 3.0))(images).shape
+        torch.Size([2, 3, 16, 16])
     """
 
     example = {"kernel_size": (9, 7), "sigma": (3.0, 2.0), "alpha": (1.0, 0.8)}
@@ -50,10 +58,12 @@ class RandomElasticTransform(DenseWarp):
         padding_mode: str = "zeros",
         p: float | Bernoulli = 0.5,
         same_on_batch: bool = False,
+        fill_value: GivenFill = 0.0,
     ) -> None:
         super().__init__(p, same_on_batch)
         self.kernel_size = checks.odd_size(self, "kernel_size", kernel_size)
         self.resample, self.padding = checks.resample_mode(self, resample), checks.padding_mode(self, padding_mode)
+        self.fill = checked_fill(self, "fill_value", fill_value)
         for name, pair, axes, legal in (("sigma", sigma, "yx", (1e-3, 1e4)), ("alpha", alpha, "xy", (0.0, 1e4))):
             for axis, value in zip(axes, checks.pair_of(self, name, pair), strict=True):
                 self.quantity(f"{name}_{axis}", value, legal=legal)
@@ -92,6 +102,13 @@ class RandomThinPlateSpline(DenseWarp):
         padding_mode: how pixels outside the image are filled: "zeros", "border", "reflection" or "reflect".
         p: probability of applying the layer to a sample.
         same_on_batch: use one draw for all samples of a batch.
+        fill_value: colour outside the image with padding_mode "zeros", in [0, 1]: a number, one per channel or "mean",
+            the mean of the pipeline's Normalize.
+
+    Example:
+        >>> images = torch.rand(2, 3, 16, 16)
+        >>> A.RandomThinPlateSpline(scale=0.1)(images).shape
+        torch.Size([2, 3, 16, 16])
     """
 
     example = {"scale": 0.2}
@@ -105,9 +122,11 @@ class RandomThinPlateSpline(DenseWarp):
         padding_mode: str = "zeros",
         p: float | Bernoulli = 0.5,
         same_on_batch: bool = False,
+        fill_value: GivenFill = 0.0,
     ) -> None:
         super().__init__(p, same_on_batch)
         self.resample, self.padding = checks.resample_mode(self, resample), checks.padding_mode(self, padding_mode)
+        self.fill = checked_fill(self, "fill_value", fill_value)
         self.quantity("scale", scale, legal=(0.0, 1.0))
         self.quantity("points", (0.0, 1.0), count=2 * len(_CONTROL_POINTS))
         self.solution = _spline_solution()
@@ -158,6 +177,13 @@ class RandomFisheye(DenseWarp):
         padding_mode: how pixels outside the image are filled: "zeros", "border", "reflection" or "reflect".
         p: probability of applying the layer to a sample.
         same_on_batch: use one draw for all samples of a batch.
+        fill_value: colour outside the image with padding_mode "zeros", in [0, 1]: a number, one per channel or "mean",
+            the mean of the pipeline's Normalize.
+
+    Example:
+        >>> images = torch.rand(2, 3, 16, 16)
+        >>> A.RandomFisheye((-0.3, 0.3), (-0.3, 0.3), (0.9, 1.5))(images).shape
+        torch.Size([2, 3, 16, 16])
     """
 
     example = {"center_x": (-0.3, 0.3), "center_y": (-0.3, 0.3), "gamma": (0.9, 1.5)}
@@ -172,9 +198,11 @@ class RandomFisheye(DenseWarp):
         padding_mode: str = "zeros",
         p: float | Bernoulli = 0.5,
         same_on_batch: bool = False,
+        fill_value: GivenFill = 0.0,
     ) -> None:
         super().__init__(p, same_on_batch)
         self.resample, self.padding = checks.resample_mode(self, resample), checks.padding_mode(self, padding_mode)
+        self.fill = checked_fill(self, "fill_value", fill_value)
         self.quantity("center_x", center_x, legal=(-1.0, 1.0))
         self.quantity("center_y", center_y, legal=(-1.0, 1.0))
         self.quantity("gamma", gamma, legal=(1e-3, 1e3))
@@ -207,6 +235,11 @@ class RandomGridDistortion(DenseWarp):
         resample: "nearest", "bilinear" or "bicubic".
         p: probability of applying the layer to a sample.
         same_on_batch: use one draw for all samples of a batch.
+
+    Example:
+        >>> images = torch.rand(2, 3, 16, 16)
+        >>> A.RandomGridDistortion(num_steps=4, distort_limit=0.3)(images).shape
+        torch.Size([2, 3, 16, 16])
     """
 
     padding = "none"

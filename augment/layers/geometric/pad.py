@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from augment.core import checks
+from augment.core.fills import GivenFill, checked_fill
 from augment.core.kinds import Warp
 from augment.data.types import Matrices, Params, Size
 from augment.geometry import matrix as mat
@@ -18,19 +19,24 @@ class Pad(Warp):
     Args:
         padding: pixels to add, not negative: one number for all sides, (left and right, top and bottom) or (left,
             top, right, bottom).
-        fill: value of the margins with padding_mode "constant", in [0, 1].
+        fill: colour of the margins with padding_mode "constant", in [0, 1]: a number, one per channel or "mean", the
+            mean of the pipeline's Normalize.
         padding_mode: "constant", "replicate" (or "edge"), "reflect" or "symmetric".
+
+    Example:
+        >>> A.Pad((1, 2, 3, 4))(torch.rand(2, 3, 16, 16)).shape  # left, right, top, bottom
+        torch.Size([2, 3, 22, 20])
     """
 
     deterministic = lattice = separable = True
     example = {"padding": (1, 2, 3, 4)}
     identity = {"padding": 0}
 
-    def __init__(self, padding: int | Sequence[int], fill: float = 0.0, padding_mode: str = "constant") -> None:
+    def __init__(self, padding: int | Sequence[int], fill: GivenFill = 0.0, padding_mode: str = "constant") -> None:
         super().__init__()
         self.margins = checks.margins(self, padding)
         self.padding = PADDING_MODES[checks.one_of(self, "padding_mode", padding_mode, list(PADDING_MODES))]
-        self.fill = checks.unit_value(self, "fill", fill)
+        self.fill = checked_fill(self, "fill", fill)
 
     def out_size(self, size: Size) -> Size:
         left, top, right, bottom = self.margins
@@ -46,8 +52,13 @@ class PadTo(Warp):
     Args:
         size: (height, width) or one number for both, in pixels.
         pad_mode: "constant", "replicate" (or "edge"), "reflect" or "symmetric".
-        pad_value: value of the padding with pad_mode "constant", in [0, 1].
+        pad_value: colour of the padding with pad_mode "constant", in [0, 1]: a number, one per channel or "mean", the
+            mean of the pipeline's Normalize.
         crop_if_exceeds: False does not crop larger images, so that `size` is a minimum.
+
+    Example:
+        >>> A.PadTo((20, 24))(torch.rand(2, 3, 16, 16)).shape
+        torch.Size([2, 3, 20, 24])
     """
 
     deterministic = lattice = separable = True
@@ -57,13 +68,13 @@ class PadTo(Warp):
         self,
         size: int | Sequence[int],
         pad_mode: str = "constant",
-        pad_value: float = 0.0,
+        pad_value: GivenFill = 0.0,
         crop_if_exceeds: bool = True,
     ) -> None:
         super().__init__()
         self.size = checks.image_size(self, size)
         self.padding = PADDING_MODES[checks.one_of(self, "pad_mode", pad_mode, list(PADDING_MODES))]
-        self.fill, self.crop_if_exceeds = checks.unit_value(self, "pad_value", pad_value), crop_if_exceeds
+        self.fill, self.crop_if_exceeds = checked_fill(self, "pad_value", pad_value), crop_if_exceeds
 
     def out_size(self, size: Size) -> Size:
         if self.crop_if_exceeds:

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from augment.core import checks
+from augment.core.fills import GivenFill, checked_fill
 from augment.core.kinds import Warp
 from augment.data.constants import constant
 from augment.data.types import Matrices, Params, Size
@@ -22,6 +23,13 @@ class RandomPerspective(Warp):
         padding_mode: how pixels outside the image are filled: "zeros", "border", "reflection" or "reflect".
         p: probability of applying the layer to a sample.
         same_on_batch: use one draw for all samples of a batch.
+        fill_value: colour outside the image with padding_mode "zeros", in [0, 1]: a number, one per channel or "mean",
+            the mean of the pipeline's Normalize.
+
+    Example:
+        >>> images = torch.rand(2, 3, 16, 16)
+        >>> A.RandomPerspective(0.4)(images).shape
+        torch.Size([2, 3, 16, 16])
     """
 
     projective = True
@@ -37,9 +45,11 @@ class RandomPerspective(Warp):
         padding_mode: str = "zeros",
         p: float | Bernoulli = 0.5,
         same_on_batch: bool = False,
+        fill_value: GivenFill = 0.0,
     ) -> None:
         super().__init__(p, same_on_batch)
         self.resample, self.padding = (checks.resample_mode(self, resample), checks.padding_mode(self, padding_mode))
+        self.fill = checked_fill(self, "fill_value", fill_value)
         if sampling_method not in ("basic", "area_preserving"):
             raise ValueError(
                 f"RandomPerspective: sampling_method={sampling_method!r} must be 'basic' or 'area_preserving'."

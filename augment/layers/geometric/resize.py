@@ -25,6 +25,10 @@ class Resize(Warp):
             (floor((i + 1/2) * scale), the input pixel at its centre), "bilinear" or "bicubic"; or "area", the mean of
             what an output pixel covers, as OpenCV's INTER_AREA, which enlarges like "bilinear".
         antialias: False interpolates without antialiasing at any factor, as OpenCV's INTER_LINEAR and INTER_CUBIC do.
+
+    Example:
+        >>> A.Resize((8, 8))(torch.rand(2, 3, 16, 12)).shape
+        torch.Size([2, 3, 8, 8])
     """
 
     deterministic = separable = True
@@ -59,6 +63,10 @@ class LongestMaxSize(Resize):
     Args:
         max_size: size of that side in pixels, positive.
         resample: "nearest", "nearest-exact", "bilinear" or "bicubic", see `Resize`.
+
+    Example:
+        >>> A.LongestMaxSize(8)(torch.rand(2, 3, 16, 12)).shape
+        torch.Size([2, 3, 8, 6])
     """
 
     example = {"max_size": 20}
@@ -73,6 +81,10 @@ class SmallestMaxSize(Resize):
     Args:
         max_size: size of that side in pixels, positive.
         resample: "nearest", "nearest-exact", "bilinear" or "bicubic", see `Resize`.
+
+    Example:
+        >>> A.SmallestMaxSize(8)(torch.rand(2, 3, 16, 12)).shape
+        torch.Size([2, 3, 10, 8])
     """
 
     example = {"max_size": 20}

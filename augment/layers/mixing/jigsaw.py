@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from augment.core import checks
-from augment.core.kinds import dense_image
+from augment.core.acting import dense_image
 from augment.core.layer import Layer
 from augment.data.batch import Batch
 from augment.data.known import known, whole_size
@@ -15,6 +15,7 @@ from augment.data.types import Float, Integer, Params, Size
 from augment.draws.distributions import Bernoulli
 from augment.engine.warp_run import apply_motions, motions_of
 from augment.geometry import matrix as mat
+from augment.geometry.boxes import are_rotated
 from augment.geometry.motion import Motion, Positions
 
 
@@ -22,14 +23,20 @@ class RandomJigsaw(Layer):
     """Cuts each image into a grid of patches and shuffles them (Noroozi and Favaro 2016).
 
     Patches have whole pixels. If the grid does not divide the image, the remaining rows and columns at the bottom and
-    right stay in place; Kornia raises an error for such images. Masks and keypoints follow the pixels. A box becomes
-    the smallest box around all its pieces. `inverse` moves the patches back, but cannot shrink the boxes again.
+    right stay in place; Kornia raises an error for such images. Masks, maps and keypoints follow the pixels. A box
+    becomes the smallest box around all its pieces; rotated boxes are refused. `inverse` moves the patches back, but
+    cannot shrink the boxes again.
 
     Args:
         grid: (rows, columns) of patches, at most 64 each.
         ensure_perm: never leave all patches in place; the reverse order replaces the identity.
         p: probability of applying the layer to a sample.
         same_on_batch: use one draw for all samples of a batch.
+
+    Example:
+        >>> images = torch.rand(2, 3, 16, 16)
+        >>> A.RandomJigsaw((2, 2), p=1.0)(images).shape
+        torch.Size([2, 3, 16, 16])
     """
 
     def __init__(
@@ -70,6 +77,10 @@ class RandomJigsaw(Layer):
         out = apply_motions(batch.replace(boxes=None, boxes_visible=None), motions)
         if batch.boxes is None:
             return out
+        if are_rotated(batch.boxes):
+            raise ValueError(
+                "RandomJigsaw cuts boxes into pieces, so they must be upright: convert rotated boxes first."
+            )
         return out.replace(boxes=self._around_pieces(batch, params[0]), boxes_visible=batch.boxes_visible)
 
     def _order(self, params: Params, size: Size) -> Integer[Tensor, "b n"]:

@@ -14,13 +14,19 @@ from augment.kernels.reference.overlay import Overlay
 class RandomMixUp(Mix):
     """Averages each image and label with another: lambda * own + (1 - lambda) * other (Zhang et al. 2017, eq. 1).
 
-    Masks, boxes and keypoints are not changed.
+    Masks, maps, boxes and keypoints are not changed.
 
     Args:
         lambda_val: the sample's own weight, within [0, 1]; the paper draws it from Beta(0.2, 0.2) to Beta(0.4, 0.4).
         num_classes: number of classes, needed if labels are class indices.
         p: probability of mixing a sample.
         same_on_batch: use one draw for all samples of a batch; partners still differ.
+
+    Example:
+        >>> batch = A.Batch(torch.rand(4, 3, 16, 16), label=torch.arange(4))
+        >>> mixed = A.RandomMixUp(num_classes=4)(batch)
+        >>> mixed.image.shape, mixed.label.shape
+        (torch.Size([4, 3, 16, 16]), torch.Size([4, 4]))
     """
 
     differentiable = frozenset({"lambda_val"})

@@ -13,17 +13,18 @@ from augment.data.types import Float, Integer, Params, Size
 from augment.draws.arguments import number
 from augment.draws.distributions import Bernoulli
 from augment.draws.shorthand import Quantity
-from augment.engine.mixed_annotations import area_of, place_boxes, place_points, with_room
+from augment.engine.mixed_annotations import place_boxes, place_points, with_room
+from augment.geometry.boxes import are_rotated, area_of
 
 
 class RandomMosaic(Mix):
     """Cuts a window out of a grid of images, with the sample's own image at the top left.
 
     Images are not scaled. The other images follow the sample in a random order of the batch; Kornia draws them with
-    repetition. Labels, if there are any, are weighted by the pixel share of each image. Masks follow the pixels.
-    Pixels beyond the grid are 0. With n images in the grid, boxes are (B, n * N, 4) and keypoints (B, n * N, 2 or 3),
-    the sample's own first. `boxes_visible` is the visible fraction of each box. Source: Bochkovskiy et al. 2020,
-    section 3.3.
+    repetition. Labels, if there are any, are weighted by the pixel share of each image. Masks and maps follow the
+    pixels. Pixels beyond the grid are 0, in masks `mask_fill`. With n images in the grid, boxes are (B, n * N, 4) and
+    keypoints (B, n * N, 2 or 3), the sample's own first. `boxes_visible` is the visible fraction of each box. Source:
+    Bochkovskiy et al. 2020, section 3.3.
 
     Args:
         output_size: (height, width) of the window in pixels; the image size by default. Samples that are not mixed are
@@ -36,6 +37,12 @@ class RandomMosaic(Mix):
         num_classes: number of classes, needed if labels are class indices.
         p: probability of mixing a sample.
         same_on_batch: use one draw for all samples of a batch; partners still differ.
+
+    Example:
+        >>> batch = A.Batch(torch.rand(4, 3, 16, 16), label=torch.arange(4))
+        >>> mixed = A.RandomMosaic((16, 16), num_classes=4)(batch)
+        >>> mixed.image.shape, mixed.label.shape
+        (torch.Size([4, 3, 16, 16]), torch.Size([4, 4]))
     """
 
     labels_optional = True  # detection data has no class labels per image
@@ -99,11 +106,13 @@ class RandomMosaic(Mix):
         share = (area / area.sum(1, keepdim=True)).to(label.dtype)
         label = (share[..., None] * label[sources]).sum(1)
         pixels = self._pixels(size, params, sources)
-        mask = others.mask
+        mask, maps = others.mask, others.maps
         if mask is not None:
-            mask = pixels(mask) if mask.ndim == 4 else pixels(mask[:, None])[:, 0]
+            fill = batch.mask_fill
+            mask = pixels(mask, fill) if mask.ndim == 4 else pixels(mask[:, None], fill)[:, 0]
+        maps = maps if maps is None else pixels(maps)
         moved = self._annotations(others, params, sources, tiles)
-        return batch.replace(image=pixels(dense(others.image)), label=label, mask=mask, **moved)
+        return batch.replace(image=pixels(dense(others.image)), label=label, mask=mask, maps=maps, **moved)
 
     def _tiles(self, size: tuple[int, int], params: Params) -> Float[Tensor, "b n 4"]:
         """Returns the x1 y1 x2 y2 that each grid image covers of the window; only the first one if not mixed."""
@@ -114,9 +123,7 @@ class RandomMosaic(Mix):
         others = torch.arange(tiles.shape[1], device=tiles.device) > 0
         return torch.where((others & ~params["mixed"][:, None])[..., None], 0, tiles)
 
-    def _pixels(
-        self, size: tuple[int, int], params: Params, sources: Integer[Tensor, "b n"]
-    ) -> Callable[[Tensor], Tensor]:
+    def _pixels(self, size: tuple[int, int], params: Params, sources: Integer[Tensor, "b n"]) -> Callable[..., Tensor]:
         """Returns a function that cuts the window out of images or masks (B, C, H, W)."""
         columns, rows = self.mosaic_grid
         (height, width), out = size, whole_size(self.out_size(size))
@@ -130,9 +137,9 @@ class RandomMosaic(Mix):
         there = there & ((tile == 0)[:, None] | params["mixed"][:, None, None, None])
         at_y, at_x = (y % height)[:, None, :, None], (x % width)[:, None, None, :]
 
-        def window(part: Tensor) -> Tensor:
+        def window(part: Tensor, fill: float = 0) -> Tensor:
             channel = torch.arange(part.shape[1], device=part.device)[None, :, None, None]
-            return torch.where(there, part[source, channel, at_y, at_x], part.new_zeros(()))
+            return torch.where(there, part[source, channel, at_y, at_x], part.new_full((), fill))
 
         return window
 
@@ -156,8 +163,9 @@ class RandomMosaic(Mix):
             ]
             changes[name], changes[f"{name}_visible"] = (torch.cat(part, 1) for part in zip(*placed, strict=True))
         if "boxes" in changes and self.min_bbox_size:
-            large = area_of(changes["boxes"]) >= self.min_bbox_size
-            changes["boxes_visible"] = changes["boxes_visible"] * large
+            boxes, share = changes["boxes"], changes["boxes_visible"]
+            left = area_of(boxes) * share if are_rotated(boxes) else area_of(boxes)  # upright ones are clipped
+            changes["boxes_visible"] = share * (left >= self.min_bbox_size)
         return changes
 
 

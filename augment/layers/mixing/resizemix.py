@@ -6,7 +6,7 @@ from torch import Tensor
 from augment.core.mix import Mix
 from augment.data.batch import Batch
 from augment.data.known import dense, known, whole_size
-from augment.data.pixels import stacked
+from augment.data.pixels import compute_dtype, stacked
 from augment.data.types import Float, Images, Params, PerSample, Size
 from augment.draws.distributions import Bernoulli, Distribution
 from augment.draws.shorthand import Quantity
@@ -21,8 +21,8 @@ from augment.geometry.rectangle import rectangle
 class ResizeMix(Mix):
     """Pastes another image, shrunk with antialiasing, and weights labels by pixel share (Qin et al. 2020).
 
-    Unlike CutMix, it shows the pasted image as a whole. Masks follow the pixels. Boxes and keypoints of both images are
-    returned, the sample's own first: (B, 2N, ...). `boxes_visible` is the visible fraction of each box.
+    Unlike CutMix, it shows the pasted image as a whole. Masks and maps follow the pixels. Boxes and keypoints of both
+    images are returned, the sample's own first: (B, 2N, ...). `boxes_visible` is the visible fraction of each box.
 
     Args:
         scale: side of the pasted image as a fraction of the image side, within [0.01, 1]; height and width are rounded
@@ -30,6 +30,12 @@ class ResizeMix(Mix):
         num_classes: number of classes, needed if labels are class indices.
         p: probability of mixing a sample.
         same_on_batch: use one draw for all samples of a batch; partners still differ.
+
+    Example:
+        >>> batch = A.Batch(torch.rand(4, 3, 16, 16), label=torch.arange(4))
+        >>> mixed = A.ResizeMix(num_classes=4)(batch)
+        >>> mixed.image.shape, mixed.label.shape
+        (torch.Size([4, 3, 16, 16]), torch.Size([4, 4]))
     """
 
     scale: Distribution
@@ -72,10 +78,19 @@ class ResizeMix(Mix):
             y, x = _positions(top, tall, height)[:, :, None], _positions(left, wide, width)[:, None, :]
             theirs = warp_mask(known(others.mask)[partner], x, y, [])
             mask = torch.where(inside if mask.ndim == 3 else inside[:, None], theirs, mask)
+        maps = batch.maps
+        if maps is not None:
+            dtype = compute_dtype(maps.dtype)
+            theirs = self._shrunk(known(others.maps)[partner].to(dtype), params).to(maps.dtype)
+            maps = torch.where(inside[:, None], theirs, maps)
         frame = torch.stack([left, top, left + wide, top + tall], 1)
         scale = torch.stack([wide / width, tall / height], 1)
         return batch.replace(
-            image=image, label=label, mask=mask, **pasted(batch, others, partner, frame, scale, frame[:, :2])
+            image=image,
+            label=label,
+            mask=mask,
+            maps=maps,
+            **pasted(batch, others, partner, frame, scale, frame[:, :2]),
         )
 
     def _shrunk(self, image: Images, params: Params) -> Images:

@@ -21,8 +21,8 @@ class RandomTransplantation(Mix):
 
     The donor is a random sample of the batch; Kornia takes the previous one. The label is drawn from the labels in the
     donor's mask, all equally likely regardless of area. Masks are (B, H, W) integers, or (B, M, H, W), where the first
-    mask selects the pixels and all masks are copied. Class labels, if there are any, are weighted by pixel share. Boxes
-    and keypoints are not changed, because they are not linked to mask labels.
+    mask selects the pixels, and all masks and maps are copied. Class labels, if there are any, are weighted by pixel
+    share. Boxes and keypoints are not changed, because they are not linked to mask labels.
 
     Args:
         excluded_labels: mask labels that are never copied, e.g. the background. A sample is not changed if its donor
@@ -30,6 +30,11 @@ class RandomTransplantation(Mix):
         num_classes: number of classes, needed if class labels are indices.
         p: probability of mixing a sample.
         same_on_batch: use one draw for all samples of a batch; partners still differ.
+
+    Example:
+        >>> batch = A.Batch(torch.rand(4, 3, 16, 16), mask=torch.randint(0, 3, (4, 16, 16)))
+        >>> A.RandomTransplantation(p=1.0)(batch).mask.shape
+        torch.Size([4, 16, 16])
     """
 
     labels_optional = True  # segmentation data has no class labels per image
@@ -59,7 +64,10 @@ class RandomTransplantation(Mix):
         share = moved.to(label.dtype).mean((1, 2))[:, None]
         label = label + share * (known(others.label)[partner] - label)
         mask = torch.where(moved if mask.ndim == 3 else moved[:, None], donors[partner], mask)
-        return batch.replace(image=image, label=label, mask=mask)
+        maps = batch.maps
+        if maps is not None:
+            maps = torch.where(moved[:, None], known(others.maps)[partner], maps)
+        return batch.replace(image=image, label=label, mask=mask, maps=maps)
 
     def selection(self, donor: Shaped[Tensor, "b h w"], params: Params) -> Bool[Tensor, "b h w"]:
         """Marks the pixels of the donor masks with the drawn label, the first in a random order of all labels.

@@ -3,7 +3,7 @@
 import torch
 
 from augment.core.kinds import PixelOp
-from augment.data.color import clamped, scale_saturation, shift_hue
+from augment.data.color import change_saturation_and_value, clamped, scale_saturation, shift_hue
 from augment.data.pixels import amount
 from augment.data.types import Params, Planes
 from augment.draws.distributions import Bernoulli
@@ -26,6 +26,12 @@ class RandomBrightness(PixelOp):
         clip_output: clip the result to [0, 1].
         p: probability of applying the layer to a sample.
         same_on_batch: use one draw for all samples of a batch.
+
+    Example:
+        >>> images = torch.rand(2, 3, 16, 16)
+        >>> lighter = A.RandomBrightness((1.2, 1.2), p=1.0)(images)
+        >>> lighter.allclose((images + 0.2).clamp(0, 1), atol=1e-6)
+        True
     """
 
     example = {"brightness": (0.6, 1.4)}
@@ -59,6 +65,11 @@ class RandomContrast(PixelOp):
         clip_output: clip the result to [0, 1].
         p: probability of applying the layer to a sample.
         same_on_batch: use one draw for all samples of a batch.
+
+    Example:
+        >>> images = torch.rand(2, 3, 16, 16)
+        >>> A.RandomContrast((0.6, 1.4))(images).shape
+        torch.Size([2, 3, 16, 16])
     """
 
     example = {"contrast": (0.6, 1.4)}
@@ -91,6 +102,11 @@ class RandomSaturation(PixelOp):
         saturation: factor, not negative; 1 changes nothing, and 0 sets all channels to the largest one.
         p: probability of applying the layer to a sample.
         same_on_batch: use one draw for all samples of a batch.
+
+    Example:
+        >>> images = torch.rand(2, 3, 16, 16)
+        >>> A.RandomSaturation((0.6, 1.4))(images).shape
+        torch.Size([2, 3, 16, 16])
     """
 
     example = {"saturation": (0.4, 1.6)}
@@ -114,6 +130,11 @@ class RandomHue(PixelOp):
         hue: shift in full circles, within [-0.5, 0.5]; 0 changes nothing.
         p: probability of applying the layer to a sample.
         same_on_batch: use one draw for all samples of a batch.
+
+    Example:
+        >>> images = torch.rand(2, 3, 16, 16)
+        >>> A.RandomHue((-0.1, 0.1))(images).shape
+        torch.Size([2, 3, 16, 16])
     """
 
     example = {"hue": (-0.3, 0.3)}
@@ -136,6 +157,11 @@ class RandomGamma(PixelOp):
         gain: factor, not negative.
         p: probability of applying the layer to a sample.
         same_on_batch: use one draw for all samples of a batch.
+
+    Example:
+        >>> images = torch.rand(2, 3, 16, 16)
+        >>> A.RandomGamma((2.0, 2.0), p=1.0)(images).allclose(images**2, atol=1e-6)
+        True
     """
 
     example = {"gamma": (0.5, 2.0), "gain": (0.8, 1.2)}
@@ -164,3 +190,42 @@ class RandomGamma(PixelOp):
             return gain * torch.where(plane > 0, plane.clamp(least, most) ** gamma, 0.0)
 
         return clamped(tuple(curve(plane) for plane in planes))
+
+
+class RandomHSV(PixelOp):
+    """Scales and shifts the saturation, and shifts the value, of HSV; keeps the hue, and clips to [0, 1].
+
+    A gray pixel has hue 0, so that a shift of its saturation turns it red.
+
+    Args:
+        saturation: factor of the saturation, within [0, 100]; 1 changes nothing.
+        saturation_shift: added to the saturation after that, within [-1, 1]; 0 changes nothing.
+        value_shift: added to the value, within [-1, 1]; 0 changes nothing.
+        p: probability of applying the layer to a sample.
+        same_on_batch: use one draw for all samples of a batch.
+
+    Example:
+        >>> A.RandomHSV(value_shift=0.25)(torch.full((1, 3, 1, 1), 0.5)).flatten()
+        tensor([0.7500, 0.7500, 0.7500])
+    """
+
+    example = {"saturation": (0.5, 1.5), "saturation_shift": (-0.1, 0.1), "value_shift": (-0.2, 0.2)}
+    identity = {"saturation": 1.0, "saturation_shift": 0.0, "value_shift": 0.0}
+    differentiable = frozenset({"saturation", "saturation_shift", "value_shift"})
+
+    def __init__(
+        self,
+        saturation: Quantity = 1.0,
+        saturation_shift: Quantity = 0.0,
+        value_shift: Quantity = 0.0,
+        p: float | Bernoulli = 1.0,
+        same_on_batch: bool = False,
+    ) -> None:
+        super().__init__(p, same_on_batch)
+        self.quantity("saturation", saturation, legal=(0.0, 100.0))
+        self.quantity("saturation_shift", saturation_shift, legal=(-1.0, 1.0))
+        self.quantity("value_shift", value_shift, legal=(-1.0, 1.0))
+
+    def pixel(self, planes: Planes, params: Params) -> Planes:
+        factor, shift, lift = (amount(params, n, planes) for n in ("saturation", "saturation_shift", "value_shift"))
+        return change_saturation_and_value(planes, factor, shift, lift)

@@ -29,6 +29,11 @@ class RandomRGBShift(PixelOp):
             number v means (-v, v), and 0 changes nothing.
         p: probability of applying the layer to a sample.
         same_on_batch: use one draw for all samples of a batch.
+
+    Example:
+        >>> images = torch.rand(2, 3, 16, 16)
+        >>> A.RandomRGBShift(0.1, 0.1, 0.1)(images).shape
+        torch.Size([2, 3, 16, 16])
     """
 
     identity = {"r_shift_limit": 0.0, "g_shift_limit": 0.0, "b_shift_limit": 0.0}
@@ -68,6 +73,11 @@ class RandomPlanckianJitter(PixelOp):
             all by default.
         p: probability of applying the layer to a sample.
         same_on_batch: use one draw for all samples of a batch.
+
+    Example:
+        >>> images = torch.rand(2, 3, 16, 16)
+        >>> A.RandomPlanckianJitter()(images).shape
+        torch.Size([2, 3, 16, 16])
     """
 
     table: Tensor
@@ -113,6 +123,11 @@ class RandomChannelShuffle(PixelOp):
     Args:
         p: probability of applying the layer to a sample.
         same_on_batch: use one draw for all samples of a batch.
+
+    Example:
+        >>> images = torch.rand(2, 3, 16, 16)
+        >>> A.RandomChannelShuffle()(images).shape
+        torch.Size([2, 3, 16, 16])
     """
 
     alpha_stays = False
@@ -135,6 +150,12 @@ class RandomChannelDropout(PixelOp):
         fill_value: value to fill with, in [0, 1].
         p: probability of applying the layer to a sample.
         same_on_batch: use one draw for all samples of a batch.
+
+    Example:
+        >>> images = torch.rand(2, 3, 16, 16)
+        >>> out = A.RandomChannelDropout(p=1.0)(images)
+        >>> (out.amax((2, 3)) == 0).sum(1)  # one channel of each image
+        tensor([1, 1])
     """
 
     identity = {"num_drop_channels": 0}

@@ -19,6 +19,12 @@ class RandomGrayscale(PixelOp):
             equal weights otherwise.
         p: probability of applying the layer to a sample.
         same_on_batch: use one draw for all samples of a batch.
+
+    Example:
+        >>> images = torch.rand(2, 3, 16, 16)
+        >>> gray = A.RandomGrayscale(p=1.0)(images)
+        >>> gray[:, 0].equal(gray[:, 2])
+        True
     """
 
     def __init__(

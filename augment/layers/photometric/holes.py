@@ -1,17 +1,19 @@
-"""Dropout of image regions: random rectangles, or a grid of squares."""
-
-from typing import TypeGuard
+"""Dropout of image regions: random rectangles, stripes, or a grid of squares."""
 
 import torch
 from torch import Tensor
 
-from augment.core import checks
+from augment.core.fills import GivenFill, checked_fill, fill_by_channel
 from augment.core.kinds import PixelOp
+from augment.data.batch import Batch
 from augment.data.known import whole_size
-from augment.data.types import Bool, Float, Params, Planes, Size
+from augment.data.types import Bool, Params, Planes, Size
 from augment.draws.arguments import is_whole
-from augment.draws.distributions import Bernoulli, Choice, Distribution, Uniform
+from augment.draws.distributions import Bernoulli, Uniform
 from augment.draws.shorthand import Quantity
+from augment.geometry.rectangle import rectangles, spans
+from augment.layers.photometric.counts import counted, first, is_whole_pair
+from augment.layers.photometric.mask_holes import mask_value, mask_with_holes
 
 _MOST_HOLES = 256
 _MOST_PIXELS = 1e5
@@ -25,32 +27,36 @@ class CoarseDropout(PixelOp):
             highest), each number in the range is equally likely; other draws are rounded.
         hole_height_range, hole_width_range: size of each rectangle: fractions of the image height and width if no
             value is above 1, pixels if all values are whole numbers or above 1.
-        fill: value to fill with, in [0, 1].
+        fill: value to fill with, in [0, 1]: a number, one per channel or "mean", the mean of the pipeline's Normalize.
         p: probability of applying the layer to a sample.
         same_on_batch: use one draw for all samples of a batch.
+        fill_mask: value to fill masks with at the same places, such as 255 for a loss to ignore; None leaves
+            masks alone.
+
+    Example:
+        >>> images = torch.rand(2, 3, 16, 16)
+        >>> A.CoarseDropout(num_holes_range=(1, 4))(images).shape
+        torch.Size([2, 3, 16, 16])
     """
 
     example = {"num_holes_range": (1, 4)}
     identity = {"num_holes_range": 0}
     alpha_stays = False
 
-    num_holes_range: Distribution
-
     def __init__(
         self,
         num_holes_range: Quantity = (1, 2),
         hole_height_range: Quantity = (0.1, 0.2),
         hole_width_range: Quantity = (0.1, 0.2),
-        fill: float = 0.0,
+        fill: GivenFill = 0.0,
         p: float | Bernoulli = 0.5,
         same_on_batch: bool = False,
+        fill_mask: float | None = None,
     ) -> None:
         super().__init__(p, same_on_batch)
-        self.fill = checks.unit_value(self, "fill", fill)
-        self.quantity("num_holes_range", num_holes_range, legal=(0.0, _MOST_HOLES))
-        if _is_whole_pair(num_holes_range):
-            self.quantity("num_holes_range", Choice(range(num_holes_range[0], num_holes_range[1] + 1)))
-        self.most = max(1, round(self.num_holes_range.support()[1]))
+        self.fill = checked_fill(self, "fill", fill)
+        self.fill_mask = mask_value(self, fill_mask)
+        self.most = counted(self, "num_holes_range", num_holes_range, _MOST_HOLES)
         self.tall_in_pixels = _length(self, "hole_height_range", hole_height_range, self.most)
         self.wide_in_pixels = _length(self, "hole_width_range", hole_width_range, self.most)
         self.quantity("top", (0.0, 1.0), count=self.most)
@@ -63,7 +69,7 @@ class CoarseDropout(PixelOp):
         full_height, full_width = whole_size(size)
         height = _pixels(tall, full_height, self.tall_in_pixels).clamp(1, full_height)
         width = _pixels(wide, full_width, self.wide_in_pixels).clamp(1, full_width)
-        exists = torch.arange(self.most, device=top.device) < torch.round(params["num_holes_range"])[:, None]
+        exists = first(self.most, params["num_holes_range"])
         boxes = {
             "top": torch.floor(top * (full_height - height + 1)),
             "left": torch.floor(left * (full_width - width + 1)),
@@ -74,9 +80,75 @@ class CoarseDropout(PixelOp):
 
     def pixel(self, planes: Planes, params: Params) -> Planes:
         height, width = planes[0].shape[1:]
-        rows = _spans(height, params["top"], params["height"])
-        columns = _spans(width, params["left"], params["width"])
-        return _filled(planes, (rows.mT @ columns) > 0, self.fill)  # the product counts the rectangles on a pixel
+        return _filled(self, planes, rectangles(params, (height, width)))
+
+    def annotated(self, batch: Batch, params: Params) -> Batch:
+        return mask_with_holes(self, batch, params, rectangles)
+
+
+class XYMasking(PixelOp):
+    """Fills stripes over the whole height and over the whole width of the image; named as in albumentations.
+
+    On a spectrogram these are the masks of time and of frequency of SpecAugment (Park et al. 2019, section 2).
+
+    Args:
+        num_masks_x, num_masks_y: number of stripes over the whole height and over the whole width, at most 256; 0
+            draws none. For a pair of whole numbers (lowest, highest), each number in the range is equally likely; other
+            draws are rounded.
+        mask_x_length: width of a stripe over the whole height: a fraction of the image width if no value is above 1,
+            pixels if all values are whole numbers or above 1. A stripe is at most as wide as the image.
+        mask_y_length: height of a stripe over the whole width, likewise.
+        fill: value to fill with, in [0, 1]: a number, one per channel or "mean", the mean of the pipeline's Normalize.
+        p: probability of applying the layer to a sample.
+        same_on_batch: use one draw for all samples of a batch.
+
+    Example:
+        >>> out = A.XYMasking(num_masks_x=1, num_masks_y=0, mask_x_length=4, p=1.0)(torch.ones(1, 3, 16, 16))
+        >>> out.mean()  # 4 of 16 columns are 0
+        tensor(0.7500)
+    """
+
+    identity = {"num_masks_x": 0, "num_masks_y": 0}
+    alpha_stays = False
+
+    def __init__(
+        self,
+        num_masks_x: Quantity = (1, 2),
+        num_masks_y: Quantity = (1, 2),
+        mask_x_length: Quantity = (0.05, 0.2),
+        mask_y_length: Quantity = (0.05, 0.2),
+        fill: GivenFill = 0.0,
+        p: float | Bernoulli = 0.5,
+        same_on_batch: bool = False,
+    ) -> None:
+        super().__init__(p, same_on_batch)
+        self.fill = checked_fill(self, "fill", fill)
+        self.most_x = counted(self, "num_masks_x", num_masks_x, _MOST_HOLES)
+        self.most_y = counted(self, "num_masks_y", num_masks_y, _MOST_HOLES)
+        self.x_in_pixels = _length(self, "mask_x_length", mask_x_length, self.most_x)
+        self.y_in_pixels = _length(self, "mask_y_length", mask_y_length, self.most_y)
+        self.quantity("left", (0.0, 1.0), count=self.most_x)
+        self.quantity("top", (0.0, 1.0), count=self.most_y)
+
+    def resolve(self, params: Params, size: Size) -> Params:
+        """Computes the stripes in whole pixels: `left`, `width` (B, most), `top`, `height` (B, most)."""
+        full_height, full_width = whole_size(size)
+        stripes = {}
+        for axis, side, start, extent, most, in_pixels in (
+            ("x", full_width, "left", "width", self.most_x, self.x_in_pixels),
+            ("y", full_height, "top", "height", self.most_y, self.y_in_pixels),
+        ):
+            drawn = params[f"mask_{axis}_length"].reshape(-1, most)
+            length = _pixels(drawn, side, in_pixels).clamp(0, side)
+            stripes[extent] = torch.where(first(most, params[f"num_masks_{axis}"]), length, 0.0)
+            stripes[start] = torch.floor(params[start].reshape(-1, most) * (side - length + 1))
+        return stripes | {name: params[name] for name in ("gate",) if name in params}
+
+    def pixel(self, planes: Planes, params: Params) -> Planes:
+        height, width = planes[0].shape[1:]
+        rows = spans(height, params["top"], params["height"]).amax(1) > 0
+        columns = spans(width, params["left"], params["width"]).amax(1) > 0
+        return _filled(self, planes, rows[:, :, None] | columns[:, None])
 
 
 class GridMask(PixelOp):
@@ -88,9 +160,16 @@ class GridMask(PixelOp):
         unit_range: side of a cell: a fraction of the image's shorter side if no value is above 1, pixels if all values
             are whole numbers or above 1. The paper's 96 to 224 pixels for images of 224 are about 0.43 to 1.
         rotation: rotation of the grid in degrees; a number v means (-v, v).
-        fill: value to fill with, in [0, 1].
+        fill: value to fill with, in [0, 1]: a number, one per channel or "mean", the mean of the pipeline's Normalize.
         p: probability of applying the layer to a sample.
         same_on_batch: use one draw for all samples of a batch.
+        fill_mask: value to fill masks with at the same places, such as 255 for a loss to ignore; None leaves
+            masks alone.
+
+    Example:
+        >>> images = torch.rand(2, 3, 16, 16)
+        >>> A.GridMask()(images).shape
+        torch.Size([2, 3, 16, 16])
     """
 
     identity = {"ratio": 1.0}
@@ -101,12 +180,14 @@ class GridMask(PixelOp):
         ratio: Quantity = 0.5,
         unit_range: Quantity = (0.43, 1.0),
         rotation: Quantity = (0.0, 360.0),
-        fill: float = 0.0,
+        fill: GivenFill = 0.0,
         p: float | Bernoulli = 0.5,
         same_on_batch: bool = False,
+        fill_mask: float | None = None,
     ) -> None:
         super().__init__(p, same_on_batch)
-        self.fill = checks.unit_value(self, "fill", fill)
+        self.fill = checked_fill(self, "fill", fill)
+        self.fill_mask = mask_value(self, fill_mask)
         self.quantity("ratio", ratio, legal=(0.0, 1.0))
         self.unit_in_pixels = _length(self, "unit_range", unit_range)
         self.quantity("rotation", rotation, legal=(-360.0, 360.0), around=0.0)
@@ -122,22 +203,28 @@ class GridMask(PixelOp):
         return {"unit": unit, "band": band} | offset | kept
 
     def pixel(self, planes: Planes, params: Params) -> Planes:
+        height, width = planes[0].shape[1:]
+        return _filled(self, planes, self._holes(params, (height, width)))
+
+    def annotated(self, batch: Batch, params: Params) -> Batch:
+        return mask_with_holes(self, batch, params, self._holes)
+
+    def _holes(self, params: Params, size: tuple[int, int]) -> Bool[Tensor, "b h w"]:
         unit, band, top, left = (params[name][:, None, None] for name in ("unit", "band", "top", "left"))
         angle = torch.deg2rad(params["rotation"])[:, None, None]
-        height, width = planes[0].shape[1:]
+        height, width = size
         y = torch.arange(height, device=unit.device)[:, None] - (height - 1) / 2
         x = torch.arange(width, device=unit.device) - (width - 1) / 2
         down = torch.sin(angle) * x + torch.cos(angle) * y + top
         across = torch.cos(angle) * x - torch.sin(angle) * y + left
-        holes = (torch.remainder(down, unit) >= band) & (torch.remainder(across, unit) >= band)
-        return _filled(planes, holes, self.fill)
+        return (torch.remainder(down, unit) >= band) & (torch.remainder(across, unit) >= band)
 
 
 def _length(layer: PixelOp, name: str, value: Quantity, count: int | None = None) -> bool:
     """Declares a length in fractions or pixels and returns whether it is in pixels."""
     layer.quantity(name, value, legal=(0.0, _MOST_PIXELS), count=count)
     low, high = getattr(layer, name).support()
-    whole = _is_whole_pair(value)
+    whole = is_whole_pair(value)
     in_pixels = whole or is_whole(value) or high > 1
     if in_pixels and low < 1:
         raise ValueError(
@@ -148,25 +235,11 @@ def _length(layer: PixelOp, name: str, value: Quantity, count: int | None = None
     return in_pixels
 
 
-def _is_whole_pair(value: Quantity) -> TypeGuard[tuple[int, int]]:
-    """Whether a value is a pair (low, high) of whole numbers in order; `quantity` checks all other values."""
-    if not isinstance(value, (tuple, list)) or len(value) != 2:
-        return False
-    low, high = value
-    return is_whole(low) and is_whole(high) and low <= high
-
-
 def _pixels(length: Tensor, side: int, in_pixels: bool) -> Tensor:
     """Converts lengths to whole pixels."""
     return torch.floor((length if in_pixels else length * side) + 0.5)
 
 
-def _spans(n: int, start: Float[Tensor, "b k"], length: Float[Tensor, "b k"]) -> Float[Tensor, "b k n"]:
-    """Marks each interval [start, start + length) on an axis of n pixels with 1, and the rest with 0."""
-    position = torch.arange(n, device=start.device)
-    begun, over = position >= start[..., None], position >= (start + length)[..., None]
-    return (begun & ~over).to(torch.float32)
-
-
-def _filled(planes: Planes, holes: Bool[Tensor, "b h w"], fill: float) -> Planes:
-    return tuple(torch.where(holes, fill, plane) for plane in planes)
+def _filled(layer: PixelOp, planes: Planes, holes: Bool[Tensor, "b h w"]) -> Planes:
+    fills = fill_by_channel(layer, len(planes))
+    return tuple(torch.where(holes, fill, plane) for fill, plane in zip(fills, planes, strict=True))

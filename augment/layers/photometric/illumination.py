@@ -19,6 +19,11 @@ class RandomLinearIllumination(PixelOp):
         sign: within [-1, 1], without a gradient; a value of at least 0 adds light, a negative value removes it.
         p: probability of applying the layer to a sample.
         same_on_batch: use one draw for all samples of a batch.
+
+    Example:
+        >>> images = torch.rand(2, 3, 16, 16)
+        >>> A.RandomLinearIllumination()(images).shape
+        torch.Size([2, 3, 16, 16])
     """
 
     identity = {"gain": 0.0}
@@ -54,6 +59,11 @@ class RandomLinearCornerIllumination(PixelOp):
         sign: within [-1, 1], without a gradient; a value of at least 0 adds light, a negative value removes it.
         p: probability of applying the layer to a sample.
         same_on_batch: use one draw for all samples of a batch.
+
+    Example:
+        >>> images = torch.rand(2, 3, 16, 16)
+        >>> A.RandomLinearCornerIllumination()(images).shape
+        torch.Size([2, 3, 16, 16])
     """
 
     identity = {"gain": 0.0}
@@ -96,6 +106,11 @@ class RandomGaussianIllumination(PixelOp):
         sign: within [-1, 1], without a gradient; a value of at least 0 adds light, a negative value removes it.
         p: probability of applying the layer to a sample.
         same_on_batch: use one draw for all samples of a batch.
+
+    Example:
+        >>> images = torch.rand(2, 3, 16, 16)
+        >>> A.RandomGaussianIllumination()(images).shape
+        torch.Size([2, 3, 16, 16])
     """
 
     identity = {"gain": 0.0}

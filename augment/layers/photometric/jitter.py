@@ -1,34 +1,18 @@
 """Joint jitter of brightness, contrast, saturation and hue."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
-from torch import Tensor
+import torch
 
 from augment.core.kinds import PixelOp
-from augment.data.color import blend, clamped, gray, mean_gray, scale_saturation, shift_hue, with_rgb
-from augment.data.pixels import amount
-from augment.data.types import Params, Planes
+from augment.data.types import Params, PerSample
 from augment.draws.arguments import is_whole, shown
 from augment.draws.distributions import Bernoulli
 from augment.draws.shorthand import Quantity
+from augment.kernels.reference.coloring import adjust_color
 
 _STEPS = ("brightness", "contrast", "saturation", "hue")
-
-Step = Callable[[Planes, Tensor], Planes]
-"""Maps planes, and the amounts (B, 1, 1) of one adjustment, to planes."""
-
-
-def _blend_saturation(planes: Planes, factor: Tensor) -> Planes:
-    return with_rgb(planes, lambda rgb: blend(rgb, gray(rgb), factor))
-
-
-def _blend_contrast(planes: Planes, factor: Tensor) -> Planes:
-    return blend(planes, mean_gray(planes), factor)
-
-
-def _turn_hue(planes: Planes, turns: Tensor) -> Planes:
-    return clamped(shift_hue(planes, turns))
 
 
 class ColorJitter(PixelOp):
@@ -44,17 +28,23 @@ class ColorJitter(PixelOp):
         order: order of 0 brightness, 1 contrast, 2 saturation and 3 hue, each at most once.
         p: probability of applying the layer to a sample.
         same_on_batch: use one draw for all samples of a batch.
+
+    Example:
+        >>> images = torch.rand(2, 3, 16, 16)
+        >>> A.ColorJitter(0.4, 0.4, 0.4, 0.1, p=0.8)(images).shape
+        torch.Size([2, 3, 16, 16])
     """
 
     example = {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1}
     identity = {"brightness": 0.0, "contrast": 0.0, "saturation": 0.0, "hue": 0.0}
     differentiable = frozenset(_STEPS)
+    operator = adjust_color
 
-    functions: ClassVar[dict[str, Step]] = {
-        "brightness": lambda planes, factor: blend(planes, 0.0, factor),
-        "contrast": _blend_contrast,
-        "saturation": _blend_saturation,
-        "hue": _turn_hue,
+    definitions: ClassVar[dict[str, str]] = {
+        "brightness": "blend with black",
+        "contrast": "blend with mean",
+        "saturation": "blend with gray",
+        "hue": "turn hue",
     }
 
     def __init__(
@@ -79,10 +69,9 @@ class ColorJitter(PixelOp):
         steps = [_STEPS[i] for i in order]
         self.steps = [s for s in steps if getattr(self, s).draws or getattr(self, s).support() != neutral[s]]
 
-    def pixel(self, planes: Planes, params: Params) -> Planes:
-        for step in self.steps:
-            planes = self.functions[step](planes, amount(params, step, planes))
-        return planes
+    def arguments(self, params: Params, dtype: torch.dtype) -> tuple[tuple[str, ...], tuple[PerSample, ...]]:
+        """The steps and their amounts."""
+        return tuple(self.definitions[step] for step in self.steps), tuple(params[step] for step in self.steps)
 
 
 class ColorJiggle(ColorJitter):
@@ -98,11 +87,16 @@ class ColorJiggle(ColorJitter):
         order: order of 0 brightness, 1 contrast, 2 saturation and 3 hue, each at most once.
         p: probability of applying the layer to a sample.
         same_on_batch: use one draw for all samples of a batch.
+
+    Example:
+        >>> images = torch.rand(2, 3, 16, 16)
+        >>> A.ColorJiggle(0.2, 0.2, 0.2, 0.1)(images).shape
+        torch.Size([2, 3, 16, 16])
     """
 
-    functions = {
-        "brightness": lambda planes, factor: clamped(tuple(plane + (factor - 1) for plane in planes)),
-        "contrast": lambda planes, factor: clamped(tuple(plane * factor for plane in planes)),
-        "saturation": lambda planes, factor: clamped(scale_saturation(planes, factor)),
-        "hue": _turn_hue,
+    definitions: ClassVar[dict[str, str]] = {
+        "brightness": "add",
+        "contrast": "multiply",
+        "saturation": "scale saturation",
+        "hue": "turn hue",
     }

@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
 from augment.core.kinds import PixelOp
 from augment.data.types import Params, Planes
 from augment.draws.arguments import LARGEST, number, numbers
+from augment.geometry.fill import Fill
+from augment.kernels.reference.pixelwise import normalize, statistics_by_channel
 
 Statistic = float | Sequence[float | Tensor] | Tensor
 
@@ -16,20 +19,32 @@ class Normalize(PixelOp):
 
     Args:
         mean, std: one number or one per channel, in the image's [0, 1] scale; std positive.
+
+    Example:
+        >>> images = torch.randint(0, 256, (2, 3, 16, 16), dtype=torch.uint8)
+        >>> A.Normalize(A.IMAGENET_MEAN, A.IMAGENET_STD)(images).dtype
+        torch.float32
     """
 
     deterministic = True
     example = {"mean": 0.4, "std": 0.3}
     identity = {"mean": 0.0, "std": 1.0}
     alpha_stays = False
+    operator = normalize
 
     def __init__(self, mean: Statistic, std: Statistic) -> None:
         super().__init__()
         self.mean, self.std = statistics(self, mean, std)
 
-    def pixel(self, planes: Planes, params: Params) -> Planes:
-        means, stds = _matched(self, len(planes))
-        return tuple((plane - m) * (1 / s) for plane, m, s in zip(planes, means, stds, strict=True))
+    @property
+    def maps_to_zero(self) -> Fill:
+        """The colour that becomes 0, within [0, 1]: what layers before it show outside an image with fill "mean"."""
+        colour = tuple(min(max(value, 0.0), 1.0) for value in self.mean)
+        return colour[0] if len(set(colour)) == 1 else colour
+
+    def arguments(self, params: Params, dtype: torch.dtype) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Mean and standard deviation."""
+        return self.mean, self.std
 
 
 class Denormalize(PixelOp):
@@ -37,6 +52,12 @@ class Denormalize(PixelOp):
 
     Args:
         mean, std: one number or one per channel, in the image's [0, 1] scale; std positive.
+
+    Example:
+        >>> images = torch.rand(2, 3, 16, 16)
+        >>> normalized = A.Normalize(A.IMAGENET_MEAN, A.IMAGENET_STD)(images)
+        >>> A.Denormalize(A.IMAGENET_MEAN, A.IMAGENET_STD)(normalized).allclose(images, atol=1e-6)
+        True
     """
 
     deterministic = True
@@ -49,7 +70,7 @@ class Denormalize(PixelOp):
         self.mean, self.std = statistics(self, mean, std)
 
     def pixel(self, planes: Planes, params: Params) -> Planes:
-        means, stds = _matched(self, len(planes))
+        means, stds = statistics_by_channel(self.mean, self.std, len(planes), type(self).__name__)
         return tuple(plane * s + m for plane, m, s in zip(planes, means, stds, strict=True))
 
 
@@ -66,16 +87,3 @@ def statistics(owner: nn.Module, mean: Statistic, std: Statistic) -> tuple[tuple
     if min(stds) < 1 / LARGEST:
         raise ValueError(f"{type(owner).__name__}: std={std} must be at least {1 / LARGEST:g}.")
     return means, stds
-
-
-def _matched(layer: Normalize | Denormalize, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Expands mean and std to one number per channel."""
-    matched = []
-    for name in ("mean", "std"):
-        values = getattr(layer, name)
-        if len(values) not in (1, channels):
-            raise ValueError(
-                f"{type(layer).__name__}: {name} has {len(values)} numbers for images of {channels} channels."
-            )
-        matched.append(values * channels if len(values) == 1 else values)
-    return matched[0], matched[1]

@@ -21,6 +21,11 @@ class RandomPlasmaBrightness(PixelOp):
         intensity: largest change, in the image's [0, 1] scale, not negative; 0 changes nothing.
         p: probability of applying the layer to a sample.
         same_on_batch: use one draw for all samples of a batch.
+
+    Example:
+        >>> images = torch.rand(2, 3, 16, 16)
+        >>> A.RandomPlasmaBrightness()(images).shape
+        torch.Size([2, 3, 16, 16])
     """
 
     identity = {"intensity": 0.0}
@@ -57,6 +62,11 @@ class RandomPlasmaContrast(PixelOp):
         roughness: amount of fine detail, within [0, 1]; 0 is a smooth slope and 1 is white noise.
         p: probability of applying the layer to a sample.
         same_on_batch: use one draw for all samples of a batch.
+
+    Example:
+        >>> images = torch.rand(2, 3, 16, 16)
+        >>> A.RandomPlasmaContrast()(images).shape
+        torch.Size([2, 3, 16, 16])
     """
 
     differentiable = frozenset({"roughness"})
@@ -83,6 +93,11 @@ class RandomPlasmaShadow(PixelOp):
         shade_quantity: threshold within [0, 1], without a gradient; 0 gives no shade and 1 shades the whole image.
         p: probability of applying the layer to a sample.
         same_on_batch: use one draw for all samples of a batch.
+
+    Example:
+        >>> images = torch.rand(2, 3, 16, 16)
+        >>> A.RandomPlasmaShadow()(images).shape
+        torch.Size([2, 3, 16, 16])
     """
 
     identity = {"shade_intensity": 0.0}

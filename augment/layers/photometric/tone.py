@@ -18,6 +18,11 @@ class RandomInvert(PixelOp):
         max_val: the pixel value that becomes 0.
         p: probability of applying the layer to a sample.
         same_on_batch: use one draw for all samples of a batch.
+
+    Example:
+        >>> images = torch.rand(2, 3, 16, 16)
+        >>> A.RandomInvert(p=1.0)(images).allclose(1 - images)
+        True
     """
 
     by_level = True
@@ -44,6 +49,11 @@ class RandomSolarize(PixelOp):
         additions: value to add first, within [-0.5, 0.5]; a number v means (-v, v).
         p: probability of applying the layer to a sample.
         same_on_batch: use one draw for all samples of a batch.
+
+    Example:
+        >>> images = torch.rand(2, 3, 16, 16)
+        >>> A.RandomSolarize()(images).shape
+        torch.Size([2, 3, 16, 16])
     """
 
     by_level = True
@@ -78,6 +88,11 @@ class RandomPosterize(PixelOp):
             number v means (v, 8).
         p: probability of applying the layer to a sample.
         same_on_batch: use one draw for all samples of a batch.
+
+    Example:
+        >>> images = torch.randint(0, 256, (2, 3, 16, 16), dtype=torch.uint8)
+        >>> A.RandomPosterize((3, 5))(images).shape
+        torch.Size([2, 3, 16, 16])
     """
 
     by_level = True
@@ -116,6 +131,11 @@ class RandomToneCurve(PixelOp):
         scale: standard deviation of the heights of the control points, not negative; 0 changes nothing.
         p: probability of applying the layer to a sample.
         same_on_batch: use one draw for all samples of a batch.
+
+    Example:
+        >>> images = torch.rand(2, 3, 16, 16)
+        >>> A.RandomToneCurve(scale=(0.05, 0.2))(images).shape
+        torch.Size([2, 3, 16, 16])
     """
 
     by_level = True

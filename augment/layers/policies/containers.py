@@ -20,6 +20,8 @@ from augment.data.types import Bool, Noise, Params, PerSample, Size
 from augment.draws.arguments import is_whole, shown
 from augment.draws.arguments import weights as relative
 from augment.draws.distributions import Bernoulli, Choice
+from augment.draws.followed import inputs_after, shares
+from augment.draws.quantities import own_inputs
 
 
 class Container(Layer):
@@ -38,6 +40,9 @@ class Container(Layer):
     @property
     def draws(self) -> int:
         return self.own_draws + sum(layer.draws for layer in self.layers)
+
+    def inputs(self) -> list[tuple[int, str]]:
+        return [*own_inputs(self), *inputs_after(self, self.layers)]
 
     def leaves(self) -> list[Layer]:
         return [leaf for layer in self.layers for leaf in layer.leaves()]
@@ -98,6 +103,11 @@ class RandomApply(Container):
         layers: any layers that keep the size of the image.
         p: probability of all.
         same_on_batch: one choice for all samples of a batch.
+
+    Example:
+        >>> images = torch.rand(2, 3, 16, 16)
+        >>> A.RandomApply([A.RandomGaussianBlur((3, 3), (0.1, 2.0))], p=0.2)(images).shape
+        torch.Size([2, 3, 16, 16])
     """
 
     def __init__(self, layers: Sequence[Layer], p: float | Bernoulli = 0.5, same_on_batch: bool = False) -> None:
@@ -113,6 +123,11 @@ class OneOf(Container):
         learnable: make the weights parameters.
         p: probability of one; the other samples get none.
         same_on_batch: one choice for all samples of a batch.
+
+    Example:
+        >>> images = torch.rand(2, 3, 16, 16)
+        >>> A.OneOf([A.RandomGaussianBlur((3, 3), (0.1, 2.0)), A.RandomSharpness(0.5)])(images).shape
+        torch.Size([2, 3, 16, 16])
     """
 
     choice: Choice
@@ -131,11 +146,15 @@ class OneOf(Container):
 
     @property
     def draws(self) -> int:
-        """Returns the number of columns; the layers share theirs, because a sample gets only one layer."""
-        return self.own_draws + max(layer.draws for layer in self.layers)
+        """Returns the number of columns; the layers share theirs, because a sample gets only one layer.
+
+        Layers with schedules have columns of their own, since what a schedule follows is no random number.
+        """
+        return self.own_draws + (max if shares(self.layers) else sum)(layer.draws for layer in self.layers)
 
     def columns_of(self, rest: Noise) -> Sequence[Tensor]:
-        return [rest[:, : layer.draws] for layer in self.layers]
+        shared = shares(self.layers)
+        return [rest[:, : layer.draws] for layer in self.layers] if shared else super().columns_of(rest)
 
     def config(self) -> dict[str, Any]:
         return super().config() | self.choice.learned()
@@ -153,6 +172,11 @@ class SomeOf(Container):
         weights: relative frequencies, equal if not given; drawn without replacement (Efraimidis and Spirakis 2006).
         p: probability of any; the other samples get none.
         same_on_batch: one choice for all samples of a batch.
+
+    Example:
+        >>> images = torch.rand(2, 3, 16, 16)
+        >>> A.SomeOf([A.RandomHorizontalFlip(), A.RandomBrightness((0.8, 1.2)), A.RandomGrayscale()], n=2)(images).shape
+        torch.Size([2, 3, 16, 16])
     """
 
     def __init__(
@@ -192,6 +216,11 @@ class RandomOrder(Container):
         layers: any layers that keep the size of the image.
         p: probability of all; the other samples get none.
         same_on_batch: one order for all samples of a batch.
+
+    Example:
+        >>> images = torch.rand(2, 3, 16, 16)
+        >>> A.RandomOrder([A.RandomBrightness((0.8, 1.2)), A.RandomContrast((0.8, 1.2))])(images).shape
+        torch.Size([2, 3, 16, 16])
     """
 
     def __init__(self, layers: Sequence[Layer], p: float | Bernoulli = 1.0, same_on_batch: bool = False) -> None:

@@ -19,6 +19,7 @@ from augment.draws.distributions import Bernoulli, Distribution, LogUniform, Spr
 from augment.layers.filtering.histogram import RandomAutoContrast, RandomEqualize
 from augment.layers.filtering.sharpness import RandomSharpness
 from augment.layers.geometric.affine import RandomAffine, RandomRotation, RandomShear, RandomTranslate
+from augment.layers.geometric.flip import RandomHorizontalFlip
 from augment.layers.photometric.adjust import RandomBrightness, RandomContrast, RandomGamma, RandomHue, RandomSaturation
 from augment.layers.photometric.tone import RandomInvert
 from augment.layers.policies.containers import Container, gated
@@ -47,6 +48,7 @@ GATES: dict[str, Callable[[Bernoulli], Layer]] = {
     "invert": lambda p: RandomInvert(p=p),
     "equalize": lambda p: RandomEqualize(p=p),
     "autocontrast": lambda p: RandomAutoContrast(p=p),
+    "horizontal_flip": lambda p: RandomHorizontalFlip(p=p),
 }
 """Operators without a magnitude; only their probability is learned, with the score function."""
 
@@ -73,6 +75,11 @@ class LearnedPolicy(Container):
 
     Raises:
         ValueError: an operator is unknown, or a width or probability is outside its open range.
+
+    Example:
+        >>> policy = A.LearnedPolicy(("rotate", "brightness"))
+        >>> policy(torch.rand(2, 3, 16, 16)).shape
+        torch.Size([2, 3, 16, 16])
     """
 
     example = {"operators": ("rotate", "scale", "brightness", "gamma")}
@@ -120,6 +127,25 @@ class LearnedPolicy(Container):
             state[name] |= {"width": spread.width().item(), "cap": spread.cap}
         return state
 
+    def assign(self, settings: Mapping[str, tuple[float, float]]) -> None:
+        """Sets operators by hand, for learning by trial instead of gradients.
+
+        Args:
+            settings: for each operator its width as a fraction of the largest, which is ignored if it has none, and
+                its probability; both in [0, 1], and kept a thousandth away from the ends.
+
+        Example:
+            >>> policy = A.LearnedPolicy(("rotate", "invert"))
+            >>> policy.assign({"rotate": (0.5, 0.25)})
+            >>> round(policy.state()["rotate"]["width"])
+            90
+        """
+        spreads, layers = self.spreads(), dict(self._named())
+        for name, (width, p) in settings.items():
+            layers[name].p.p.assign(p)
+            if name in spreads:
+                spreads[name].assign(width)
+
     def config(self) -> dict[str, Any]:
         """Returns the policy with its present widths and probabilities fixed."""
         layers = [layer.config() for layer in self.layers]
@@ -142,22 +168,26 @@ def policies_in(module: nn.Module) -> list[LearnedPolicy]:
     return [layer for layer in module.modules() if isinstance(layer, LearnedPolicy)]
 
 
-def fixed_operators(names: Sequence[str], width: float = 1.0) -> list[Layer]:
-    """Builds the same operators with a fixed width, a fraction of the largest in (0, 1], always applied.
+def fixed_operators(names: Sequence[str], width: float = 1.0, p: float = 1.0) -> list[Layer]:
+    """Builds the same operators with a fixed width, a fraction of the largest in (0, 1], and a fixed probability.
 
     Use them for baselines: OneOf(fixed_operators(names)) chooses uniformly, as TrivialAugment does, and
-    SomeOf(fixed_operators(names, m), 2) uses one magnitude for all, as RandAugment does.
+    SomeOf(fixed_operators(names, m), 2) uses one magnitude for all, as RandAugment does. An operator without a
+    magnitude gets half of the probability, which leaves as many images unchanged as changed.
     """
     if not 0 < width <= 1:
         raise ValueError(f"fixed_operators: width={width} must lie within (0, 1].")
     layers = []
     for name in names:
+        if name in GATES:
+            layers.append(GATES[name](Bernoulli(p / 2)))
+            continue
         if name not in OPERATORS:
-            raise ValueError(f"fixed_operators: names has {name!r}; known are {', '.join(OPERATORS)}.")
+            raise ValueError(f"fixed_operators: names has {name!r}; known are {', '.join((*OPERATORS, *GATES))}.")
         cap, centre, build = OPERATORS[name]
         reach = width * cap
         ends = (math.exp(-reach), math.exp(reach)) if centre is None else (centre - reach, centre + reach)
-        layers.append(build((LogUniform if centre is None else Uniform)(*ends), Bernoulli(1.0)))
+        layers.append(build((LogUniform if centre is None else Uniform)(*ends), Bernoulli(p)))
     return layers
 
 

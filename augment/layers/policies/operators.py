@@ -11,7 +11,8 @@
 | Solarize | threshold | levels of 255; values at or above it are inverted |
 | SolarizeAdd | value added | levels of 255, to values below 128 |
 
-A level in [0, 1] sets the strength. A space lists operators and maps the level of each to its value.
+A level in [0, 1] sets the strength; timm's may be larger, see `mmax` of RandAugment. A space lists operators and maps
+the level of each to its value.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -73,16 +74,28 @@ def _timm_factor(level: Tensor, sign: Tensor, size: Size) -> Tensor:
     return (1 + sign * (level * 0.9)).clamp(min=0.1)
 
 
+def _timm_plain_factor(level: Tensor, sign: Tensor, size: Size) -> Tensor:
+    return level * 1.8 + 0.1
+
+
 def _timm_bits(level: Tensor, sign: Tensor, size: Size) -> Tensor:
     return 4 - torch.floor(level * 4)
 
 
+def _timm_plain_bits(fewest: int, level: Tensor, sign: Tensor, size: Size) -> Tensor:
+    return torch.floor(level * 4) + fewest
+
+
 def _timm_threshold(level: Tensor, sign: Tensor, size: Size) -> Tensor:
-    return 256 - torch.floor(level * 256)
+    return 256 - _timm_plain_threshold(level, sign, size)
+
+
+def _timm_plain_threshold(level: Tensor, sign: Tensor, size: Size) -> Tensor:
+    return torch.floor(level * 256).clamp(max=256)
 
 
 def _timm_added(level: Tensor, sign: Tensor, size: Size) -> Tensor:
-    return torch.floor(level * 110)
+    return torch.floor(level * 110).clamp(max=128)
 
 
 def _space(
@@ -111,31 +124,46 @@ def _space(
 _THIRD = (partial(_fraction, 1 / 3, 1), partial(_fraction, 1 / 3, 0))
 _OF_331 = (partial(_fraction, 150 / 331, 1), partial(_fraction, 150 / 331, 0))  # 150 of the 331 pixels of NASNet
 _UP_TO_32 = (partial(_pixels, 32), partial(_pixels, 32))
+_ENHANCING = ("Color", "Contrast", "Brightness", "Sharpness")
+
+_TIMM: dict[str, Scale] = {
+    "AutoContrast": _constant,
+    "Equalize": _constant,
+    "Invert": _constant,
+    "Rotate": partial(_signed, 30),
+    "Posterize": partial(_timm_plain_bits, 0),
+    "Solarize": _timm_plain_threshold,
+    "SolarizeAdd": _timm_added,
+    **dict.fromkeys(_ENHANCING, _timm_plain_factor),
+    "ShearX": partial(_signed, 0.3),
+    "ShearY": partial(_signed, 0.3),
+    "TranslateX": partial(_part, 0.45, 1),
+    "TranslateY": partial(_part, 0.45, 0),
+}
+_TIMM_INCREASING = _TIMM | {
+    "Posterize": _timm_bits,
+    "Solarize": _timm_threshold,
+    **dict.fromkeys(_ENHANCING, _timm_factor),
+}
+_OF_AUGMIX = ("AutoContrast", *_ENHANCING, "Equalize", "Rotate", "Posterize", "Solarize", "ShearX", "ShearY")
 
 SPACES: dict[str, dict[str, Scale]] = {
     "randaugment": _space(0.3, _OF_331, 30, 0.9, (8, 4)),
     "trivialaugment_wide": _space(0.99, _UP_TO_32, 135, 0.99, (8, 2)),
     "autoaugment": _space(0.3, _OF_331, 30, 0.9, (8, 4)) | {"Invert": _constant},
     "augmix": {name: s for name, s in _space(0.3, _THIRD, 30, 0.9, (4, 0)).items() if name != "Identity"},
-    "timm_increasing": {
-        "AutoContrast": _constant,
-        "Equalize": _constant,
-        "Invert": _constant,
-        "Rotate": partial(_signed, 30),
-        "Posterize": _timm_bits,
-        "Solarize": _timm_threshold,
-        "SolarizeAdd": _timm_added,
-        "Color": _timm_factor,
-        "Contrast": _timm_factor,
-        "Brightness": _timm_factor,
-        "Sharpness": _timm_factor,
-        "ShearX": partial(_signed, 0.3),
-        "ShearY": partial(_signed, 0.3),
-        "TranslateX": partial(_part, 0.45, 1),
-        "TranslateY": partial(_part, 0.45, 0),
-    },
+    "timm": _TIMM,
+    "timm_increasing": _TIMM_INCREASING,
+    "timm_original": _TIMM | {"Posterize": partial(_timm_plain_bits, 4)},
+    "timm_reversed": _TIMM | {"Posterize": _timm_bits},
+    "timm_augmix": {name: _TIMM_INCREASING[name] for name in _OF_AUGMIX}
+    | {"TranslateX": partial(_part, 0.3, 1), "TranslateY": partial(_part, 0.3, 0)},
 }
-"""The spaces of torchvision 0.29 and timm's `rand-...-inc1`, by name."""
+"""The spaces of torchvision 0.29 and timm 1.0.31, by name.
+
+timm's are those of `rand-m9` and policy "v0", of `rand-m9-inc1`, of policy "original", of "v0r" and "originalr", and of
+`augmix-m3` in its create_transform, which shifts by up to 0.3 of the image there.
+"""
 
 GEOMETRIC = frozenset({"ShearX", "ShearY", "TranslateX", "TranslateY", "Rotate"})
 

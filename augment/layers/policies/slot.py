@@ -9,15 +9,17 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from augment.core.kinds import Warp, dense_image
+from augment.core.acting import on_acted
+from augment.core.kinds import Warp
 from augment.core.layer import Layer
 from augment.data.batch import Batch
 from augment.data.known import Modules
 from augment.data.pixels import size_of, stacked
-from augment.data.types import Bool, Matrices, Noise, Params, PerSample, Size
+from augment.data.types import Bool, Images, Matrices, Noise, Params, PerSample, Planes, Size
 from augment.draws.distributions import Bernoulli, Choice
 from augment.draws.shorthand import Quantity
 from augment.geometry import matrix as mat
+from augment.geometry.fill import Fill
 from augment.kernels.reference.policy_step import PHOTOMETRIC, drew, policy_step
 from augment.layers.geometric.affine import centre, rotation
 from augment.layers.policies.operators import GEOMETRIC, Operator, value_of
@@ -35,6 +37,29 @@ def _drew(operators: tuple[Operator, ...], params: Params, which: frozenset[str]
     return drawn & params["gate"] if "gate" in params else drawn
 
 
+RANDOM = "random"
+"""Bilinear or bicubic, drawn for every sample and operator, as timm does."""
+
+
+def halves_of(operators: tuple[Operator, ...], resample: str, fill: Fill | str) -> list[Layer]:
+    """Returns the layers of a step: a warp, or a bilinear and a bicubic one for "random", and the photometric half."""
+    modes = ("bilinear", "bicubic") if resample == RANDOM else (resample,)
+    return [*(SlotWarp(operators, mode, fill) for mode in modes), SlotPixels(operators)]
+
+
+def by_half(drawn: Params, cubic: PerSample | None) -> list[Params]:
+    """Returns the draws of each layer of `halves_of`.
+
+    Args:
+        drawn: the draws of the step.
+        cubic: (B,) 1 for samples that are interpolated bicubically; None if there is one warp.
+    """
+    if cubic is None:
+        return [drawn] * 2
+    gates = (cubic == 0, cubic == 1)
+    return [*(drawn | {"gate": drawn["gate"] & gate if "gate" in drawn else gate} for gate in gates), drawn]
+
+
 def _described(operators: tuple[Operator, ...], params: Params, geometric: bool) -> dict[str, object]:
     """Returns the operator's name and value if this half of the step carries it out."""
     operator = operators[int(params["op"][0])]
@@ -49,13 +74,13 @@ class SlotWarp(Warp):
     Args:
         operators: the operators to choose from.
         resample: "nearest", "bilinear" or "bicubic".
-        fill: value outside of the image, in [0, 1].
+        fill: colour outside of the image, from `core.fills.fill_value`.
     """
 
     padding = "zeros"
     on_bytes = True
 
-    def __init__(self, operators: tuple[Operator, ...], resample: str, fill: float) -> None:
+    def __init__(self, operators: tuple[Operator, ...], resample: str, fill: Fill | str) -> None:
         super().__init__()
         self.operators, self.resample, self.fill = operators, resample, fill
 
@@ -104,12 +129,13 @@ class SlotPixels(Layer):
         return _drew(self.operators, params, PHOTOMETRIC)
 
     def transform(self, batch: Batch, params: list[Params], run: Sequence[Layer], kept: torch.dtype) -> Batch:
-        image, (drawn,) = dense_image(self, batch), params
         if not self.on_bytes:
             return batch
+        return on_acted(self, batch, True, lambda image: self._applied(image, params[0]))
+
+    def _applied(self, image: Images | Planes, drawn: Params) -> Images:
         resolved = self.resolve(drawn, size_of(image))
-        op, value = resolved["op"], resolved["value"]
-        return batch.replace(image=policy_step(stacked(image), self.acts_on(drawn), self.names, op, value))
+        return policy_step(stacked(image), self.acts_on(drawn), self.names, resolved["op"], resolved["value"])
 
     def describe(self, params: Params) -> dict[str, object]:
         return _described(self.operators, params, geometric=False)
@@ -122,9 +148,10 @@ class Slot(Layer):
         operators: the operators to choose from.
         level: strength in [0, 1], a distribution or a number.
         weights: relative frequencies of the operators, equal if not given.
-        resample: "nearest", "bilinear" or "bicubic", for the geometric operators.
-        fill: value outside of the image, in [0, 1].
+        resample: "nearest", "bilinear", "bicubic" or "random", for the geometric operators, see `halves_of`.
+        fill: colour outside of the image, from `core.fills.checked_fill`.
         p: probability that a sample gets any operator.
+        largest: the largest level.
     """
 
     def __init__(
@@ -133,17 +160,24 @@ class Slot(Layer):
         level: Quantity,
         weights: Sequence[float] | None = None,
         resample: str = "nearest",
-        fill: float = 0.0,
+        fill: Fill | str = 0.0,
         p: float | Bernoulli = 1.0,
+        largest: float = 1.0,
     ) -> None:
         super().__init__(p)
         self.quantity("op", Choice(range(len(operators)), weights))
-        self.quantity("level", level, legal=(0.0, 1.0))
+        self.quantity("level", level, legal=(0.0, largest))
         self.quantity("sign", Choice((-1.0, 1.0)))
-        self.halves: Modules[Layer] = Modules([SlotWarp(operators, resample, fill), SlotPixels(operators)])
+        self.halves: Modules[Layer] = Modules(halves_of(operators, resample, fill))
+        if resample == RANDOM:
+            self.quantity("cubic", Choice((0.0, 1.0)))
 
     def leaves(self) -> list[Layer]:
         return list(self.halves)
 
     def leaf_params(self, noise: Noise) -> list[Params]:
-        return [self.params(noise)] * 2
+        return self.shared(self.params(noise))
+
+    def shared(self, drawn: Params) -> list[Params]:
+        """Returns the draws of each half; of two warps, a sample goes through the one that it drew."""
+        return by_half(drawn, drawn.get("cubic"))

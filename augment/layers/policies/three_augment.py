@@ -20,6 +20,11 @@ class ThreeAugment(RandomApply):
         color_jitter: strength of brightness, contrast and saturation, within [0, 100].
         p: probability of applying the layer to a sample.
         same_on_batch: use one draw for all samples of a batch.
+
+    Example:
+        >>> images = torch.rand(2, 3, 16, 16)
+        >>> A.ThreeAugment()(images).shape
+        torch.Size([2, 3, 16, 16])
     """
 
     def __init__(self, color_jitter: float = 0.3, p: float | Bernoulli = 1.0, same_on_batch: bool = False) -> None:

@@ -145,9 +145,21 @@ def quantities(value: float | Sequence[float | Tensor] | Tensor) -> Quantity | t
     return found[0] if len(found) == 1 else tuple(found)
 
 
+def colour(value: float | Sequence[float | Tensor] | Tensor) -> float | tuple[float, ...]:
+    """Returns one number, or one per channel if they differ."""
+    found = tuple(map(float, numbers(value)))
+    return found[0] if len(set(found)) == 1 else found
+
+
 def number(value: float | Sequence[float | Tensor] | Tensor, what: str) -> float:
     """Returns one number, also from a sequence of equal numbers."""
     found = numbers(value)
     if len(set(found)) != 1:
         raise NoEquivalentError(f"{what}={tuple(found)} differs between channels")
     return float(found[0])
+
+
+def unit(value: Any) -> Any:
+    """Converts a fill, one number or one per channel, to [0, 1]; a number above 1 means 8-bit values."""
+    found = numbers(value)
+    return tuple(n / 255 for n in found) if any(n > 1 for n in found) else tuple(found)

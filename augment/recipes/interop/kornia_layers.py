@@ -16,6 +16,7 @@ from augment.recipes.interop.conversion import (
     Conversion,
     Converted,
     NoEquivalentError,
+    colour,
     number,
     numbers,
     quantities,
@@ -54,7 +55,7 @@ def _frame(k: Any) -> dict[str, Any]:
 def _affine(k: Any, _: Conversion) -> Converted:
     g, frame = k._param_generator, _frame(k)
     if frame["padding_mode"] == "fill":
-        frame |= {"padding_mode": "zeros", "fill_value": number(k.flags["fill_value"], "fill_value")}
+        frame |= {"padding_mode": "zeros", "fill_value": colour(k.flags["fill_value"])}
     translate = None if g.translate is None else tuple(numbers(g.translate))
     scale, shear = (None if value is None else quantities(value) for value in (g.scale, g.shear))
     return A.RandomAffine(quantity(g.degrees), translate, scale, shear, **frame, **gate(k))
@@ -75,7 +76,7 @@ def _quarter_turns(k: Any, _: Conversion) -> Converted:
 def _crop(k: Any, _: Conversion) -> Converted:
     names = ("size", "padding", "pad_if_needed", "padding_mode")
     seen = k.flags["padding_mode"] == "constant" and (k.flags["pad_if_needed"] or k.flags["padding"] is not None)
-    fill = number(k.flags["fill"], "fill") if seen else 0.0
+    fill = colour(k.flags["fill"]) if seen else 0.0
     return A.RandomCrop(**{name: k.flags[name] for name in names}, fill=fill, **gate(k))
 
 

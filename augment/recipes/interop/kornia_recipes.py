@@ -35,6 +35,13 @@ def from_kornia(module: nn.Module, strict: bool = False, num_classes: int | None
     Raises:
         ValueError: some modules cannot be converted; the error lists all of them with reasons. Without `strict`, these
             are the modules that cannot be a stage either.
+
+    Example:
+        >>> import kornia.augmentation as K
+        >>> A.from_kornia(K.RandomHorizontalFlip(p=0.3))
+        RandomHorizontalFlip(
+          (p): Bernoulli(0.3)
+        )
     """
     conversion = Conversion(_find, _stage, strict, num_classes)
     layers = conversion.layers(module)

@@ -10,8 +10,9 @@ import torch
 import augment as A  # names are looked up when a converter is called, because augment imports this module
 from augment.core.layer import Layer
 from augment.draws.distributions import Distribution
-from augment.recipes.interop.conversion import Conversion, Converted, NoEquivalentError, number, single
-from augment.recipes.interop.torchvision_stage import for_images, stage, unit
+from augment.geometry.fill import Fill
+from augment.recipes.interop.conversion import Conversion, Converted, NoEquivalentError, colour, single, unit
+from augment.recipes.interop.torchvision_stage import for_images, stage
 
 _PACKAGE = "torchvision.transforms.v2"
 _INTERPOLATIONS = {0: "nearest", 2: "bilinear", 3: "bicubic"}
@@ -30,6 +31,13 @@ def from_torchvision(transform: Any, strict: bool = False) -> Layer:
     Raises:
         ValueError: some transforms cannot be converted; the error lists all of them with reasons. Without `strict`,
             these are the transforms that cannot be a stage either.
+
+    Example:
+        >>> from torchvision.transforms import v2
+        >>> A.from_torchvision(v2.RandomHorizontalFlip(p=0.3))
+        RandomHorizontalFlip(
+          (p): Bernoulli(0.3)
+        )
     """
     conversion = Conversion(_find, stage, strict)
     layers = conversion.layers(transform)
@@ -74,10 +82,10 @@ def _resample(t: Any) -> str:
     return "nearest" if mode == "nearest-exact" else mode
 
 
-def _fill(t: Any) -> float:
-    """Returns the fill value in [0, 1], which all channels must share."""
+def _fill(t: Any) -> Fill:
+    """Returns the fill in [0, 1], one number or one per channel."""
     fill = for_images(t.fill)
-    return 0.0 if fill is None else number(unit(fill), "fill")
+    return 0.0 if fill is None else colour(unit(fill))
 
 
 def _centred(t: Any) -> None:
@@ -105,9 +113,7 @@ def _rotation(t: Any, _: Conversion) -> Converted:
         raise NoEquivalentError("expand=True gives images of different sizes", runs=False)
     _centred(t)
     low, high = t.degrees
-    if not _fill(t):
-        return A.RandomRotation((low, high), _resample(t), p=1.0)
-    return A.RandomAffine((-high, -low), resample=_resample(t), fill_value=_fill(t), p=1.0)
+    return A.RandomRotation((low, high), _resample(t), p=1.0, fill_value=_fill(t))
 
 
 def _affine(t: Any, _: Conversion) -> Converted:
@@ -117,9 +123,7 @@ def _affine(t: Any, _: Conversion) -> Converted:
 
 
 def _perspective(t: Any, _: Conversion) -> Converted:
-    if _fill(t):
-        raise NoEquivalentError(f"fill={t.fill}: the only fill value is 0")
-    return A.RandomPerspective(t.distortion_scale, resample=_resample(t), p=t.p)
+    return A.RandomPerspective(t.distortion_scale, resample=_resample(t), p=t.p, fill_value=_fill(t))
 
 
 def _resize(t: Any, _: Conversion) -> Converted:
@@ -135,13 +139,8 @@ def _resize(t: Any, _: Conversion) -> Converted:
 def _crop(t: Any, _: Conversion) -> Converted:
     left, right, top, bottom = t.padding or (0, 0, 0, 0)
     seen = t.padding_mode == "constant" and (t.pad_if_needed or t.padding is not None)
-    fill = for_images(t.fill) if seen else None
-    fill = (0.0,) if fill is None else unit(fill)
-    shift = len(set(fill)) > 1  # fill differs between channels: shift it to 0 before the crop, and back afterwards
-    crop = A.RandomCrop(
-        tuple(t.size), (left, top, right, bottom), t.pad_if_needed, 0.0 if shift else fill[0], t.padding_mode
-    )
-    return [A.Normalize(fill, 1.0), crop, A.Denormalize(fill, 1.0)] if shift else crop
+    fill = _fill(t) if seen else 0.0
+    return A.RandomCrop(tuple(t.size), (left, top, right, bottom), t.pad_if_needed, fill, t.padding_mode)
 
 
 def _resized_crop(t: Any, _: Conversion) -> Converted:
@@ -185,7 +184,7 @@ def _noise(t: Any, _: Conversion) -> Converted:
 
 
 def _erasing(t: Any, _: Conversion) -> Converted:
-    value = "random" if t.value is None else number(unit(t.value), "value")
+    value = "random" if t.value is None else colour(unit(t.value))
     return A.RandomErasing(tuple(t.scale), tuple(t.ratio), value, p=t.p)
 
 
@@ -238,7 +237,7 @@ TABLE: dict[str, Callable[[Any, Conversion], Converted]] = {
     "RandomAffine": _affine,
     "RandomCrop": _crop,
     "RandomHorizontalFlip": lambda t, _: A.RandomHorizontalFlip(t.p),
-    "RandomIoUCrop": _refused("gives images of different sizes"),
+    "RandomIoUCrop": _refused("gives images of different sizes; use RandomIoUCrop(size)"),
     "RandomPerspective": _perspective,
     "RandomResize": _refused("gives images of different sizes"),
     "RandomResizedCrop": _resized_crop,

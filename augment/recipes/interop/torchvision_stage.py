@@ -12,7 +12,7 @@ from torch import Tensor
 
 import augment as A  # names are looked up when a function is called, because augment imports this module
 from augment.core.layer import Layer
-from augment.recipes.interop.conversion import NoEquivalentError, numbers
+from augment.recipes.interop.conversion import NoEquivalentError, unit
 
 _PACKAGE = "torchvision.transforms"
 _RESHAPING = {
@@ -37,12 +37,6 @@ def stage(transform: Any) -> Layer:
         for part in filter(_has_values, _parts(transform)):
             _in_floats(part)
     return A.Opaque(transform, random=type(transform).__name__ != "LinearTransformation")
-
-
-def unit(value: Any) -> Any:
-    """Converts a fill, one number or one per channel, to [0, 1]; a number above 1 means 8-bit values."""
-    found = numbers(value)
-    return tuple(n / 255 for n in found) if any(n > 1 for n in found) else tuple(found)
 
 
 def for_images(by_type: Any) -> Any:

@@ -10,6 +10,7 @@ from augment.tools.arguments import add_measuring, check_files, device_of, dtype
 from augment.tools.bench import end_to_end
 from augment.tools.bench import report as reports
 from augment.tools.bench.measure import measured, taking_part, task_of, to_stderr
+from augment.tools.bench.plot import plot
 from augment.tools.bench.recipes import GROUPS, chosen
 from augment.tools.errors import ToolError, required
 from augment.tools.installation import warn_if_slow
@@ -54,4 +55,4 @@ def run(arguments: argparse.Namespace, given: Sequence[str]) -> None:
         reports.save(arguments, report, rows, reports.markdown)  # an interruption loses at most one recipe
     reports.tell(arguments, report, rows, reports.print_tables)
     if arguments.plot:
-        reports.plot(arguments.plot, report, rows)
+        plot(arguments.plot, report, rows)

@@ -156,9 +156,7 @@ def markdown(report: dict[str, Any], rows: Sequence[Row]) -> str:
         "",
         f"    {report['command']}",
         "",
-        f"| reader | {' | '.join(COLUMNS)} |",
-        f"|---|{'---:|' * len(COLUMNS)}",
-        *(f"| {row.reader} | {' | '.join(cells(row))} |" for row in rows),
+        *reports.markdown_table(("reader", *COLUMNS), [(row.reader, *cells(row)) for row in rows]),
         "",
         LEGEND,
     ]

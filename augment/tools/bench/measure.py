@@ -12,13 +12,17 @@ import torch
 from augment.tools.bench.kernels import counted
 from augment.tools.bench.peers import albumentations, cvcuda, dali, fuse, kornia, ours, torchvision
 from augment.tools.bench.recipes import RECIPES
-from augment.tools.bench.timing import Timing, copy_run, in_turns, warmed_up
+from augment.tools.bench.timing import Timing, copy_run, in_turns, paired_ratio, warmed_up
 from augment.tools.bench.work import CLASSES, Implementation, NotOfferedError, Run, Task
 from augment.tools.errors import ToolError
 
 PEERS = (ours, kornia, torchvision, albumentations, fuse, dali, cvcuda)
 OURS = ("augment compiled", "augment eager")
 """Implementations of this library; the first one measured is the reference of the comparison."""
+
+
+UNSTEADY = 0.15
+"""Spread above which a row is marked. Rows of a quiet machine stay below 10 %."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,8 @@ class Row:
     Attributes:
         images_per_s: median over the rounds; None if it was not measured, see `note`.
         spread: half the distance between the quartiles over the median.
-        ratio: speed of this library divided by the speed of this implementation.
+        ratio: speed of this library divided by the speed of this implementation, the median over the rounds.
+        ratio_low, ratio_high: ends of its confidence interval, see `timing.paired_ratio`.
         peak_mb: peak memory of the call above the memory in use before it, in 10^6 bytes.
         gb_per_s: 10^9 bytes of input and output per second.
         of_copy: `gb_per_s` divided by the rate of a plain copy of the same number of bytes.
@@ -45,6 +50,8 @@ class Row:
     images_per_s: float | None = None
     spread: float | None = None
     ratio: float | None = None
+    ratio_low: float | None = None
+    ratio_high: float | None = None
     peak_mb: float | None = None
     gb_per_s: float | None = None
     of_copy: float | None = None
@@ -52,6 +59,11 @@ class Row:
     kernels: int | None = None
     passes: int | None = None
     note: str | None = None
+
+    @property
+    def unsteady(self) -> bool:
+        """Whether other load disturbed the machine too much while this was measured."""
+        return self.spread is not None and self.spread > UNSTEADY
 
     def plain(self) -> dict[str, object]:
         return asdict(self)
@@ -136,7 +148,7 @@ def _one_recipe(
     for name, turns in in_turns(runs | {"copy": copying}, task, rounds).items():
         timings.setdefault(name, Timing()).turns = turns
     copy_speed = moved / timings["copy"].median
-    reference = next((timings[name].median for name in OURS if name in runs), None)
+    reference = next((timings[name].turns for name in OURS if name in runs), None)
     return [
         _row(task, recipe, one, timings[one.name], runs[one.name], moved, copy_speed, reference)
         if one.name in runs
@@ -153,8 +165,11 @@ def _row(
     run: Run,
     moved: int,
     copy_speed: float,
-    reference: float | None,
+    reference: Sequence[float] | None,
 ) -> Row:
+    ratio, low, high = (
+        (None,) * 3 if reference is None else (round(r, 3) for r in paired_ratio(timing.turns, reference))
+    )
     kernels = counted(run) if "eager" in one.name or "torchvision batched" in one.name else None
     return Row(
         recipe=recipe,
@@ -163,7 +178,9 @@ def _row(
         differentiable=one.differentiable,
         images_per_s=round(len(task.images) / timing.median, 2),
         spread=round(timing.spread, 4),
-        ratio=None if reference is None else round(timing.median / reference, 3),
+        ratio=ratio,
+        ratio_low=low,
+        ratio_high=high,
         peak_mb=None if timing.peak is None else round(timing.peak / 1e6, 2),
         gb_per_s=round(moved / timing.median / 1e9, 4),
         of_copy=round(moved / timing.median / copy_speed, 5),

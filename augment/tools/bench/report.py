@@ -6,14 +6,14 @@ import json
 import platform
 import shlex
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from augment.tools.bench.measure import OURS, Row
+from augment.tools.bench.measure import OURS, UNSTEADY, Row
 from augment.tools.bench.work import installed
 from augment.tools.errors import required
 
@@ -33,8 +33,20 @@ PACKAGES = (
     "cvcuda-cu12",
 )
 SETTINGS = ("batch", "size", "out", "dtype", "threads", "rounds")
-COLUMNS = ("images/s", "spread", "augment is", "peak MB", "GB/s", "of copy", "first s", "kernels", "draws", "gradient")
-_WIDE, _FIRST = 130, range(4)
+COLUMNS = (
+    "images/s",
+    "spread",
+    "augment is",
+    "interval",
+    "peak MB",
+    "GB/s",
+    "of copy",
+    "first s",
+    "kernels",
+    "draws",
+    "gradient",
+)
+_WIDE, _FIRST = 145, range(4)
 """A terminal narrower than this number of characters shows only the first columns."""
 
 
@@ -110,8 +122,9 @@ def cells(row: Row) -> list[str]:
     kernels = "" if row.kernels is None else f"{row.kernels} ({row.passes})"
     return [
         f"{row.images_per_s:,.0f}" if row.images_per_s >= 10 else f"{row.images_per_s:.1f}",
-        f"±{row.spread:.0%}",
+        f"±{row.spread:.0%}{' !' if row.unsteady else ''}",
         "" if row.ratio is None else f"{row.ratio:.2f} x",
+        "" if row.ratio is None else f"{row.ratio_low:.2f} - {row.ratio_high:.2f}",
         "" if row.peak_mb is None else f"{row.peak_mb:,.0f}",
         f"{row.gb_per_s:.2f}",
         f"{row.of_copy:.1%}",
@@ -160,9 +173,11 @@ def print_tables(report: dict[str, Any], rows: Sequence[Row]) -> None:
 
 LEGEND = (
     "Implementations map the same uint8 batch on the device to floats on the device. 'augment is' n x: this library "
-    f"({OURS[0]}, or {OURS[1]} if that was not measured) has n times the speed; below 1 it is slower. spread: half the "
-    "distance between the quartiles. of copy: speed relative to a plain copy of as many bytes. first: the first call, "
-    "with compilation. kernels: operators launched in eager mode (operators that write images). peak: memory above the "
+    f"({OURS[0]}, or {OURS[1]} if that was not measured) has n times the speed; below 1 it is slower. It is the median "
+    "of the ratios within each round; the interval holds it with 90 % confidence (from 5 rounds on). spread: half the "
+    f"distance between the quartiles; ! marks more than {UNSTEADY:.0%}, where other load disturbed the machine. of "
+    "copy: speed relative to a plain copy of as many bytes. first: the first call, with compilation. kernels: torch's "
+    "operators launched in eager mode (those that write images), without this library's in C++. peak: memory above the "
     "memory before the call."
 )
 
@@ -177,57 +192,22 @@ def headline(report: dict[str, Any]) -> str:
     )
 
 
+def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Return the lines of a Markdown table whose first column is text and whose others are numbers."""
+    return [_row(columns), "|---|" + "---:|" * (len(columns) - 1), *map(_row, rows)]
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
 def markdown(report: dict[str, Any], rows: Sequence[Row]) -> str:
     """Return the report as Markdown, including the command."""
     lines = [headline(report) + ".", "", "    " + report["command"], ""]
     for recipe in dict.fromkeys(row.recipe for row in rows):
-        lines += [f"### {recipe}", "", "| implementation | " + " | ".join(COLUMNS) + " |"]
-        lines.append("|---|" + "---:|" * len(COLUMNS))
         mine = [row for row in rows if row.recipe == recipe]
-        lines += [f"| {row.implementation} | " + " | ".join(cells(row)) + " |" for row in mine]
+        named = [(row.implementation, *cells(row)) for row in mine]
+        lines += [f"### {recipe}", "", *markdown_table(("implementation", *COLUMNS), named)]
         lines += ["", *(f"{row.implementation}: {row.note}.  " for row in mine if row.note), ""]
     lines += [f"Skipped: {name}, {why}.  " for name, why in report["skipped"].items()]
     return "\n".join([*lines, "", LEGEND, ""])
-
-
-def plot(path: str, report: dict[str, Any], rows: Sequence[Row]) -> None:
-    """Plot images/s as bars, one panel per recipe, and chain lengths as lines; the suffix selects the format."""
-    required("matplotlib", "matplotlib", "--plot")
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    timed = [row for row in rows if row.images_per_s is not None]
-    panels = [r for r in dict.fromkeys(row.recipe for row in timed) if not r.startswith("chain:")]
-    chain = [row for row in timed if row.recipe.startswith("chain:")]
-    names = list(dict.fromkeys(row.implementation for row in timed))
-    colours = dict(zip(names, matplotlib.color_sequences["tab10"], strict=False))
-    count = len(panels) + bool(chain)
-    columns = min(3, count)
-    figure, axes = pyplot.subplots(
-        -(-count // columns), columns, figsize=(5 * columns, 0.8 + 2.6 * -(-count // columns)), squeeze=False
-    )
-    for axis, recipe in zip(axes.flat, panels, strict=False):
-        bars = [row for row in timed if row.recipe == recipe][::-1]
-        axis.barh(
-            [row.implementation for row in bars],
-            [row.images_per_s for row in bars],
-            xerr=[(row.images_per_s or 0.0) * (row.spread or 0.0) for row in bars],
-            color=[colours[row.implementation] for row in bars],
-        )
-        axis.set(title=recipe, xlabel="images/s")
-    if chain:
-        axis = axes.flat[len(panels)]
-        for name in names:
-            line = [row for row in chain if row.implementation == name]
-            lengths = [int(row.recipe.partition(":")[2]) for row in line]
-            axis.plot(lengths, [row.images_per_s for row in line], marker="o", label=name, color=colours[name])
-        axis.set(title="chain of geometric layers", xlabel="layers", ylabel="images/s", yscale="log")
-        axis.legend(fontsize="x-small")
-    for axis in list(axes.flat)[count:]:
-        axis.axis("off")
-    figure.suptitle(headline(report).partition("; Python")[0], fontsize="medium")
-    figure.tight_layout()
-    figure.savefig(path, dpi=120)
-    pyplot.close(figure)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import statistics
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
 from augment.tools.bench.work import Run, Task
+
+_CONFIDENCE = 0.9
+"""How likely an interval for a median holds it, at least, if the rounds are enough."""
 
 _BLOCK = 0.2
 """Minimum seconds per turn, so that clock resolution and call overhead do not matter."""
@@ -36,6 +41,24 @@ class Timing:
             return 0.0
         low, _, high = statistics.quantiles(self.turns, n=4, method="inclusive")
         return (high - low) / 2 / self.median
+
+
+def paired_ratio(turns: Sequence[float], reference: Sequence[float]) -> tuple[float, float, float]:
+    """Return how many times as long the turns took as those of a reference in the same rounds.
+
+    Returns:
+        The median over the rounds, and the ends of its confidence interval: the ratios of two rounds, between which the
+        median of all possible rounds lies with a probability of at least 90 % (sign test; see Conover, Practical
+        Nonparametric Statistics, section 3.2). Fewer than five rounds reach less: the interval then covers all.
+    """
+    ratios = sorted(turn / other for turn, other in zip(turns, reference, strict=True))
+    count, outside, left_out = len(ratios), 0.0, 0
+    for below in range((count - 1) // 2):  # leaving out one more on each side
+        outside += 2 * math.comb(count, below) / 2**count
+        if outside > 1 - _CONFIDENCE:
+            break
+        left_out = below
+    return statistics.median(ratios), ratios[left_out], ratios[count - 1 - left_out]
 
 
 def warmed_up(run: Run, task: Task) -> Timing:

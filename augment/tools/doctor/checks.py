@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 import torch
 
@@ -89,28 +88,6 @@ def check_compilation(report: Report, pipeline: Layer, device: torch.device, gra
             'find out why with TORCH_LOGS="recompiles"; usual causes are changing image sizes or dtypes, mixing '
             "train() and eval(), and attributes that change from batch to batch",
         )
-
-
-def check_workers(report: Report, loader: Any, wait: float, work: float, batch: int) -> None:
-    """Check whether loading is slower than augmenting; `wait` and `work` are their seconds per batch."""
-    report.figures["loader, images/s"] = round(batch / max(wait, 1e-9))
-    report.figures["pipeline, images/s"] = round(batch / max(work, 1e-9))
-    workers = getattr(loader, "num_workers", None)
-    if wait <= work:
-        return
-    remedy = "more workers, smaller or faster-decoding files, or fewer transforms in the data set"
-    if workers == 0:
-        remedy = (
-            f"DataLoader(..., num_workers={max((os.cpu_count() or 2) - 1, 1)}, persistent_workers=True): it has none"
-        )
-    elif workers:
-        remedy = f"more than {workers} workers, persistent_workers=True; or smaller or faster-decoding files"
-    report.add(
-        "workers",
-        SLOW,
-        f"the loader takes {wait * 1e3:.0f} ms per batch, the pipeline {work * 1e3:.0f} ms: training waits for data",
-        remedy,
-    )
 
 
 def check_memory(report: Report, peak: int | None, output: int) -> None:

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 
 from augment.tools.arguments import add_trust, device_of, positive
 from augment.tools.doctor import diagnose
+from augment.tools.doctor.stages import training_step
 from augment.tools.images import folder_loader
 from augment.tools.recipe import pipeline_of
 
@@ -26,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers", type=int, default=0, help="workers of the data loader, with --images (%(default)s)"
     )
+    parser.add_argument("--network", metavar="NAME", help="a timm network to train, which shows its share of a step")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     add_trust(parser)
 
@@ -33,7 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, given: Sequence[str]) -> None:
     device = device_of(arguments.device)
     pipeline = pipeline_of(arguments.pipeline, trust=arguments.trust)
-    report = diagnose(pipeline, _loader(arguments), device)
+    step = training_step(arguments.network, device) if arguments.network else None
+    report = diagnose(pipeline, _loader(arguments), device, step=step)
     print(json.dumps(report.plain(), indent=1) if arguments.json else report)
 
 

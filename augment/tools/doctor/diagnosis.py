@@ -21,12 +21,17 @@ from augment.tools.bench.timing import peak_memory
 from augment.tools.doctor import checks
 from augment.tools.doctor.batches import Form, as_batch, check_batches, form_of
 from augment.tools.doctor.findings import SLOW, Report
+from augment.tools.doctor.stages import Stages, Step, check_stages
 from augment.tools.doctor.syncs import fake_read, reads
 from augment.tools.errors import ToolError
 
 
 def diagnose(
-    pipeline: Layer, loader: Iterable[Any], device: torch.device | str | None = None, batches: int = 8
+    pipeline: Layer,
+    loader: Iterable[Any],
+    device: torch.device | str | None = None,
+    batches: int = 8,
+    step: Step | None = None,
 ) -> Report:
     """Run a few batches through a pipeline as training would, and report what makes it slow.
 
@@ -35,6 +40,7 @@ def diagnose(
         loader: yields images, (images, labels), {"image": ..., "label": ...}, PackedImages or Batch.
         device: device of the augmentation; by default a GPU if available.
         batches: number of batches to run, at least 2.
+        step: trains a network on augmented images (B, C, H, W), so that its share of the time is known.
 
     Returns:
         The report; print it, or read its `findings` and `figures`.
@@ -46,7 +52,7 @@ def diagnose(
     asked = None if device is None else torch.device(device)
     used = asked or torch.device("cuda" if torch.cuda.is_available() else "cpu")
     report = Report(figures={"device": str(used)})
-    forms, last = _run_through(report, pipeline, loader, used, batches)
+    forms, last = _run_through(report, pipeline, loader, used, batches, step)
     check_batches(report, forms, used)
     checks.check_device(report, used, asked)
     checks.check_mode(report, pipeline)
@@ -58,11 +64,11 @@ def diagnose(
 
 
 def _run_through(
-    report: Report, pipeline: Layer, loader: Iterable[Any], device: torch.device, batches: int
+    report: Report, pipeline: Layer, loader: Iterable[Any], device: torch.device, batches: int, step: Step | None
 ) -> tuple[list[Form], Batch]:
-    """Time loader and pipeline, and count compilations; also return the forms of all batches and the last batch."""
+    """Time loader, pipeline and network, and count compilations; also return all forms and the last batch."""
     forms: list[Form] = []
-    waits, works, graphs = [], [], []
+    waits, works, trained, graphs = [], [], [0.0], []
     batch: Batch | None = None
     source = iter(loader)
     start = time.perf_counter()
@@ -72,11 +78,13 @@ def _run_through(
         forms.append(form_of(batch))
         before, start = graphs_compiled(), time.perf_counter()
         batch = batch.to(device, non_blocking=True)
-        pipeline(batch)
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        works.append(time.perf_counter() - start)
+        out = pipeline(batch)
+        works.append(_since(start, device))
         graphs.append(graphs_compiled() - before)
+        if step is not None:
+            start = time.perf_counter()
+            step(dense(out.image).detach())
+            trained.append(_since(start, device))
         start = time.perf_counter()
     if batch is None or len(forms) < 2:
         raise ToolError(
@@ -86,8 +94,17 @@ def _run_through(
     report.figures["first batch, s"] = round(works[0], 2)
     checks.check_compilation(report, pipeline, device, graphs)
     settled = [work for work, compiled in zip(works[1:], graphs[1:], strict=True) if not compiled] or works[1:]
-    checks.check_workers(report, loader, statistics.median(waits[1:]), statistics.median(settled), len(batch))
+    network = statistics.median(trained[2:] or trained)  # without the first step
+    stages = Stages(statistics.median(waits[1:]), statistics.median(settled), network)
+    check_stages(report, stages, loader, len(batch))
     return forms, batch
+
+
+def _since(start: float, device: torch.device) -> float:
+    """Return the seconds from `start` until the device has done its work."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - start
 
 
 def _check_syncs(report: Report, pipeline: Layer, batch: Batch) -> None:

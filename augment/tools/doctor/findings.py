@@ -13,7 +13,7 @@ class Finding:
     """One observation about a pipeline or its loader.
 
     Attributes:
-        topic: device, batch, sync, compile, workers, memory or mode.
+        topic: device, batch, sync, compile, workers, augmentation, network, memory or mode.
         level: "slow" if it certainly costs speed, "note" if it may.
         what: the observation, and where it was made.
         remedy: how to fix it.

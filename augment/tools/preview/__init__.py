@@ -1,0 +1,1 @@
+"""Pictures of what a pipeline or a layer does to images."""

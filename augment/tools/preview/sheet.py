@@ -1,89 +1,93 @@
-"""A contact sheet: each original image, followed by the pipeline's output for different draws."""
+"""Tiles in rows, as one picture or as one HTML file."""
 
 from __future__ import annotations
 
+import base64
+import html
+import io
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+from augment.tools.preview.text import font_of, wrapped
 
-import augment as A
-from augment.data.known import dense
-from augment.tools.preview.captions import caption
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
-LINE, MARGIN, FONT = 12, 6, 10
-"""In pixels: the height of a text line, the space around tiles, the font size."""
+MARGIN, FONT, LINE = 8, 12, 15
+"""In pixels: the space around tiles, the font size, the height of a text line."""
 
-Tile = tuple[Tensor, list[str]]
-"""A picture (3, H, W) uint8 and the caption lines below it."""
-
-
-def rows_of(pipeline: A.Pipeline, images: list[Tensor], draws: int, epoch: int, width: int) -> list[list[Tile]]:
-    """Draw every image in consecutive epochs; its position in the list is its sample number."""
-    if any(isinstance(leaf, A.Mix) for leaf in pipeline.leaves()):  # mixing requires images of one size
-        square = A.Pipeline(A.Resize((width, width)), dtype=torch.uint8).eval()
-        images = [square(image) for image in images]
-        batches = [torch.stack(images)] if images else []
-    else:
-        batches = [image[None] for image in images]
-    rows: list[list[Tile]] = []
-    for batch in batches:
-        index = torch.arange(len(rows), len(rows) + len(batch))
-        columns = [_tiles(pipeline, batch, pipeline.noise(index, epoch + i), width) for i in range(draws)]
-        rows += [list(row) for row in zip(*columns, strict=True)]
-    return rows
+_STYLE = """body { font: 14px system-ui, sans-serif; margin: 2em; color: #222; }
+section { display: flex; flex-wrap: wrap; gap: 12px; margin-bottom: 20px; }
+figure { margin: 0; } img { display: block; } figcaption { padding-top: 4px; font-size: 13px; line-height: 1.35; }"""
 
 
-def _tiles(pipeline: A.Pipeline, images: Tensor, noise: Tensor, width: int) -> list[Tile]:
-    """Augment each image once and return the tiles."""
-    labels = torch.eye(len(images))
-    with torch.no_grad():
-        out = dense(pipeline(A.Batch(images, label=labels), noise).image)
-    size, characters = (images.shape[-2], images.shape[-1]), max(width // 6, 8)
-    return [
-        (picture, caption(pipeline.explain(row, size), characters))
-        for picture, row in zip(within(visible(pipeline, out), width), noise, strict=True)
-    ]
+@dataclass(frozen=True)
+class Tile:
+    """A picture and the lines of text below it."""
+
+    picture: Image
+    lines: list[str]
 
 
-def within(images: Tensor, side: int) -> Tensor:
-    """Shrink images that are larger than a square so that they fit into it."""
-    if max(images.shape[-2:]) <= side:
-        return images
-    return A.Pipeline(A.LongestMaxSize(side), dtype=torch.uint8).eval()(images)
+def sheet_of(rows: list[list[Tile]], side: int) -> Image:
+    """Draw rows of tiles, each at most `side` pixels wide and high; texts that no font can show are left out."""
+    from PIL import Image, ImageDraw
 
-
-def visible(pipeline: A.Pipeline, images: Tensor) -> Tensor:
-    """Undo Normalize and return bytes for display."""
-    if images.dtype == torch.uint8:
-        return images
-    images = images.float()
-    for leaf in pipeline.leaves():
-        if isinstance(leaf, A.Normalize):
-            images = A.Denormalize(leaf.mean, leaf.std)(images)
-    images = images[:, :3] if images.shape[1] >= 3 else images[:, :1].expand(-1, 3, -1, -1)
-    return (images * 255).round().clamp(0, 255).to(torch.uint8)
-
-
-def drawn(rows: list[list[Tile]], path: Path) -> tuple[int, int]:
-    """Write the sheet to a file and return its (width, height) in pixels."""
-    from PIL import Image, ImageDraw, ImageFont
-
-    font = ImageFont.load_default(FONT)
-    width = max(picture.shape[2] for row in rows for picture, _ in row) + MARGIN
-    heights = [
-        max(picture.shape[1] for picture, _ in row) + LINE * max(len(lines) for _, lines in row) + MARGIN
-        for row in rows
-    ]
-    sheet = Image.new("RGB", (width * max(map(len, rows)) + MARGIN, sum(heights) + MARGIN), "white")
+    texts = [[[part for line in tile.lines for part in wrapped(line, side, FONT)] for tile in row] for row in rows]
+    tall = [max(tile.picture.height for tile in row) for row in rows]
+    heights = [t + LINE * max(map(len, row)) + MARGIN for t, row in zip(tall, texts, strict=True)]
+    sheet = Image.new("RGB", ((side + MARGIN) * max(map(len, rows)) + MARGIN, sum(heights) + MARGIN), "white")
     pen, top = ImageDraw.Draw(sheet), MARGIN
-    for row, height in zip(rows, heights, strict=True):
-        tallest = max(picture.shape[1] for picture, _ in row)
-        for column, (picture, lines) in enumerate(row):
-            left = column * width + MARGIN
-            sheet.paste(Image.fromarray(picture.permute(1, 2, 0).contiguous().numpy()), (left, top))
+    for row, lines_of, tallest, height in zip(rows, texts, tall, heights, strict=True):
+        for column, (tile, lines) in enumerate(zip(row, lines_of, strict=True)):
+            left = column * (side + MARGIN) + MARGIN
+            sheet.paste(tile.picture, (left, top))
             for i, line in enumerate(lines):
-                pen.text((left, top + tallest + i * LINE), line, fill="black", font=font)
+                pen.text((left, top + tallest + i * LINE + 1), line, fill="black", font=font_of(line, FONT))
         top += height
-    sheet.save(path)
-    return sheet.size
+    return sheet
+
+
+def page_of(title: str, rows: list[list[Tile]]) -> str:
+    """Return one HTML file that holds its pictures."""
+    sections = "\n".join(f"<section>{figures_of(row)}</section>" for row in rows)
+    name = html.escape(title)
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{name}</title>'
+        f"<style>{_STYLE}</style></head>\n<body><h1>{name}</h1>\n{sections}\n</body></html>\n"
+    )
+
+
+def figures_of(tiles: list[Tile]) -> str:
+    """Return tiles as HTML that holds their pictures."""
+    return "".join(map(_figure, tiles))
+
+
+def written(sheet: Image, path: Path, most_bytes: int | None = None) -> None:
+    """Save a picture in the format of the file's ending; JPEG and WebP as finely as `most_bytes` allow."""
+    if path.suffix.lower() == ".png":
+        sheet.save(path)
+        return
+    for quality in (80, 70, 60, 50, 40, 30, 20, 10):
+        data = io.BytesIO()
+        sheet.save(data, "WEBP" if path.suffix.lower() == ".webp" else "JPEG", quality=quality)
+        if most_bytes is None or data.tell() <= most_bytes:
+            break
+    path.write_bytes(data.getvalue())
+
+
+def inline(picture: Image) -> str:
+    """Return a picture as the address of an <img>, which holds the picture itself."""
+    data = io.BytesIO()
+    picture.save(data, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(data.getvalue()).decode()}"
+
+
+def _figure(tile: Tile) -> str:
+    lines = "<br>".join(map(html.escape, tile.lines))
+    size = f'width="{tile.picture.width}" height="{tile.picture.height}"'
+    return (
+        f'<figure style="max-width: {tile.picture.width}px"><img {size} alt="" src="{inline(tile.picture)}">'
+        f"<figcaption>{lines}</figcaption></figure>"
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import csv
 import os
+import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -15,18 +16,27 @@ from augment.tools.arguments import positive
 from augment.tools.decoding import colour
 from augment.tools.errors import ToolError, required
 from augment.tools.scanning import images_below, listed
+from augment.tools.shrink.shards import class_folders, pack
 from augment.tools.shrink.work import FORMATS, Job, Outcome, shrink
 
 REPORT = "shrink_report.csv"
 TINY = 32
 """Length of the shorter side in pixels below which an original is listed in the report."""
+STAGED = "images"
+"""Folder in the output for what will be packed into shards; removed when all are written."""
 _AT_ONCE = 64
 """Images that a process gets at a time."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("images", help="a folder of image files, with folders inside")
-    parser.add_argument("output", help="the folder to write, with the same folders inside")
+    parser.add_argument("output", help="the folder to write, with the same folders inside, or shards")
+    parser.add_argument(
+        "--to", default="folder", choices=("folder", "webdataset"), help="files, or tar shards (%(default)s)"
+    )
+    parser.add_argument(
+        "--shard-size", type=positive, default=256, help="10^6 bytes from which on a shard is complete (%(default)s)"
+    )
     parser.add_argument(
         "--size", type=positive, default=256, help="shorter side in pixels; smaller images keep theirs (%(default)s)"
     )
@@ -49,11 +59,16 @@ def run(arguments: argparse.Namespace, given: Sequence[str]) -> None:
         colour(arguments.background)
     except ValueError as error:
         raise ToolError(f"--{error}") from error
+    if arguments.to == "webdataset":
+        class_folders(source)  # raises before hours of work, not after
     left_out: Counter[str] = Counter()
-    files = list(images_below(source, left_out).values())
+    files = [Path(path) for path in images_below(source, left_out).values()]
     if not files:
         raise ToolError(f"{source} holds no image files that Pillow reads.")
-    targets = _targets(files, source, output, arguments.format)
+    images = output if arguments.to == "folder" else output / STAGED
+    if images is not output and not images.exists() and any(output.glob("*.tar")):
+        raise ToolError(f"{output} holds shards already; remove them, or give another folder.")
+    targets = _targets(files, source, images, arguments.format)
     jobs = [
         Job(file, target, arguments.size, arguments.quality, arguments.background)
         for file, target in targets.items()
@@ -63,6 +78,9 @@ def run(arguments: argparse.Namespace, given: Sequence[str]) -> None:
     output.mkdir(parents=True, exist_ok=True)
     with open(output / REPORT, "w", newline="") as report:
         csv.writer(report).writerows([("file", "problem"), *problems])
+    if images is not output:
+        pack(images, output, arguments.shard_size * 1_000_000)
+        shutil.rmtree(images)
     done = len(files) - len(jobs)
     told = [f"{output}: {len(files) - sum(row[1].startswith('unreadable') for row in problems)} images"]
     told += [f"{done} of them from an earlier call"] * bool(done) + [f"ignored {listed(left_out)}"] * bool(left_out)
@@ -73,10 +91,12 @@ def run(arguments: argparse.Namespace, given: Sequence[str]) -> None:
 def _targets(files: Sequence[Path], source: Path, output: Path, suffix: str) -> dict[Path, Path]:
     """Return the path to write for each file; a second file of the same stem keeps its old suffix in the name."""
     targets: dict[Path, Path] = {}
+    taken: set[Path] = set()
     for file in files:
         place = output / file.relative_to(source)
         target = place.with_suffix(f".{suffix}")
-        targets[file] = target if target not in targets.values() else place.with_name(f"{place.name}.{suffix}")
+        targets[file] = target if target not in taken else place.with_name(f"{place.name}.{suffix}")
+        taken.add(targets[file])
     return targets
 
 

@@ -84,8 +84,7 @@ def print_table(report: dict[str, Any], rows: Sequence[Row]) -> None:
 def markdown(report: dict[str, Any], rows: Sequence[Row]) -> str:
     """Return the report as Markdown, including the command."""
     lines = [_headline(report) + ".", "", "    " + report["command"], ""]
-    lines += ["| images come from | " + " | ".join(COLUMNS) + " |", "|---|" + "---:|" * len(COLUMNS)]
-    lines += [f"| {row.step} | " + " | ".join(cells(row)) + " |" for row in rows]
+    lines += reports.markdown_table(("images come from", *COLUMNS), [(row.step, *cells(row)) for row in rows])
     lines += ["", *(f"{row.step}: {row.note}.  " for row in rows if row.note)]
     lines += [f"Skipped: {name}, {why}.  " for name, why in report["skipped"].items()]
     return "\n".join([*lines, "", LEGEND, ""])
