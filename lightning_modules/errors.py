@@ -10,19 +10,15 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from hydra.errors import (
-    ConfigCompositionException,
-    HydraException,
-    InstantiationException,
-    MissingConfigException,
-    OverrideParseException,
-)
-from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from pytorch_lightning.utilities.exceptions import MisconfigurationException, SIGTERMException
 from pytorch_lightning.utilities.memory import is_oom_error
+
+if TYPE_CHECKING:
+    from hydra.errors import InstantiationException
+    from omegaconf.errors import OmegaConfBaseException
 
 USER_ERROR_EXIT = 2
 """Exit code after an error that the user can fix."""
@@ -75,20 +71,9 @@ def one_sentence() -> Iterator[None]:
 
 def sentence(error: BaseException) -> str | None:
     """Return a one-line message for the user about an error; None for a bug."""
-    if isinstance(error, InstantiationException):
-        return _constructor_sentence(error)
-    if isinstance(error, MissingConfigException) and error.options:
-        group, _, choice = (error.missing_cfg_file or "").rpartition("/")
-        return f"{group}={choice} is unknown: choose one of {', '.join(error.options)}."
-    if isinstance(error, ConfigCompositionException) and isinstance(error.__cause__, OmegaConfBaseException):
-        return _setting_sentence(error.__cause__)
-    if isinstance(error, MissingMandatoryValue):
-        return f"{error.full_key} is missing: pass {error.full_key}=..."
-    if isinstance(error, OverrideParseException):
-        return f"{_one_line(str(error)).partition(' See https')[0]}; {_how_to_quote(error.override)}"
-    if isinstance(error, ConfigCompositionException) and (several := _SEVERAL.match(str(error))):
-        return f"{several[1]} is a list of values, for --multirun only; {_how_to_quote(several[1])}"
-    if isinstance(error, (UserError, HydraException, OmegaConfBaseException, MisconfigurationException)):
+    if "omegaconf" in sys.modules and (text := _configuration_sentence(error)):
+        return text
+    if isinstance(error, (UserError, MisconfigurationException)):
         return _one_line(str(error))
     if out_of_memory(error):
         return (
@@ -104,6 +89,35 @@ def sentence(error: BaseException) -> str | None:
     if cannot_write(error):
         return f"a file cannot be written: {_one_line(str(error))}; free some disk space."
     if isinstance(error, (ValueError, RuntimeError)) and _raised_by_lightning(error):
+        return _one_line(str(error))
+    return None
+
+
+def _configuration_sentence(error: BaseException) -> str | None:
+    """Return the message for an error of Hydra or OmegaConf, which a loaded model does not import; None for others."""
+    from hydra.errors import (
+        ConfigCompositionException,
+        HydraException,
+        InstantiationException,
+        MissingConfigException,
+        OverrideParseException,
+    )
+    from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+
+    if isinstance(error, InstantiationException):
+        return _constructor_sentence(error)
+    if isinstance(error, MissingConfigException) and error.options:
+        group, _, choice = (error.missing_cfg_file or "").rpartition("/")
+        return f"{group}={choice} is unknown: choose one of {', '.join(error.options)}."
+    if isinstance(error, ConfigCompositionException) and isinstance(error.__cause__, OmegaConfBaseException):
+        return _setting_sentence(error.__cause__)
+    if isinstance(error, MissingMandatoryValue):
+        return f"{error.full_key} is missing: pass {error.full_key}=..."
+    if isinstance(error, OverrideParseException):
+        return f"{_one_line(str(error)).partition(' See https')[0]}; {_how_to_quote(error.override)}"
+    if isinstance(error, ConfigCompositionException) and (several := _SEVERAL.match(str(error))):
+        return f"{several[1]} is a list of values, for --multirun only; {_how_to_quote(several[1])}"
+    if isinstance(error, (HydraException, OmegaConfBaseException)):
         return _one_line(str(error))
     return None
 
@@ -147,6 +161,8 @@ def _raised_by_lightning(error: BaseException) -> bool:
 
 def _constructor_sentence(error: InstantiationException) -> str | None:
     """Return the location and message of a failed constructor that Hydra called; None if it failed otherwise."""
+    from hydra.errors import InstantiationException
+
     cause: BaseException = error
     while isinstance(cause, InstantiationException) and cause.__cause__ is not None:
         place, cause = str(cause).rpartition("full_key: ")[2], cause.__cause__
@@ -155,7 +171,8 @@ def _constructor_sentence(error: InstantiationException) -> str | None:
     if isinstance(cause, ImportError) and not isinstance(cause.__cause__, (ImportError, AttributeError, type(None))):
         return None  # the module exists, but importing it fails
     expected = (UserError, ValueError, TypeError, ImportError, MisconfigurationException)
-    return f"{place}: {_one_line(str(cause))}" if isinstance(cause, expected) else sentence(cause)
+    own = isinstance(cause, expected) or place.startswith("logger.")  # each logger's package has errors of its own
+    return f"{place}: {_one_line(str(cause))}" if own else sentence(cause)
 
 
 def _setting_sentence(error: OmegaConfBaseException) -> str:
@@ -164,11 +181,11 @@ def _setting_sentence(error: OmegaConfBaseException) -> str:
     if not error.full_key or not known:
         return _one_line(str(error))
     places = _places(error.parent_node)
-    near = difflib.get_close_matches(str(error.key), places, n=3)  # lr also finds optimizer.lr
-    choices = [place for name in near for place in places[name]] or known
-    return (
-        f"unknown setting {error.full_key}: choose from {', '.join(choices)}; or add a new one as +{error.full_key}=..."
-    )
+    near = difflib.get_close_matches(str(error.key), places, n=3, cutoff=0.7)  # lr also finds optimizer.lr
+    above = error.full_key.removesuffix(str(error.key))
+    meant = [f"{above}{place}" for name in near for place in places[name]]
+    hint = f"did you mean {' or '.join(meant)}?" if meant else f"choose from {', '.join(known)};"
+    return f"unknown setting {error.full_key}: {hint} Or add a new one as +{error.full_key}=..."
 
 
 def _places(node: Any, above: str = "") -> dict[str, list[str]]:

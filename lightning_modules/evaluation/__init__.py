@@ -1,0 +1,1 @@
+"""Evaluation of a classifier: classes, calibration, and robustness to corruptions."""

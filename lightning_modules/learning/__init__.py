@@ -1,0 +1,1 @@
+"""What is learned while the network trains: the policy, and the strength of augmentation."""

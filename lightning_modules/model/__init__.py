@@ -1,0 +1,1 @@
+"""The parts of a classifier: backbones, losses, metrics, schedules, parameter groups, sharding."""

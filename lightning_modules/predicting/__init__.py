@@ -1,0 +1,1 @@
+"""Predictions: images in, probabilities and tables out."""

@@ -1,0 +1,86 @@
+"""A cell of the table: one task, one method, one seed. A file of lines holds the cells that are done."""
+
+from __future__ import annotations
+
+import json
+import logging
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pytorch_lightning as pl
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+
+from lightning_modules.errors import UserError
+from lightning_modules.launching.run import silence_harmless_warnings
+from lightning_modules.launching.start import build_trainer
+from lightning_modules.regret.methods import every_method
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A result.
+
+    Attributes:
+        task, method, seed: what was run.
+        accuracy: share of the test images that are classified correctly, in [0, 1].
+        seconds: time of the training.
+    """
+
+    task: str
+    method: str
+    seed: int
+    accuracy: float
+    seconds: float
+
+
+def read(path: Path) -> list[Cell]:
+    """Return the cells of a file; none if it does not exist.
+
+    Raises:
+        UserError: if a line is no cell.
+    """
+    if not path.exists():
+        return []
+    lines = path.read_text().splitlines()
+    try:
+        return [Cell(**json.loads(line)) for line in lines]
+    except (json.JSONDecodeError, TypeError) as error:
+        raise UserError(f"results={str(path)!r} has a line that is no result: {error}; delete the line.") from None
+
+
+def append(path: Path, cell: Cell) -> None:
+    """Add a cell to a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        file.write(json.dumps(asdict(cell)) + "\n")
+
+
+def run(conf: Path, task: str, method: str, seed: int, further: Sequence[str] = ()) -> Cell:
+    """Train and test one cell, as `python train.py experiment=regret` does, in this process.
+
+    Args:
+        conf: the folder conf beside train.py.
+        task: name of a task of the suite.
+        method: name of a method, see `every_method`.
+        seed: seed of data, weights, order and augmentation.
+        further: further overrides.
+    """
+    silence_harmless_warnings()
+    for name in ("pytorch_lightning", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)  # it greets at every training
+    with tempfile.TemporaryDirectory() as folder, initialize_config_dir(str(conf.resolve()), version_base="1.3"):
+        what = ["experiment=regret", "trainer=cpu", f"data.task={task}", f"seed={seed}", f"output_dir={folder}"]
+        cfg = compose("train", overrides=[*what, *every_method()[method], *further])
+        pl.seed_everything(seed, workers=True, verbose=False)
+        data = instantiate(cfg.data.module)
+        cfg.data.num_classes = data.num_classes
+        model, trainer = instantiate(cfg.classifier), build_trainer(cfg, continuing=False)
+        began = time.process_time()
+        trainer.fit(model, data)
+        seconds = time.process_time() - began
+        (metrics,) = trainer.test(model, data, verbose=False)
+    return Cell(task, method, seed, metrics["test/acc"], round(seconds, 2))

@@ -1,0 +1,1 @@
+"""What a run shows: its log, its speed, augmented samples, and a report at the end."""

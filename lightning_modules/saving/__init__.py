@@ -1,0 +1,1 @@
+"""Checkpoints and other files that are whole or not there at all."""

@@ -1,0 +1,1 @@
+"""Data modules whose images lie inside of larger files."""
