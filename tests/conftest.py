@@ -1,5 +1,7 @@
 """Shapes and types in the signatures of `augment` are assertions in the tests: a wrong shape fails the call."""
 
+import warnings
+
 import pytest
 import torch
 from jaxtyping import install_import_hook
@@ -25,7 +27,8 @@ def in_torch(monkeypatch):
     """Calls a function without the kernels."""
 
     def call(function, *args):
-        with monkeypatch.context() as patch:
+        with monkeypatch.context() as patch, warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*CPU kernels were not compiled", RuntimeWarning)
             patch.setattr("augment.kernels.cpu.library.AVAILABLE", False)
             return function(*args)
 

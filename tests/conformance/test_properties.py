@@ -31,7 +31,7 @@ ARGUMENTS: dict[str, list[dict[str, Any]]] = {
     ],
     "GridMask": [{"unit_range": (1, 2), "ratio": 0.0}, {"unit_range": 0.0}],
     "RandomChannelDropout": [{"num_drop_channels": 0}],
-    "RandomErasing": [{"value": "random"}],
+    "RandomErasing": [{"value": "random"}, {"value": "rand", "count": (1, 3)}],
     "RandomInvert": [{"max_val": 0.0}],
     "RandomMotionBlur": [{"kernel_size": 1}, {"kernel_size": (1, 41)}],
     "RandomPosterize": [{"bits": 0}, {"bits": 8}],

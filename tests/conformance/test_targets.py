@@ -166,9 +166,10 @@ def test_whole_positions_are_promoted(name, training, photos):
 
 ON_ANY_CHANNEL = {
     *WARPS,
-    "RandomJigsaw",
+    *("RandomIoUCrop", "RandomJigsaw", "RandomSizedBBoxSafeCrop"),
     *("RandomBoxBlur", "RandomGaussianBlur", "RandomMedianBlur", "RandomMotionBlur"),
-    *("RandomErasing", "CoarseDropout", "GridMask"),
+    *("RandomDefocus", "RandomGlassBlur", "RandomZoomBlur", "RandomPixelate", "Downscale"),
+    *("RandomErasing", "CoarseDropout", "GridMask", "XYMasking", "PixelDropout"),
     *("Normalize", "Denormalize", "RandomChannelShuffle", "RandomChannelDropout"),
     "Opaque",
     *("AugMix", "AutoAugment", "RandAugment", "TrivialAugmentWide", "ThreeAugment", "LearnedPolicy"),  # geometry, blurs
@@ -195,6 +196,21 @@ def test_alpha_is_no_colour(name, channels, dtype, p, photos):
     out, alone = layer(images, noise), layer(images[:, :-1], noise)
     assert torch.equal(out[:, -1], images[:, -1] * torch.tensor(1 / 255) if dtype == torch.uint8 else images[:, -1])
     torch.testing.assert_close(out[:, :-1], alone, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ON_COLOURS)
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32], ids=str)
+def test_named_colours_are_those_of_an_image_of_these_channels(name, dtype, photos):
+    """Channels that are not named are unchanged; the named ones come in another order and between others."""
+    named = (4, 0, 2)
+    images = torch.cat([photos.flip(3), photos[:, :2]], 1)
+    images = images if dtype == torch.uint8 else images / 255
+    layer = make(name)
+    noise = draw(layer)
+    out = A.Pipeline(layer, color_channels=named)(images, noise)
+    assert torch.equal(out[:, named], layer(images[:, named], noise))
+    others = images[:, [1, 3]]
+    assert torch.equal(out[:, [1, 3]], others * torch.tensor(1 / 255) if dtype == torch.uint8 else others)
 
 
 @pytest.mark.parametrize("operator", ["Brightness", "Color", "Contrast", "Sharpness", "Posterize", "Solarize"])

@@ -13,6 +13,8 @@ from augment.data import private_torch
 ROOT = Path(__file__).parents[2]
 MODULES = [path for folder in ("augment", "lightning_modules") for path in sorted((ROOT / folder).rglob("*.py"))]
 ALLOWED = {"augment/data/private_torch.py", "augment/kernels/cuda/inductor.py"}
+DOCUMENTED = {"torch._inductor.aoti_compile_and_package", "torch._inductor.aoti_load_package"}
+"""Names of torch's manual (AOTInductor), in spite of their underscore."""
 OF_OBJECTS = {"_parameters", "_buffers", "_modules", "_cdata", "_opoverload", "_dynamo_marked_constant"}
 """Private attributes of modules, storages, operators and functions, which do not show that they are torch's."""
 
@@ -37,7 +39,7 @@ def private_names(code: str, package: str) -> list[str]:
     """Imports from a package, and attributes of what is imported, with a part that starts with an underscore."""
     tree = ast.parse(code)
     names = list(imported(tree, package))
-    found = {f"{line}: {name}" for line, name, _ in names if is_private(name)}
+    found = {f"{line}: {name}" for line, name, _ in names if is_private(name) and name not in DOCUMENTED}
     local = {name for _, _, name in names}
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and is_private(node.attr):

@@ -74,7 +74,7 @@ def test_operators_that_compiled_code_leaves_alone(chosen, order):
     operators = torch.tensor([6, 7, 9, 12, 13])
     op, value = torch.where(torch.tensor(chosen), operators, 0), torch.tensor([1.5, 0.2, 1.9, 0.0, 0.0])
     names = " ".join(operator.name for operator in space("randaugment"))
-    moved = image, torch.eye(3).expand(5, 3, 3).contiguous(), torch.tensor(chosen), 0.5
+    moved = image, torch.eye(3).expand(5, 3, 3).contiguous(), torch.tensor(chosen), [0.5, 0.2, 0.9]
     if library.AVAILABLE:
         torch.library.opcheck(kernels._stepped.operator, (image, names, op, value))
         torch.library.opcheck(kernels._moved.operator, moved)

@@ -31,6 +31,7 @@ from augment.kernels.reference.filtering import BORDERS, separable_filter
 from augment.kernels.reference.policy_step import policy_step
 from augment.kernels.reference.warping import resample
 
+COLOUR = (0.1, 0.9, 0.4)
 WARPS = {
     "crop": lambda: (A.RandomResizedCrop(24), A.RandomHorizontalFlip()),
     "turned": lambda: (A.RandomResizedCrop(24, (0.5, 1.0)), A.RandomAffine(45.0, (0.2, 0.2), (0.6, 1.3), p=0.8)),
@@ -40,6 +41,8 @@ WARPS = {
     "small": lambda: (A.Resize((9, 13)), A.RandomShear(20.0, p=1.0)),
     "filled": lambda: (A.Pad(9, fill=0.5), A.RandomRotation(60.0), A.RandomTranslate(0.5, 0.5, p=1.0)),
     "filled nearest": lambda: (A.Pad(9, fill=0.5), A.RandomRotation(60.0, resample="nearest")),
+    "coloured": lambda: (A.Pad(9, fill=COLOUR), A.RandomAffine(60.0, scale=(0.3, 1.2), fill_value=COLOUR, p=1.0)),
+    "coloured nearest": lambda: (A.Pad(9, fill=COLOUR), A.RandomRotation(60.0, resample="nearest", fill_value=COLOUR)),
 }
 OPERATORS = ("Contrast", "Posterize", "Solarize", "AutoContrast", "Equalize", "Color", "Sharpness", "Invert", "Rotate")
 
@@ -85,6 +88,8 @@ def difference_of_warps() -> None:
     for name, (kind, image) in product(WARPS, images().items()):
         if kind == "packed" and name not in ("crop", "turned", "small"):
             continue  # these do not bring images to one size
+        if name.startswith("coloured") and kind in ("four floats", "one float"):
+            continue  # the colour has three channels
         pipeline = A.Pipeline(*WARPS[name](), dtype=torch.float32)
         noise = pipeline.noise(torch.arange(4), 2)
         wanted = pipeline(image, noise)
@@ -152,7 +157,7 @@ POINTERS = {"offsets": "*i64", "sizes": "*i64", "kinds": "*i32", "counts": "*i32
 def compiled(function: object, image: str, out: str, **constants: object) -> None:
     """For an H100, with what the interpreter does not mind: types that a branch changes, for instance."""
     kinds = {"image": image, "out": out, "tables": "*u8"} | POINTERS
-    floats = ("matrices", "numbers", "values", "down", "across")
+    floats = ("matrices", "numbers", "colour", "values", "down", "across")
     signature = {
         name: "constexpr" if name in constants else kinds.get(name, "*fp32" if name in floats else "i32")
         for name in function.arg_names
@@ -167,6 +172,7 @@ def compile_all() -> None:
     for packed, nearest, channels in product((False, True), (False, True), (1, 3, 4)):
         given = {} if packed else {"offsets": None, "sizes": None}
         given |= {"PACKED": packed, "NEAREST": nearest, "CHANNELS": channels, "BYTES": channels == 3}
+        given |= {} if packed else {"colour": None}
         given |= {"STEPS": channels, "SHOWN": channels - 1, "PROJECTIVE": channels == 4, "ANTIALIAS": not nearest}
         kind = "*u8" if channels == 3 else "*fp16"
         for out in (kind,) if nearest else ("*fp32", "*fp16", "*u8"):

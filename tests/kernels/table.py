@@ -9,6 +9,7 @@ import torch
 
 import augment as A
 from augment.data.operator import Kernel, Operator
+from augment.geometry.fill import Fill
 from augment.geometry.interpolation import Footprint, Window
 from augment.kernels.reference.overlay import Overlay
 from augment.layers.filtering.jpeg import quantization
@@ -43,6 +44,20 @@ def _box() -> dict[str, torch.Tensor]:
     return {name: torch.floor(uniforms() * most) for name, most in sides.items()}
 
 
+def _planes() -> tuple[torch.Tensor, ...]:
+    return (bytes() / 255).contiguous().unbind(1)
+
+
+def _adjusted(image: torch.Tensor | tuple[torch.Tensor, ...], *steps: str) -> tuple:
+    amounts = [uniforms(len(steps))[:, k] - (step == "turn hue") / 2 for k, step in enumerate(steps)]
+    return (
+        image,
+        CHOSEN,
+        steps,
+        [amount + (step != "turn hue") / 2 for step, amount in zip(steps, amounts, strict=True)],
+    )
+
+
 def _overlay() -> tuple:
     floats = bytes() / 255
     return floats, floats, Overlay(torch.arange(COUNT).roll(1), uniforms(), *_box().values())
@@ -53,16 +68,17 @@ def _positions() -> tuple[torch.Tensor, torch.Tensor]:
     return (x + y / 9).expand(COUNT, -1, -1), (y - x / 9).expand(COUNT, -1, -1)
 
 
-def _motions() -> list:
-    run = A.Pipeline(A.RandomRotation(30.0, p=1.0), A.RandomAffine(9, (0.2, 0.2), (0.7, 1.3), fill_value=0.3, p=1.0))
+def _motions(first: Fill = 0.0, second: Fill = 0.3) -> list:
+    turn = A.RandomRotation(30.0, p=1.0, fill_value=first)
+    run = A.Pipeline(turn, A.RandomAffine(9, (0.2, 0.2), (0.7, 1.3), fill_value=second, p=1.0))
     noise = run.noise(torch.arange(COUNT))
     like = torch.empty(COUNT, 0)
     pairs = zip(run.leaves(), run.leaf_params(noise), strict=True)
     return [leaf.motion(SIZE, SIZE, drawn, like) for leaf, drawn in pairs]
 
 
-def _one_map() -> tuple:
-    (motion, _) = _motions()
+def _one_map(fill: Fill = 0.0) -> tuple:
+    (motion, _) = _motions(fill)
 
     def geometry(drawn, image):
         return [motion if len(image) == COUNT else replace(motion, matrix=motion.matrix[CHOSEN])]
@@ -70,11 +86,20 @@ def _one_map() -> tuple:
     return bytes(), CHOSEN, [{}], geometry, "nearest", True, torch.uint8
 
 
+COLOUR = (0.9, 0.1, 0.4)
 NAMES = ("Brightness", "Color", "Contrast", "Sharpness", "Posterize", "Solarize", "AutoContrast", "Equalize")
 EXAMPLES: dict[str, Callable[[], tuple]] = {
     "drawn": lambda: (torch.arange(COUNT) * 10**12 - 3, 2**63 + 5, 7, 9),
     "pointwise": _look_up,
     "erase": lambda: (bytes(), CHOSEN, _box(), 0.25, None),
+    "erase floats": lambda: (bytes() / 255, CHOSEN, _box(), 0.25, None),
+    "normalize": lambda: (bytes(), None, (0.4, 0.5, 0.6), (0.2, 0.3, 0.4)),
+    "normalize planes": lambda: (_planes(), None, (0.4,), (0.2,)),
+    "normalize two": lambda: (bytes(2) / 255, None, (0.4, 0.5), (0.2, 0.3)),
+    "channels_last": lambda: ((bytes() / 255).contiguous(),),
+    "channels_last five": lambda: ((bytes(5) / 255).contiguous().unbind(1),),
+    "adjust_color": lambda: _adjusted(bytes(), "blend with black", "blend with mean", "blend with gray", "turn hue"),
+    "adjust_color kornia": lambda: _adjusted(_planes(), "turn hue", "add", "multiply", "scale saturation"),
     "count_levels": lambda: (bytes(),),
     "sharpen": lambda: (bytes(), CHOSEN, uniforms() * 3),
     "separable_filter": lambda: (bytes(), CHOSEN, uniforms(5) / 5, uniforms(7) / 7, "reflect", torch.float32),
@@ -84,7 +109,9 @@ EXAMPLES: dict[str, Callable[[], tuple]] = {
     "sample bilinear": lambda: (bytes(), *_positions(), Window.whole(SIZE), "bilinear", Footprint(), None),
     "sample nearest": lambda: (bytes(), *_positions(), Window.whole(SIZE), "nearest", Footprint(), None),
     "resample": lambda: (bytes(), _motions(), "bilinear", torch.float32),
+    "resample colours": lambda: (bytes(), _motions(COLOUR, COLOUR[::-1]), "bilinear", torch.float32),
     "warp": _one_map,
+    "warp colour": lambda: _one_map(COLOUR),
     "stack": lambda: ([uniforms(4), uniforms(4)], 1),
     "materialized": lambda: (uniforms(4),),
     "saturated": lambda: (uniforms(4) * 3 - 1,),

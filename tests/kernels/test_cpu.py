@@ -12,7 +12,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 import augment as A
 from augment.data.memory import in_large_pages
 from augment.geometry.interpolation import Footprint, Window
-from augment.kernels.cpu import filtering, library, sampling
+from augment.kernels.cpu import coloring, filtering, library, sampling
 from augment.kernels.reference.filtering import BORDERS, border_index, separable_filter
 from augment.kernels.reference.policy_step import policy_step
 from augment.kernels.reference.sampling import sample
@@ -224,8 +224,9 @@ def test_operators_of_compiled_code_are_sound():
             torch.library.opcheck(sampling._sample.operator, (nearest, *pixels, x, y, spans, radii))
     index = (border_index(n, 1, 1, "constant", torch.device("cpu")) for n in SIZE)
     weights = torch.rand(BATCH, 3)
-    floats = images(dtype=torch.float32)
-    torch.library.opcheck(filtering._filtered.operator, (floats, torch.ones(BATCH).bool(), weights, weights, *index))
+    chosen, planes = torch.ones(BATCH).bool(), list(images(dtype=torch.float32).unbind(1))
+    torch.library.opcheck(filtering._filtered.operator, (planes, chosen, weights, weights, *index))
+    torch.library.opcheck(coloring._adjusted.operator, (planes, chosen, weights, [0, 1, 3], False))
 
 
 @pytest.mark.parametrize("name", ["imagenet", "randaugment", "three_augment"])
@@ -243,3 +244,20 @@ def test_large_pages_are_a_hint(size):
     assert in_large_pages(fresh) is fresh
     fresh.fill_(7)
     assert (fresh == 7).all()
+
+
+@needs_kernels
+def test_planes_in_an_order_of_their_own_are_copied():
+    """Compiled code may hand kernels planes whose columns are neighbours, each in its own memory."""
+    planes = list(images(dtype=torch.float32).unbind(1))
+    turned = [plane.mT.contiguous().mT for plane in planes]
+    every, weights = torch.ones(BATCH).bool(), torch.rand(BATCH, 3)
+    index = [border_index(n, 1, 1, "reflect", torch.device("cpu")) for n in SIZE]
+    assert torch.equal(
+        filtering._filtered(turned, every, weights, weights, *index),
+        filtering._filtered(planes, every, weights, weights, *index),
+    )
+    assert torch.equal(
+        coloring._adjusted(turned, every, weights, [0, 1, 3], False),
+        coloring._adjusted(planes, every, weights, [0, 1, 3], False),
+    )

@@ -189,7 +189,7 @@ def test_its_operator_is_sound():
     every = torch.stack([motion.matrix for motion in run], dim=1)
     sizes, spans = torch.tensor([[8.0, 9, 8, 9]] * COUNT), torch.tensor([[0.0, 7, 0, 8]] * COUNT)
     for pixels in ((image, None, None, 3), (packed.data, packed.offsets, packed.sizes, 3)):
-        arguments = (*pixels, every, sizes, [0.5, -1.0], spans, torch.ones(COUNT, 2), 8, 9)
+        arguments = (*pixels, every, sizes, [0.5, 0.1, 0.9, *[-1.0] * 3], spans, torch.ones(COUNT, 2), 8, 9)
         torch.library.opcheck(native._warp.operator, arguments)
 
 

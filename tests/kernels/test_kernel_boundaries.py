@@ -82,7 +82,7 @@ def test_positions_windows_and_radii_that_are_no_numbers(dtype, nearest, straigh
         torch.testing.assert_close(out.float(), torch.full(out.shape, float(expected)), rtol=0, atol=1e-5)
         matrices = torch.eye(3).repeat(2, 1, 1, 1)
         matrices[1] = value if broken is None else matrices[1]
-        fills = [-1.0]  # the outside is not seen
+        fills = [-1.0] * 3  # the outside is not seen
         out = warping._warp(image, None, None, 3, matrices, torch.full((2, 2), 5.0), fills, *wrong[2:], 4, 70)
         assert out.isfinite().all()
 
@@ -111,6 +111,8 @@ def test_a_rectangle_in_an_image_longer_than_float32_counts():
 
 IMAGE = torch.zeros(2, 3, 5, 6, dtype=torch.uint8)
 FLOATS = torch.zeros(2, 3, 5, 6)
+PLANES, HALVES = list(FLOATS.unbind(1)), list(FLOATS.half().unbind(1))
+UNLIKE = [*PLANES[:2], torch.zeros(2, 5, 5)]
 X, Y = torch.zeros(2, 1, 4), torch.zeros(2, 4, 1)
 SPANS, RADII = torch.zeros(2, 4), torch.ones(2, 2)
 INDEX = (torch.arange(7) - 1).clamp(0, 4), (torch.arange(8) - 1).clamp(0, 5)
@@ -130,7 +132,7 @@ def sampled(image: torch.Tensor = IMAGE, x: torch.Tensor = X, spans: torch.Tenso
 
 
 def warped(matrices: torch.Tensor, frames: torch.Tensor, image: torch.Tensor = IMAGE, steps: int = 1) -> None:
-    native.warping._warp(image, None, None, 3, matrices, frames, [0.0] * steps, SPANS, RADII, 4, 4)
+    native.warping._warp(image, None, None, 3, matrices, frames, [0.0] * 3 * steps, SPANS, RADII, 4, 4)
 
 
 DATA = torch.arange(3 * 26).to(torch.uint8)
@@ -161,12 +163,19 @@ CALLS: dict[str, Callable[[], object]] = {
     "look_up: short tables": lambda: native.levels._looked_up(IMAGE, torch.zeros(2, 3, 255), False),
     "sharpen: few changes": lambda: native.levels._sharpened(IMAGE, ONES[:1], False),
     "erase: few boxes": lambda: native.levels._erased(IMAGE, torch.zeros(1, 4), 0.0, False),
-    "filter: few weights": lambda: native.filtering._filtered(FLOATS, YES, WEIGHTS[:1], WEIGHTS, *INDEX),
-    "filter: long index": lambda: native.filtering._filtered(FLOATS, YES, WEIGHTS, WEIGHTS, INDEX[1], INDEX[1]),
-    "filter: index beyond": lambda: native.filtering._filtered(FLOATS, YES, WEIGHTS, WEIGHTS, INDEX[0], INDEX[1] + 1),
-    "filter: index before": lambda: native.filtering._filtered(FLOATS, YES, WEIGHTS, WEIGHTS, INDEX[0] - 2, INDEX[1]),
-    "filter: few chosen": lambda: native.filtering._filtered(FLOATS, YES[:1], WEIGHTS, WEIGHTS, *INDEX),
-    "filter: bytes": lambda: native.filtering._filtered(IMAGE, YES, WEIGHTS, WEIGHTS, *INDEX),
+    "in_order: unlike planes": lambda: native.ordering._in_order(tuple(UNLIKE), (0.0,) * 3, (1.0,) * 3),
+    "in_order: halves": lambda: native.ordering._in_order(tuple(HALVES), (0.0,) * 3, (1.0,) * 3),
+    "adjust_color: few chosen": lambda: native.coloring._adjusted(PLANES, YES[:1], ONES[:, None], [0], False),
+    "adjust_color: few amounts": lambda: native.coloring._adjusted(PLANES, YES, ONES[:1, None], [0], False),
+    "adjust_color: few steps": lambda: native.coloring._adjusted(PLANES, YES, torch.ones(2, 2), [0], False),
+    "adjust_color: two planes": lambda: native.coloring._adjusted(PLANES[:2], YES, ONES[:, None], [0], False),
+    "adjust_color: no step": lambda: native.coloring._adjusted(PLANES, YES, ONES[:, None], [7], False),
+    "filter: few weights": lambda: native.filtering._filtered(PLANES, YES, WEIGHTS[:1], WEIGHTS, *INDEX),
+    "filter: long index": lambda: native.filtering._filtered(PLANES, YES, WEIGHTS, WEIGHTS, INDEX[1], INDEX[1]),
+    "filter: index beyond": lambda: native.filtering._filtered(PLANES, YES, WEIGHTS, WEIGHTS, INDEX[0], INDEX[1] + 1),
+    "filter: index before": lambda: native.filtering._filtered(PLANES, YES, WEIGHTS, WEIGHTS, INDEX[0] - 2, INDEX[1]),
+    "filter: few chosen": lambda: native.filtering._filtered(PLANES, YES[:1], WEIGHTS, WEIGHTS, *INDEX),
+    "filter: bytes": lambda: native.filtering._filtered(HALVES, YES, WEIGHTS, WEIGHTS, *INDEX),
     "jpeg: few tables": lambda: native.jpeg._coded(
         FLOATS.repeat(2, 1, 1, 1), YES.repeat(2), torch.ones(2, 2, 8, 8), False
     ),
@@ -181,9 +190,9 @@ CALLS: dict[str, Callable[[], object]] = {
     "carry_out: few operators": lambda: native.policy_step.carried_out(IMAGE, ["Invert"], ONES[:1], ONES),
     "carry_out: few values": lambda: native.policy_step.carried_out(IMAGE, ["Invert"], ONES, ONES[:1]),
     "carry_out: no pixels": lambda: native.policy_step.carried_out(EMPTY, ["Invert"], ONES, ONES),
-    "move: few matrices": lambda: native.policy_step.moved(IMAGE, EYES[:1], YES, 0.0),
-    "move: few chosen": lambda: native.policy_step.moved(IMAGE, EYES, YES[:1], 0.0),
-    "move: no pixels": lambda: native.policy_step.moved(EMPTY, EYES, YES, 0.0),
+    "move: few matrices": lambda: native.policy_step.moved(IMAGE, EYES[:1], YES, [0.0] * 3),
+    "move: few chosen": lambda: native.policy_step.moved(IMAGE, EYES, YES[:1], [0.0] * 3),
+    "move: no pixels": lambda: native.policy_step.moved(EMPTY, EYES, YES, [0.0] * 3),
 }
 
 

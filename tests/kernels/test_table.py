@@ -8,11 +8,11 @@ import torch
 
 from augment.data.operator import Kernel, Operator
 from augment.kernels.cpu import library
-from augment.kernels.cpu.library import CPU
+from augment.kernels.cpu.library import CPU, EAGER
 from tests.kernels.table import difference, operators, rows
 
 ROWS = list(rows())
-CPU_ROWS = [pytest.param(*row[1:], id=row[0]) for row in ROWS if row[2].backend is CPU]
+CPU_ROWS = [pytest.param(*row[1:], id=row[0]) for row in ROWS if row[2].backend in (CPU, EAGER)]
 needs_kernels = pytest.mark.skipif(not library.AVAILABLE, reason="nothing compiled them when this was installed")
 
 
@@ -42,6 +42,21 @@ def check(operator: Operator, kernel: Kernel, arguments: Callable[[], tuple]) ->
 def test_kernels_are_held_to_their_definition(operator, kernel, arguments):
     assert operator.kernel_for(*arguments()) is kernel  # it is the one that a call runs
     check(operator, kernel, arguments)
+
+
+@needs_kernels
+@pytest.mark.parametrize(("operator", "kernel", "arguments"), CPU_ROWS)
+def test_kernels_do_not_depend_on_the_default_type(operator, kernel, arguments):
+    """Lightning's bf16-true changes it while a model is trained."""
+    given = arguments()
+    expected = operator.reference(*given)
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.bfloat16)
+    try:
+        found = kernel.run(*given)
+    finally:
+        torch.set_default_dtype(before)
+    assert difference(found, expected) <= kernel.tolerance
 
 
 @needs_kernels

@@ -183,7 +183,7 @@ def test_white_stays_in_range_in_compiled_code(name, dtype):
         assert brightest(name, white.requires_grad_(), plain, compile=True) <= 1
 
 
-BEYOND = ("Normalize", "RandomGaussianNoise", "Opaque")
+BEYOND = ("Normalize", "RandomGaussianNoise", "RandomShotNoise", "RandomSpeckleNoise", "Opaque")
 """Layers that are documented to leave [0, 1], or that may do anything."""
 
 

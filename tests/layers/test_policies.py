@@ -177,7 +177,7 @@ def test_timms_names():
     assert layer.n == 3
     assert layer.slot.p.probability() == 0.5
     assert layer.slot.level.mean.initial == (0.7,)
-    for wrong in ("rand-m9", "augmix-m3", "rand-m9-inc1-mmax20", "rand-inc0"):
+    for wrong in ("rand-x9", "augmix-m3", "rand-m9-t3a", "rand-m9.5"):
         with pytest.raises(ValueError, match="must look like"):
             A.RandAugment.from_timm(wrong)
 
@@ -187,7 +187,8 @@ def test_autoaugments_tables_are_torchvisions(policy):
     theirs = tv.AutoAugment(AutoAugmentPolicy(policy))._policies
     names = [operator.name for operator in space("autoaugment")]
     ours = [
-        [(names[op], tenths / 10, level) for op, tenths, level in pair] for pair in A.AutoAugment(policy).table.tolist()
+        [(names[op], chance / 1000, level / 1000) for op, chance, level in pair]
+        for pair in A.AutoAugment(policy).table.tolist()
     ]
     assert ours == [[(name, p, level or 0) for name, p, level in pair] for pair in theirs]
 
@@ -198,8 +199,8 @@ def test_autoaugments_pairs_and_probabilities():
     pair = layer.params(layer.noise(torch.arange(20_000)))["pair"]
     assert torch.bincount(pair.long()).float().std() / 800 < 0.1
     mine = pair == 7  # Posterize with 0.6, twice
-    assert params[0]["gate"][mine].float().mean() == pytest.approx(layer.table[7, 0, 1].item() / 10, abs=0.06)
-    assert params[2]["gate"][mine].float().mean() == pytest.approx(layer.table[7, 1, 1].item() / 10, abs=0.06)
+    assert params[0]["gate"][mine].float().mean() == pytest.approx(layer.table[7, 0, 1].item() / 1000, abs=0.06)
+    assert params[2]["gate"][mine].float().mean() == pytest.approx(layer.table[7, 1, 1].item() / 1000, abs=0.06)
 
 
 def test_augmix_mixes_chains_with_the_image():
@@ -233,3 +234,44 @@ def test_annotations_follow_the_geometric_operators():
         ys, xs = (bright > 0.5).nonzero().float().unbind(1)
         torch.testing.assert_close(point, torch.stack([xs.mean(), ys.mean()]), rtol=0, atol=0.6)
         assert ((bright > 0.5) == (mask == 1)).all()
+
+
+def test_augmix_tells_its_operators(photos):
+    layer = A.AugMix(severity=10)
+    noise = layer.noise(torch.arange(50))
+    for row in noise:
+        (told,) = layer.explain(row, (29, 37))["layers"]
+        drawn = layer.params(row[None])
+        assert [len(chain["operators"]) for chain in told["chains"]] == drawn["depth"][0].int().tolist()
+        assert told["image"] + sum(chain["weight"] for chain in told["chains"]) == pytest.approx(1)
+        first = told["chains"][0]["operators"][0]
+        assert first["operator"] == layer.operators[int(drawn["op"][0, 0])].name
+        if first["operator"] == "Rotate":
+            assert first["value"] == pytest.approx(30 * float(drawn["level"][0, 0] * drawn["sign"][0, 0]))
+        if first["operator"] == "Posterize":
+            assert first["value"] == 4 - int(4 * float(drawn["level"][0, 0]) + 0.5)  # of 8 bits, as torchvision
+
+
+def test_augmix_that_never_acts_is_not_executed(photos, monkeypatch):
+    idle = A.Pipeline(A.AugMix(p=0.0), A.RandomRotation(20.0))
+    noise, rotation = idle.noise(torch.arange(8)), idle.layers[1]
+    torch.testing.assert_close(idle(photos, noise), rotation(photos, noise[:, -rotation.draws :]))
+    assert idle.leaves() == [rotation], "compiled code would compute it for every sample"
+    monkeypatch.setattr(A.AugMix, "_mixed", None)
+    assert torch.equal(A.AugMix(p=0.0)(photos), photos * torch.tensor(1 / 255))
+    idle(photos)
+
+
+def test_augmix_works_on_the_chosen_samples_only(photos, monkeypatch):
+    layer, seen, mixed = A.AugMix(p=0.5), [], A.AugMix._mixed
+    noise = layer.noise(torch.arange(8))
+    gate = layer.params(noise)["gate"]
+    out = layer(photos, noise)
+    monkeypatch.setattr(
+        A.AugMix, "_mixed", lambda self, before, *rest: seen.append(len(before)) or mixed(self, before, *rest)
+    )
+    assert torch.equal(layer(photos, noise), out)
+    assert sum(seen) == gate.sum()
+    assert torch.equal(out[~gate], photos[~gate] * torch.tensor(1 / 255))
+    always = A.AugMix()
+    torch.testing.assert_close(out[gate], always(photos, noise[:, 1:])[gate])

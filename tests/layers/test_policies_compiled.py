@@ -25,6 +25,7 @@ RECIPES = {
     for name, function in vars(A.presets).items()
     if inspect.isfunction(function) and "mean" in inspect.signature(function).parameters
 }
+VIEWS = {f"presets.{name}": RECIPES.pop(f"presets.{name}") for name in ("simclr", "byol", "dino", "fixmatch")}
 
 
 def pictures(count: int) -> torch.Tensor:
@@ -41,6 +42,15 @@ def test_no_value_is_read_by_the_host(name):
     with FakeTensorMode(allow_non_fake_inputs=True):
         images = torch.empty(4, 3, 26, 30, dtype=torch.uint8)
         assert layer(images, layer.noise(torch.arange(4))).shape == (4, 3, 26, 30)
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_no_value_of_views_is_read_by_the_host(name):
+    layer = VIEWS[name](32)
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        images = torch.empty(4, 3, 26, 30, dtype=torch.uint8)
+        views = layer(images, layer.noise(torch.arange(4)))
+    assert [view.shape[:2] for view in views] == [(4, 3)] * len(layer.views)
 
 
 def test_compiled_equals_eager():

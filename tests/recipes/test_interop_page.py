@@ -1,5 +1,8 @@
-"""docs/interop.md names everything that Kornia and torchvision export, and its figures are true."""
+"""docs/interop.md names everything that other libraries export, and its figures are true."""
 
+import inspect
+import operator
+import os
 import re
 from pathlib import Path
 
@@ -9,6 +12,9 @@ import pytest
 import torch
 
 import augment as A
+from augment.recipes.interop.albumentations_geometry import GEOMETRY
+from augment.recipes.interop.albumentations_pixels import PIXELS
+from augment.recipes.interop.albumentations_recipes import CONTAINERS, REFUSED
 from tests.recipes.interop import KORNIA, MIXING
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -23,7 +29,7 @@ def documented(heading: str) -> dict[str, list[str]]:
     for line in section.splitlines():
         if line.startswith("| `"):
             names, ours, reason = (cell.strip() for cell in line.strip("|").split("|"))
-            ours = re.findall(r"`(\w+)`", ours)
+            ours = re.findall(r"`([\w.]+)`", ours)
             assert ours or reason, f"{names} has neither an equivalent nor a reason"
             rows |= dict.fromkeys(re.findall(r"`(\w+)`", names), ours)
     return rows
@@ -39,6 +45,63 @@ def test_every_name_of_torchvision_is_documented():
     rows = documented("torchvision's names")
     assert set(rows) == {name for name in dir(v2) if not name.startswith("_")}
     assert {ours for names in rows.values() for ours in names} <= set(A.__all__)
+
+
+def test_every_name_of_albumentations_is_documented():
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # otherwise it asks the network for new versions
+    library = pytest.importorskip("albumentations")
+    assert library.__version__ == "2.0.8", "the last version under the MIT licence"
+    rows = documented("albumentations' names")
+    exported = {name for name, value in vars(library).items() if inspect.isclass(value) and name != "suppress"}
+    assert set(rows) == exported
+    assert {ours for names in rows.values() for ours in names} <= set(A.__all__)
+    assert {name for name, ours in rows.items() if not ours} == (REFUSED.keys() | NOTHING | BASES) & exported
+
+
+NOTHING = {"ToTensorV2", "NoOp", "BboxParams", "KeypointParams"}
+BASES = {"BasicTransform", "DualTransform", "ImageOnlyTransform", "Transform3D", "BaseCompose"}
+
+
+def test_every_transform_of_albumentations_converts_or_is_refused():
+    assert not REFUSED.keys() & (CONTAINERS.keys() | GEOMETRY.keys() | PIXELS.keys())
+    rows = documented("albumentations' names")
+    converted = CONTAINERS.keys() | GEOMETRY.keys() | PIXELS.keys()
+    assert {name for name, ours in rows.items() if ours} == converted - NOTHING
+
+
+def test_every_transform_of_timm_is_documented():
+    data = pytest.importorskip("timm.data")
+    modules = ("transforms", "auto_augment", "random_erasing", "mixup", "naflex_transforms", "naflex_mixup")
+    classes = {
+        name
+        for module in (getattr(data, name) for name in modules)
+        for name, value in vars(module).items()
+        if inspect.isclass(value) and value.__module__ == module.__name__
+    }
+    section = DOCUMENT.read_text().split("## timm's recipes")[1].split("\n## ")[0]
+    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    assert classes <= {name for row in rows for name in re.findall(r"`(\w+)", row)}
+
+
+def test_every_name_of_lightly_is_documented():
+    rows = documented("lightly's names")
+    assert set(rows) == set(LIGHTLY.split())
+    for ours in {ours for names in rows.values() for ours in names}:
+        assert operator.attrgetter(ours)(A)
+
+
+LIGHTLY = """
+AIMTransform AddGridTransform AmplitudeRescaleTransform BYOLTransform BYOLView1Transform BYOLView2Transform
+CAPITransform DINOTransform DINOViewTransform DenseCLTransform DetConSTransform DetConSViewTransform FDATransform
+FDAView1Transform FDAView2Transform FastSiamTransform GaussianBlur GaussianMixtureMask IBOTTransform IBOTViewTransform
+IRFFT2DTransform Jigsaw MAETransform MMCRTransform MSNTransform MSNViewTransform MoCoV1Transform MoCoV2Transform
+MultiViewTransformV2 PIRLTransform PhaseShiftTransform RFFT2DTransform RandomFrequencyMaskTransform RandomRotate
+RandomRotateDegrees RandomSolarization SMoGTransform SimCLRTransform SimCLRViewTransform SimSiamTransform
+SimSiamViewTransform SmoGViewTransform SwaVTransform SwaVViewTransform TiCoTransform TiCoView1Transform
+TiCoView2Transform ToTensor VICRegLTransform VICRegLViewTransform VICRegTransform VICRegViewTransform WMSETransform
+functional random_rotation_transform torchvision_transforms
+"""
+"""What `lightly.transforms` 1.6.0 exports; it is not installed, because nothing of it converts."""
 
 
 def test_every_documented_equivalent_of_kornia_converts():

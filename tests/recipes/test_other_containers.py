@@ -39,7 +39,9 @@ def in_other_containers(layer: nn.Module) -> list[tuple[nn.Module, Callable, Cal
 def test_our_layers_stand_in_other_containers(layer, photos, monkeypatch):
     images = photos / 255
     # containers use the same generator
-    monkeypatch.setattr("augment.core.layer.fresh_index", lambda count, device: torch.arange(count, device=device))
+    monkeypatch.setattr(
+        "augment.engine.execution.fresh_index", lambda count, device: torch.arange(count, device=device)
+    )
     for container, before, after in in_other_containers(layer):
         torch.testing.assert_close(container(images), after(layer(before(images))), rtol=0, atol=1e-6)
 

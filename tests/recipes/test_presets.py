@@ -13,7 +13,9 @@ from augment.recipes import presets
 RECIPES = {
     name: function
     for name, function in vars(presets).items()
-    if inspect.isfunction(function) and "mean" in inspect.signature(function).parameters
+    if inspect.isfunction(function)
+    and "mean" in inspect.signature(function).parameters
+    and function.__module__ == presets.__name__  # tests/recipes/test_view_presets.py has the others
 }
 POLICIES = ("randaugment", "trivialaugment", "autoaugment", "augmix", "three_augment")
 SAMPLES = 600

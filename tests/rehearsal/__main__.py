@@ -15,7 +15,7 @@ from rich.table import Table
 
 from tests.rehearsal import __doc__ as what
 from tests.rehearsal.faults import FAULTS
-from tests.rehearsal.images import link_images, write_digits
+from tests.rehearsal.images import copy_images, write_digits
 from tests.rehearsal.stage import BrokenPromiseError, Stage
 
 
@@ -50,7 +50,7 @@ def main() -> int:
     place, kept = Path(tempfile.mkdtemp(prefix="rehearsal-")), True
     for number, folder in enumerate(options.folders or [None]):
         here = place / str(number)
-        images = write_digits(here / "images") if folder is None else link_images(folder, here / "images")
+        images = write_digits(here / "images") if folder is None else copy_images(folder, here / "images")
         table = Table("fault", "what happened", "exit codes", "seconds", "kept", title=str(folder or "digits"))
         kept &= rehearse(Stage(here, images), names, table)
         Console(width=None if sys.stdout.isatty() else 180).print(table)

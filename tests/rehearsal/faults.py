@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 import yaml
 
-from lightning_modules.saved import damage, step_of
+from lightning_modules.saving.saved import damage, step_of
 from tests.rehearsal.stage import Stage, blow, promise, send, weights
 
 Fault = Callable[[Stage, Path], str]

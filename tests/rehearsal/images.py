@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from itertools import islice
+import shutil
+from itertools import cycle, islice
 from pathlib import Path
 
 from PIL import Image
 
 from augment.tools.scanning import is_image, subfolders, visible
-from lightning_modules.folder import FolderData
+from lightning_modules.data.folder import FolderData
 
 CLASSES, EACH = 5, 48
-"""Number of classes, and largest number of images of each class."""
+"""Number of classes, and number of images of each class: an epoch of two processes has four steps."""
 
 
 def write_digits(target: Path) -> Path:
@@ -27,8 +28,8 @@ def write_digits(target: Path) -> Path:
     return target
 
 
-def link_images(folder: Path, target: Path) -> Path:
-    """Link some images of a folder; without folders for classes, its images get one of two labels by turns."""
+def copy_images(folder: Path, target: Path) -> Path:
+    """Copy images of a folder, several times if it has few; without folders for classes, labels go by turns."""
     if subfolders(folder):
         images = FolderData(str(folder)).splits.train
         by_class = {
@@ -37,9 +38,9 @@ def link_images(folder: Path, target: Path) -> Path:
         }
     else:
         paths = [folder / entry.name for entry in visible(folder) if is_image(entry.name)]
-        by_class = {"even": paths[::2], "odd": paths[1::2]}
+        by_class = {f"class{label}": paths[label::CLASSES] for label in range(CLASSES)}
     for name, paths in by_class.items():
         (target / name).mkdir(parents=True)
-        for number, path in enumerate(islice(paths, EACH)):
-            (target / name / f"{number}{path.suffix}").symlink_to(path.resolve())
+        for number, path in enumerate(islice(cycle(paths), EACH)):
+            shutil.copy(path, target / name / f"{number}{path.suffix}")  # of several links, the trainer takes one
     return target

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 import time
 
 import pytest
@@ -10,7 +11,8 @@ import torch._dynamo
 
 import augment as A
 from augment.kernels.cpu import library
-from augment.tools.doctor import diagnose
+from augment.tools.doctor import Report, diagnose
+from augment.tools.doctor.stages import Stages, check_stages
 from augment.tools.errors import ToolError
 from tests.tools.commands import run
 from tests.unchecked import import_unchecked
@@ -86,7 +88,72 @@ def test_doctor_finds_slow_loading():
             time.sleep(0.3)
             yield delivered
 
-    assert "workers" in diagnose(A.Pipeline(A.RandomHorizontalFlip()), slow(), device="cpu").topics()
+    pipeline = A.Pipeline(A.RandomHorizontalFlip())
+    pipeline(next(iter(loader()))[0])  # the first call may be as slow as the loader
+    assert "workers" in diagnose(pipeline, slow(), device="cpu").topics()
+
+
+class Slow(torch.utils.data.Dataset):
+    """Twenty images that take 20 ms each."""
+
+    def __len__(self):
+        return 20
+
+    def __getitem__(self, number):
+        time.sleep(0.02)
+        return torch.zeros(3, 8, 8, dtype=torch.uint8)
+
+
+class SlowBatches(Slow):
+    """The same, if a batch is read at once."""
+
+    def __getitem__(self, number):
+        raise NotImplementedError
+
+    def __getitems__(self, numbers):
+        return [Slow.__getitem__(self, number) for number in numbers]
+
+
+def staged(stages, loader=None):
+    report = Report()
+    check_stages(report, stages, loader, 5)
+    (finding,) = report.findings or [None]
+    return report.figures, finding
+
+
+def test_doctor_names_the_stage_that_limits(monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    figures, finding = staged(Stages(data=0.06, augmentation=0.02, network=0.02))
+    assert figures["limited by"] == "data"
+    assert figures["share of a step"] == "data 60%, augmentation 20%, network 20%"
+    assert "the loader takes 60 ms per batch, the rest of a step 40 ms" in finding.what
+    figures, finding = staged(Stages(data=0.01, augmentation=0.06, network=0.03))
+    assert (figures["limited by"], finding.topic) == ("augmentation", "augmentation")
+    assert "2.0 times as long as the network" in finding.what
+    figures, finding = staged(Stages(data=0.01, augmentation=0.02, network=0.07))
+    assert (figures["limited by"], finding.level) == ("network", "note")
+    assert figures["network, images/s"] == 71
+    assert staged(Stages(data=0.01, augmentation=0.03))[1] is None
+
+
+@pytest.mark.parametrize("images", [Slow(), SlowBatches()])
+def test_doctor_counts_the_workers_that_keep_up(monkeypatch, images):
+    monkeypatch.setattr("os.cpu_count", lambda: 1000)
+    figures, finding = staged(Stages(0.1, 0.002, 0.003), torch.utils.data.DataLoader(images, 5))
+    assert 1 < figures["loading, images/s of one core"] <= 50  # 20 ms an image, and more on a busy machine
+    workers = int(re.search(r"num_workers=(\d+), persistent_workers=True\) instead of 0", finding.remedy)[1])
+    assert workers >= 20  # 100 ms for a batch, in 5 ms
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    _, finding = staged(Stages(0.1, 0.002, 0.003), torch.utils.data.DataLoader(images, 5))
+    assert "and there are 8: shrink the files once" in finding.remedy
+
+
+def test_doctor_trains_a_network(capsys):
+    options = ("--batch", 2, "--size", 32, "--device", "cpu", "--network", "test_vit", "--json")
+    run("doctor", "Resize((160, 160))", *options)
+    figures = json.loads(capsys.readouterr().out)["figures"]
+    assert figures["network, images/s"] > 0
+    assert figures["share of a step"].count("%") == 3
 
 
 def test_doctor_says_what_it_cannot_read():

@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+import webdataset
 from PIL import Image
 from sklearn.datasets import load_sample_image
 
@@ -78,6 +79,44 @@ def test_two_files_of_one_stem_both_stay(folder, tmp_path):
     run("shrink", folder, tmp_path / "out", "--workers", 1)
     names = sorted(path.name for path in (tmp_path / "out" / "china").iterdir())
     assert names == ["large.jpg", "small.jpg", "small.png.jpg", "tiny.jpg"]
+
+
+def test_shards_are_those_that_webdataset_reads(folder, tmp_path):
+    output = tmp_path / "out"
+    (folder / "china" / "large.png").write_bytes((folder / "china" / "small.png").read_bytes())
+    run("shrink", folder, output, "--size", 32, "--workers", 1, "--format", "png", "--to", "webdataset")
+    assert sorted(path.name for path in output.iterdir()) == ["shrink_report.csv", "train-000000.tar"]
+    found = webdataset.WebDataset(str(output / "train-000000.tar"), shardshuffle=False).decode("pil")
+    samples = {sample["json"]["file"]: sample for sample in found}
+    assert samples.keys() == {
+        *("china/large.png", "china/large.png.png", "china/small.png", "china/tiny.png"),
+        *("garden/temple/tall.png", "garden/temple/again.png"),
+    }
+    assert {(sample["json"]["label"], sample["cls"]) for sample in samples.values()} == {("china", 0), ("garden", 1)}
+    assert samples["garden/temple/tall.png"]["png"].size == (32, 47)
+    assert [sample["__key__"] for sample in samples.values()] == [f"{number:09}" for number in range(6)]
+
+
+def test_shards_have_a_limit_and_are_continued(folder, tmp_path, capsys):
+    output = tmp_path / "out"
+    for number in range(4):
+        noise = np.random.default_rng(number).integers(0, 256, (450, 450, 3), dtype=np.uint8)
+        (folder / "val" / "china").mkdir(parents=True, exist_ok=True)
+        (folder / "train" / "china").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(noise).save(folder / ("val" if number == 3 else "train") / "china" / f"{number}.png")
+    arguments = (folder, output, "--size", 450, "--workers", 1, "--format", "png", "--to", "webdataset")
+    (output / "images" / "train" / "china").mkdir(parents=True)  # as after an interruption
+    shutil.copy(folder / "train" / "china" / "1.png", output / "images" / "train" / "china")
+    run("shrink", *arguments, "--shard-size", 1)
+    assert "1 of them from an earlier call" in capsys.readouterr().out.replace("\n", "")
+    shards = sorted(path.name for path in output.glob("*.tar"))
+    assert shards == ["train-000000.tar", "train-000001.tar", "val-000000.tar"]  # 600 kB for each image
+    assert "holds shards already" in failure(capsys, "shrink", *arguments)
+
+
+def test_shards_need_classes(folder, tmp_path, capsys):
+    error = failure(capsys, "shrink", folder / "china", tmp_path / "out", "--workers", 1, "--to", "webdataset")
+    assert "has no folder for each class" in error
 
 
 def test_mistakes_end_in_one_sentence(folder, tmp_path, capsys):

@@ -102,3 +102,19 @@ def test_what_is_no_image_is_refused(source, error, message):
 def test_an_unknown_order_is_refused():
     with pytest.raises(ValueError, match="order='GBR' must be 'RGB' or 'BGR'"):
         A.as_images(PHOTO, order="GBR")
+
+
+def test_grey_is_the_same_from_every_source(tmp_path: Path):
+    expected = torch.tensor(np.array(Image.fromarray(PHOTO).convert("L")))[None, None]
+    for name, source in sources(tmp_path).items():
+        assert torch.equal(A.as_images(source, channels=1), expected), name
+    assert torch.equal(A.as_images(PHOTO[..., ::-1], order="BGR", channels=1), expected)
+    assert torch.equal(A.as_images(IMAGE[:1], channels=1)[0], IMAGE[:1])
+    with pytest.raises(ValueError, match="channels=2"):
+        A.as_images(PHOTO, channels=2)
+
+
+def test_the_background_is_behind_transparent_files():
+    clear = Image.new("RGBA", (4, 4), (255, 255, 255, 0))
+    assert A.as_images(clear, background="black").unique().tolist() == [0]
+    assert A.as_images(as_bytes(clear)).unique().tolist() == [255]

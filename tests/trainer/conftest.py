@@ -10,9 +10,9 @@ import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from lightning_modules.augment_file import with_augment_files
-from lightning_modules.run import silence_harmless_warnings
-from lightning_modules.settings import switched_off
+from lightning_modules.launching.augment_file import with_augment_files
+from lightning_modules.launching.run import silence_harmless_warnings
+from lightning_modules.launching.settings import switched_off
 from tests.trainer.tools import QUIET, ROOT, write_images
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from lightning_modules.data.folder import FolderData
 from lightning_modules.errors import UserError
-from lightning_modules.folder import FolderData
 from tests.trainer.tools import write_images
 
 

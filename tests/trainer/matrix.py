@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import csv
 import itertools
 import sys
 from pathlib import Path
@@ -15,7 +16,9 @@ import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from lightning_modules.run import silence_harmless_warnings
+from lightning_modules.callbacks.prediction_writer import PredictionWriter
+from lightning_modules.launching.run import silence_harmless_warnings
+from lightning_modules.predicting.files import FilesToPredict
 from tests.trainer.tools import QUIET, ROOT, build
 
 PRECISIONS = ("32-true", "bf16-mixed")
@@ -80,12 +83,16 @@ def check_cells(processes: int, folder: Path) -> int:
             assert abs(right - round(right)) < 1e-3, (cell, name)  # no sample was counted twice
             if precision == "32-true":
                 assert abs(metrics[f"{name}/acc"] - accuracy(model, getattr(data.splits, name))) < 1e-6, cell
+        counted[*cell, "predict"] = predicted(trainer, model, folder, workers)
+        if precision == "32-true":
+            expected = model.predict(sorted((folder / "images").iterdir()))
+            assert abs(counted[*cell, "predict"] - float(expected.max(1).values.sum())) < 1e-4, cell
     for precision in PRECISIONS:
         one, two = (trained[precision, workers] for workers in WORKERS)
         assert torch.equal(one, two), precision
-        for name in ("val", "test"):
+        for name in ("val", "test", "predict"):
             assert counted[precision, 0, name] == counted[precision, 2, name], (precision, name)
-    return 2 * len(trained) + len(counted)  # sanity and fit, validate and test
+    return 2 * len(trained) + len(counted)  # sanity and fit, validate, test and predict
 
 
 def configured(processes: int, folder: Path, precision: str, workers: int) -> DictConfig:
@@ -93,6 +100,18 @@ def configured(processes: int, folder: Path, precision: str, workers: int) -> Di
     trainer = "trainer=cpu" if processes == 1 else "trainer=ddp_cpu"
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         return compose("train", [*SETTINGS, trainer, *chosen, f"output_dir={folder}"])
+
+
+def predicted(trainer: pl.Trainer, model: pl.LightningModule, folder: Path, workers: int) -> float:
+    """Predict the images in a folder, and return the sum of the probabilities in the table."""
+    writer = PredictionWriter(str(folder / f"{trainer.precision}-{workers}.csv"))
+    trainer.callbacks.append(writer)
+    trainer.predict(model, FilesToPredict(str(folder / "images"), 2, workers), return_predictions=False)
+    trainer.callbacks.remove(writer)
+    trainer.strategy.barrier()  # the first process writes the table
+    rows = list(csv.DictReader(writer.path(trainer).open()))
+    assert [row["file"] for row in rows] == [str(path) for path in sorted((folder / "images").iterdir())]
+    return sum(float(row["probability"]) for row in rows)
 
 
 def accuracy(model: pl.LightningModule, images: Any) -> float:

@@ -10,8 +10,8 @@ import torch
 from omegaconf import DictConfig
 
 import augment as A
-from lightning_modules.adaptive import AdaptiveStrength
 from lightning_modules.errors import UserError
+from lightning_modules.learning.adaptive import AdaptiveStrength
 from tests.trainer.tools import build
 
 SHORT = ["trainer.max_epochs=3", "trainer.limit_train_batches=2", "model=small_cnn", "model.width=8"]

@@ -11,8 +11,8 @@ from omegaconf import DictConfig
 
 import augment as A
 from augment.tools.recipe_file import foreign
-from lightning_modules.augment_file import with_augment_files
 from lightning_modules.errors import UserError
+from lightning_modules.launching.augment_file import with_augment_files
 from tests.trainer.tools import build, write_pipeline
 
 LAYERS = (

@@ -11,7 +11,7 @@ import pytorch_lightning as pl
 import torch
 from omegaconf import DictConfig
 
-from lightning_modules import run
+from lightning_modules.launching import run
 from tests.trainer.tools import build
 from train import train
 

@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 import augment as A
 from lightning_modules.classifier import ImageClassifier
-from lightning_modules.digits import DigitsData
+from lightning_modules.data.digits import DigitsData
+from lightning_modules.data.image_sets import IGNORED
+from lightning_modules.data.sampler import ShardSampler
 from lightning_modules.errors import UserError
-from lightning_modules.image_sets import IGNORED
-from lightning_modules.losses import CrossEntropy
-from lightning_modules.sampler import ShardSampler
-from lightning_modules.schedules import WarmupCosine
+from lightning_modules.model.losses import CrossEntropy
+from lightning_modules.model.schedules import WarmupCosine
 from tests.trainer.tools import build
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+import lightning_modules
 from lightning_modules.cli import main
-from lightning_modules.losses import Binary
+from lightning_modules.model.losses import Binary
 from tests.trainer.tools import ROOT
 
 CONFIGS = sorted((ROOT / "conf" / "cli").glob("*.yaml"))
@@ -28,6 +29,10 @@ def test_fit_then_resume_and_test(config: Path, tmp_path: Path) -> None:
     assert cli.model.augment.seed == cli.datamodule.seed == 7
     assert len(list(tmp_path.rglob("config.yaml"))) == 1
     (last,) = tmp_path.rglob("last.ckpt")
+    loaded = lightning_modules.load(last)
+    assert (loaded.class_names, loaded.channels) == (list("0123456789"), 1)
+    assert loaded.config is not None
+    assert loaded.config["backbone"]["_target_"] == "lightning_modules.model.backbones.timm_backbone"
     main(["fit", *common, f"--ckpt_path={last}", "--trainer.max_epochs=2"])
     main(["test", *common, f"--ckpt_path={last}"])
 
@@ -40,7 +45,7 @@ def test_another_schedule_loss_and_layers(tmp_path: Path) -> None:
         {"class_path": "augment.Normalize", "init_args": {"mean": 0.3, "std": [0.4]}},
     ]
     extra = tmp_path / "extra.yaml"
-    loss = {"class_path": "lightning_modules.losses.Binary", "init_args": {"label_smoothing": 0.1}}
+    loss = {"class_path": "lightning_modules.model.losses.Binary", "init_args": {"label_smoothing": 0.1}}
     extra.write_text(yaml.safe_dump({"model": {"scheduler": schedule, "loss": loss, "augment": layers}}))
     cli = main(["fit", f"--config={CONFIGS[0]}", f"--config={extra}", *QUICK, f"--trainer.default_root_dir={tmp_path}"])
     assert isinstance(cli.model.loss, Binary)

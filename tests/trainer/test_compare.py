@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from lightning_modules import compare
 from lightning_modules.errors import UserError
+from lightning_modules.sweeps import compare
 
 
 def write_run(folder: Path, number: int, accuracy: float | None, *overrides: str) -> None:

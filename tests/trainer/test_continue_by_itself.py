@@ -13,7 +13,7 @@ import torch
 from omegaconf import DictConfig
 
 from lightning_modules.errors import UserError
-from lightning_modules.saved import last_of_run, step_of
+from lightning_modules.saving.saved import last_of_run, step_of
 from tests.trainer.tools import ROOT, build, run_train
 
 SMALL = ["experiment=smoke", "model=small_cnn", "model.width=8", "test=false"]

@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from lightning_modules.logs import ContinuedCSVLogger
+from lightning_modules.callbacks.logs import ContinuedCSVLogger
 from tests.trainer.test_resume import Sigterm
 from tests.trainer.tools import build
 from train import train

@@ -13,11 +13,11 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from augment import PackedImages
-from lightning_modules.digits import DigitsData
+from lightning_modules.data.digits import DigitsData
+from lightning_modules.data.folder import FolderData
+from lightning_modules.data.image_sets import IGNORED, split
+from lightning_modules.data.torchvision_data import TorchvisionData
 from lightning_modules.errors import UserError
-from lightning_modules.folder import FolderData
-from lightning_modules.image_sets import IGNORED, split
-from lightning_modules.torchvision_data import TorchvisionData
 from tests.trainer.tools import write_images
 
 

@@ -16,7 +16,8 @@ from PIL import Image
 from augment.__main__ import main
 from augment.tools.decoding import decode
 from augment.tools.errors import ToolError
-from lightning_modules.file_images import FileImages
+from augment.tools.preview.sheet import MARGIN
+from lightning_modules.data.file_images import FileImages
 from tests.trainer import image_files as raw
 from tests.trainer.image_files import drawing, pixels, saved
 
@@ -267,16 +268,18 @@ def test_the_trainer_and_the_preview_decode_alike(tmp_path: Path) -> None:
     Image.fromarray(GREY.astype(np.uint16) * 257).save(tmp_path / "2.png")
     files = [tmp_path / "1.png", tmp_path / "2.png"]
     (tmp_path / "out").mkdir()
-    options = ["--grid", "2x1", "--size", "80", "--background", "red"]
+    options = ["--grid", "2x1", "--tile", "80", "--background", "red"]
     main(["preview", "RandomHorizontalFlip()", str(tmp_path), str(tmp_path / "out" / "sheet.png"), *options])
     sheet = np.array(Image.open(tmp_path / "out" / "sheet.png").convert("RGB"))
     trained = FileImages(files, torch.tensor([0, 0]), ["a"], 3, background="red")
-    top = 6
+    top = MARGIN
     for number in range(2):
         image = trained.images([number])[0].permute(1, 2, 0).numpy()
         height, width = image.shape[:2]
         places = [
-            y for y in range(top, len(sheet) - height) if np.array_equal(sheet[y : y + height, 6 : 6 + width], image)
+            y
+            for y in range(top, len(sheet) - height)
+            if np.array_equal(sheet[y : y + height, MARGIN : MARGIN + width], image)
         ]
         assert places, number
         top = places[0] + height

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from omegaconf import DictConfig
 
 import augment as A
-from lightning_modules.epoch_order import class_weights, epoch_order
+from lightning_modules.data.epoch_order import class_weights, epoch_order
+from lightning_modules.data.folder import FolderData
+from lightning_modules.data.image_sets import TensorImages
+from lightning_modules.data.sampler import ShardSampler
 from lightning_modules.errors import UserError
-from lightning_modules.folder import FolderData
-from lightning_modules.image_sets import TensorImages
-from lightning_modules.sampler import ShardSampler
 from tests.trainer.tools import build, write_images
 
 

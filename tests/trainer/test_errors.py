@@ -21,11 +21,11 @@ from torch import nn
 
 from augment import Batch
 from lightning_modules import cli
-from lightning_modules.backbones import small_cnn
-from lightning_modules.digits import DigitsData
+from lightning_modules.data.digits import DigitsData
+from lightning_modules.data.image_sets import Splits
 from lightning_modules.errors import UserError, one_sentence, sentence
-from lightning_modules.image_sets import Splits
-from lightning_modules.run import ending_together
+from lightning_modules.launching.run import ending_together
+from lightning_modules.model.backbones import small_cnn
 from tests.trainer.tools import ROOT, run_train, write_images, write_pipeline
 from train import train
 
@@ -321,10 +321,11 @@ def test_data_that_cannot_be_downloaded(ending: Ending, tmp_path: Path, monkeypa
 @pytest.mark.parametrize(
     ("override", "said"),
     [
-        ("trainer.max_epoch=3", "unknown setting trainer.max_epoch: choose from max_epochs, max_steps; or add"),
+        ("trainer.max_epoch=3", "unknown setting trainer.max_epoch: did you mean trainer.max_epochs? Or add"),
         (
             "data=imagenet",
-            "data=imagenet is unknown: choose one of cifar10, digits, fashion_mnist, folder, table, turned_digits.",
+            "data=imagenet is unknown: choose one of cifar10, digits, fashion_mnist, folder, "
+            "huggingface, table, task, turned_digits, webdataset.",
         ),
         ("blur=1", "unknown setting blur: choose from "),
         ("seed=[1", "no viable alternative at input '[1'"),
@@ -386,3 +387,8 @@ def test_train_py_itself(tmp_path: Path) -> None:
         "error: this hydra/launcher runs trials on one device but trainer has 2: pass hydra/launcher=fresh_process, or "
         "trainer.devices=1."
     )
+
+
+def test_what_a_logger_of_another_package_refuses_is_one_sentence(ending: Ending) -> None:
+    said = ending("+logger.mine._target_=operator.truediv", "+logger.mine._args_=[1,0]")
+    assert said == "logger.mine: division by zero"

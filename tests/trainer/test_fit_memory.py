@@ -15,9 +15,9 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import GradientAccumulationScheduler
 from torch import Tensor, nn
 
-from lightning_modules.backbones import small_cnn
+from lightning_modules.callbacks.fit_memory import FitMemory
 from lightning_modules.errors import UserError
-from lightning_modules.fit_memory import FitMemory
+from lightning_modules.model.backbones import small_cnn
 from tests.trainer.tools import ROOT, build
 from train import train
 

@@ -12,9 +12,9 @@ from PIL import Image
 from augment.tools.errors import ToolError
 from augment.tools.images import image_files
 from augment.tools.scanning import suffixes
+from augment.tools.split_folders import NAMES
+from lightning_modules.data.folder import FolderData
 from lightning_modules.errors import UserError
-from lightning_modules.folder import FolderData
-from lightning_modules.split_folders import NAMES
 from tests.trainer.folders import cats_and_dogs, divided, read, refused
 from tests.trainer.tools import write_images
 

@@ -11,7 +11,7 @@ import torch
 from omegaconf import DictConfig
 
 from lightning_modules.errors import UserError
-from lightning_modules.sharding import shard
+from lightning_modules.model.sharding import shard
 from tests.trainer.tools import build, run_train
 
 SETTINGS = ["model=small_cnn", "model.width=8", "optimizer=sgd", "trainer.max_epochs=2", "trainer.gradient_clip_val=1"]

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,10 +17,10 @@ import torch
 from omegaconf import DictConfig
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
-from lightning_modules.callbacks import LastCheckpoint
+from lightning_modules.callbacks.interruption import HeldSignals
+from lightning_modules.callbacks.last_checkpoint import LastCheckpoint
 from lightning_modules.errors import UserError, one_sentence
-from lightning_modules.interruption import HeldSignals
-from lightning_modules.saved import step_of
+from lightning_modules.saving.saved import step_of
 from tests.trainer.test_resume import assert_equal, train
 from tests.trainer.tools import ROOT, build, run_train
 
@@ -30,7 +31,7 @@ SHORT += ["data.batch_size=16", "trainer.num_sanity_val_steps=0"]
 
 
 class Signal(pl.Callback):
-    """Send a signal to this process when it begins a batch.
+    """Send a signal to this process and its workers when it begins a batch.
 
     Args:
         epoch, batch: the batch.
@@ -56,9 +57,9 @@ class Signal(pl.Callback):
     def send(self, trainer: pl.Trainer, stage: str, batch: int) -> None:
         if (stage, trainer.global_rank, trainer.current_epoch, batch) == (self.stage, self.rank, *self.moment):
             for _ in range(self.times):
-                for worker in multiprocessing.active_children() if self.number == signal.SIGINT else ():
-                    os.kill(worker.pid, self.number)  # as Ctrl-C in a terminal does
-                os.kill(os.getpid(), self.number)
+                workers = [worker.pid for worker in multiprocessing.active_children()]
+                for process in [*workers, os.getpid()]:  # from outside, as a terminal and SLURM do
+                    subprocess.run(["kill", f"-{self.number:d}", str(process)], check=True)
 
 
 class Keep(pl.Callback):
@@ -127,20 +128,28 @@ def test_an_interruption_waits_for_the_end_of_an_accumulation_window(
     assert_equal(train(cfg, last), reference)
 
 
-def test_a_worker_survives_ctrl_c_however_it_is_started(configure: Configure) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+def test_a_worker_survives_a_signal_until_the_main_process_ends_it(configure: Configure, number: int) -> None:
     """A worker that is not forked does not inherit the handlers of the main process."""
     begin = build(configure(*SHORT))[2].train_dataloader().worker_init_fn
+    context = multiprocessing.get_context("fork")
+    ready = context.Event()
 
     def work() -> None:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.signal(number, signal.SIG_DFL)
         begin(0)
-        os.kill(os.getpid(), signal.SIGINT)
-        os._exit(7)
+        os.kill(os.getpid(), number)
+        ready.set()
+        time.sleep(60)
 
-    worker = multiprocessing.get_context("fork").Process(target=work)
+    worker = context.Process(target=work)
     worker.start()
-    worker.join()
-    assert worker.exitcode == 7
+    assert ready.wait(20)
+    time.sleep(0.2)
+    assert worker.is_alive()
+    worker.terminate()  # SIGTERM from the main process
+    worker.join(20)
+    assert worker.exitcode == 0
 
 
 def test_a_second_ctrl_c_ends_at_once_and_saves_nothing(configure: Configure, tmp_path: Path) -> None:
@@ -185,7 +194,14 @@ def test_lightning_gets_its_handlers_back(configure: Configure) -> None:
 def test_processes_stop_together_if_the_second_one_gets_the_signal(tmp_path: Path) -> None:
     send = ["+callbacks.send._target_=tests.trainer.test_interruption.Signal", "+callbacks.send.rank=1"]
     send += ["+callbacks.send.epoch=1", "+callbacks.send.batch=1"]
-    common = ["trainer=ddp_cpu", *SHORT, "test=false", "trainer.log_every_n_steps=2", f"output_dir={tmp_path / 'run'}"]
+    common = [
+        "trainer=ddp_cpu",
+        *SHORT,
+        "test=false",
+        "data.num_workers=1",
+        "trainer.log_every_n_steps=2",
+        f"output_dir={tmp_path / 'run'}",
+    ]
     ended = run_train(tmp_path, *common, *send, PYTHONPATH=str(ROOT))
     assert ended.returncode == 143, ended.stderr
     last = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)

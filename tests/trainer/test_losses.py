@@ -14,11 +14,11 @@ from timm.loss import BinaryCrossEntropy
 from torch import Tensor, nn
 
 import augment as A
-from lightning_modules.digits import DigitsData
+from lightning_modules.data.digits import DigitsData
+from lightning_modules.data.image_sets import IGNORED, Splits, TensorImages, split
 from lightning_modules.errors import UserError
-from lightning_modules.image_sets import IGNORED, Splits, TensorImages, split
-from lightning_modules.losses import Binary, CrossEntropy, Distillation, Loss, MultiLabel
-from lightning_modules.metrics import label_metrics
+from lightning_modules.model.losses import Binary, CrossEntropy, Distillation, Loss, MultiLabel
+from lightning_modules.model.metrics import label_metrics
 from tests.trainer.tools import build
 from train import train
 

@@ -13,10 +13,10 @@ from omegaconf import DictConfig
 from timm.models import save_for_hf
 from timm.optim import param_groups_layer_decay
 
-from lightning_modules import start
-from lightning_modules.backbones import timm_backbone
 from lightning_modules.errors import UserError
-from lightning_modules.settings import check_settings
+from lightning_modules.launching import start
+from lightning_modules.launching.settings import check_settings
+from lightning_modules.model.backbones import timm_backbone
 from tests.trainer.tools import ROOT, build
 from train import train
 

@@ -14,9 +14,10 @@ from omegaconf import DictConfig
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
+from lightning_modules.callbacks.finite import StopAtNonFinite
 from lightning_modules.errors import UserError
-from lightning_modules.finite import NonFiniteError, StopAtNonFinite
-from lightning_modules.metrics import MeanLoss
+from lightning_modules.model.finite_weights import NonFiniteError
+from lightning_modules.model.metrics import MeanLoss
 from tests.trainer.test_resume import Sigterm
 from tests.trainer.tools import ROOT, build, run_train
 from train import train

@@ -14,9 +14,9 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 import augment as A
+from lightning_modules.data.sampler import EndlessBatches, ShardSampler
 from lightning_modules.errors import UserError
-from lightning_modules.policy import LearnPolicy
-from lightning_modules.sampler import EndlessBatches, ShardSampler
+from lightning_modules.learning.policy import LearnPolicy
 from tests.trainer.tools import ROOT, build, run_train
 
 Configure = Callable[..., DictConfig]

@@ -13,8 +13,8 @@ from pytorch_lightning.plugins import MixedPrecision
 
 import augment as A
 from augment.draws import objectives as learning
-from lightning_modules import policy_steps
-from lightning_modules.policy import LearnPolicy
+from lightning_modules.learning import policy_steps
+from lightning_modules.learning.policy import LearnPolicy
 from tests.trainer.test_policy import LEARN, Watch
 from tests.trainer.tools import build
 

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import pytorch_lightning as pl
 import torch
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 from sklearn.datasets import load_sample_image
 
 import augment as A
-from lightning_modules.file_images import FileImages
-from lightning_modules.image_sets import Looked
-from lightning_modules.sampler import PassBatches, ShardSampler
-from tests.trainer.tools import build
+from lightning_modules.data.file_images import FileImages
+from lightning_modules.data.image_sets import Looked
+from lightning_modules.data.sampler import PassBatches, ShardSampler
+from tests.trainer.seen import Seen, assert_same
+from tests.trainer.test_ddp import Record, recorded
+from tests.trainer.tools import ROOT, build
 
 SIZE = 16
 
@@ -36,22 +39,6 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-class Seen(pl.Callback):
-    """The images that the backbone sees in training, by epoch and sample number; the bytes that were loaded."""
-
-    def __init__(self) -> None:
-        self.images: dict[tuple[int, int], torch.Tensor] = {}
-        self.bytes = 0
-
-    def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: A.Batch, _: int) -> None:
-        assert isinstance(batch.image, A.PackedImages)
-        self.bytes += batch.image.data.numel()
-        with torch.no_grad():
-            images = pl_module.augmented(batch).image
-        for number, image in zip(batch.index.tolist(), images, strict=True):
-            self.images[trainer.current_epoch, number] = image
-
-
 def trained(configure: Callable[..., DictConfig], folder: Path, *settings: str, ckpt_path: str | None = None) -> Seen:
     given = ["data=folder", f"data.root={folder}", f"data.size={SIZE}", "model=small_cnn", "data.num_workers=0"]
     given += ["data.batch_size=4", "trainer.max_epochs=2", "augment=imagenet"]
@@ -60,13 +47,6 @@ def trained(configure: Callable[..., DictConfig], folder: Path, *settings: str, 
     trainer.callbacks.append(seen)
     trainer.fit(model, data, ckpt_path=ckpt_path, weights_only=True)
     return seen
-
-
-def assert_same(first: Seen, second: Seen) -> None:
-    common = first.images.keys() & second.images.keys()
-    assert len(common) > 10
-    for key in common:
-        assert torch.equal(first.images[key], second.images[key]), key
 
 
 def test_neither_batches_nor_workers_matter(configure: Callable[..., DictConfig], photographs: Path) -> None:
@@ -81,6 +61,41 @@ def test_a_resumed_run_decodes_the_same(
     trained(configure, photographs, "trainer.max_epochs=1", f"output_dir={tmp_path / 'first'}")
     last = tmp_path / "first" / "checkpoints" / "last.ckpt"
     assert_same(whole, trained(configure, photographs, ckpt_path=str(last)))
+
+
+def test_two_processes_with_workers_that_resume_see_the_same(
+    configure: Callable[..., DictConfig], photographs: Path, tmp_path: Path
+) -> None:
+    """Two processes with two workers each that stop after an epoch and resume, beside one process without workers."""
+    given = ["data=folder", f"data.root={photographs}", f"data.size={SIZE}", "model=small_cnn", "augment=imagenet"]
+    given += ["trainer.max_epochs=2", "test=false"]
+    for reduce in ("true", "false"):
+        for name, more in (("one", ["data.batch_size=4"]), ("two", ["data.batch_size=2", "data.num_workers=2"])):
+            own = [f"data.reduce={reduce}", f"output_dir={tmp_path / name / reduce}", *more]
+            OmegaConf.save(configure(*given, *own), tmp_path / f"{name}_{reduce}.yaml")
+    # a process of its own, because one that has computed gradients cannot be forked
+    script = "import sys; from tests.trainer import test_reduced_loading as t; t.fit_in_two(sys.argv[1])"
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, timeout=300, cwd=ROOT)
+    for reduce in ("true", "false"):
+        trainer, model, data = build(OmegaConf.load(tmp_path / f"one_{reduce}.yaml"))
+        trainer.callbacks.append(Record(str(tmp_path / f"one_{reduce}")))
+        trainer.fit(model, data)
+        for epoch in (0, 1):
+            one, two = (recorded(tmp_path / f"{name}_{reduce}", epoch) for name in ("one", "two"))
+            assert len(one.keys() & two.keys()) > 10
+            assert all(torch.equal(one[number], two[number]) for number in one.keys() & two.keys())
+
+
+def fit_in_two(folder: str) -> None:
+    """Train in two processes for an epoch, and resume for another one, with and without reduced decoding."""
+    for reduce in ("true", "false"):
+        for epochs in (1, 2):
+            cfg = OmegaConf.load(Path(folder) / f"two_{reduce}.yaml")
+            cfg.trainer.update(strategy="ddp_fork", devices=2, max_epochs=epochs)
+            trainer, model, data = build(cfg)
+            trainer.callbacks.append(Record(str(Path(folder) / f"two_{reduce}")))
+            last = Path(cfg.output_dir) / "checkpoints" / "last.ckpt"
+            trainer.fit(model, data, ckpt_path=str(last) if epochs == 2 else None, weights_only=True)
 
 
 def test_images_are_smaller_and_nearly_the_same(configure: Callable[..., DictConfig], photographs: Path) -> None:

@@ -12,9 +12,9 @@ import pytorch_lightning as pl
 import torch
 from omegaconf import DictConfig
 
+from lightning_modules.callbacks.replay import with_replay
 from lightning_modules.errors import UserError
-from lightning_modules.replay import with_replay
-from lightning_modules.saved import step_of
+from lightning_modules.saving.saved import step_of
 from tests.trainer.test_nonfinite_loss import SMALL, Broken, failed
 from tests.trainer.tools import ROOT, build, run_train
 

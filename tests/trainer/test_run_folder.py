@@ -8,7 +8,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from lightning_modules.run_folder import new_folder
+from lightning_modules.launching.run_folder import new_folder
 from tests.trainer.tools import ROOT, run_train
 
 # folder names with the year instead of the second, so that both runs get the same name

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightning_modules.sampler import ShardSampler, grouped, share, sizes_of_rest
+from lightning_modules.data.sampler import ShardSampler, grouped, share, sizes_of_rest
 
 SIZES, WORLDS = st.integers(1, 200), st.integers(1, 9)
 

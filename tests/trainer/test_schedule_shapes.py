@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from torch import nn
 
 from lightning_modules.errors import UserError
-from lightning_modules.schedule_shapes import OneCycle, Steps
+from lightning_modules.model.schedule_shapes import OneCycle, Steps
 from tests.trainer.test_schedules import SHORT, fitted
 
 Configure = Callable[..., DictConfig]

@@ -15,10 +15,11 @@ from hydra.errors import ConfigCompositionException, InstantiationException, Ove
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from lightning_modules import cli, run, start
-from lightning_modules.backbones import timm_backbone
+from lightning_modules import cli
 from lightning_modules.errors import UserError, sentence
-from lightning_modules.settings import check_settings, fits
+from lightning_modules.launching import run, start
+from lightning_modules.launching.settings import check_settings, fits
+from lightning_modules.model.backbones import timm_backbone
 from tests.trainer.tools import ROOT, build, run_train, write_images
 from train import train
 
@@ -299,7 +300,7 @@ def test_an_unknown_setting_names_where_it_is() -> None:
             pytest.raises(ConfigCompositionException) as caught,
         ):
             compose("train", overrides=[override])
-        assert f"choose from {place}" in sentence(caught.value)
+        assert f"did you mean {place}" in sentence(caught.value)
 
 
 def test_what_hydra_blocks_is_one_sentence() -> None:

@@ -15,7 +15,7 @@ import torch
 from omegaconf import DictConfig
 
 from lightning_modules.errors import one_sentence
-from lightning_modules.saved import step_of
+from lightning_modules.saving.saved import step_of
 from tests.trainer.test_interruption import Signal
 from tests.trainer.tools import ROOT, build
 

@@ -10,8 +10,9 @@ import pytorch_lightning as pl
 import torch
 from omegaconf import DictConfig
 
+from lightning_modules.callbacks.finite import StopAtNonFinite
 from lightning_modules.errors import UserError
-from lightning_modules.finite import NonFiniteError, StopAtNonFinite
+from lightning_modules.model.finite_weights import NonFiniteError
 from tests.trainer.test_nonfinite_loss import Broken
 from tests.trainer.tools import ROOT, build, run_train
 

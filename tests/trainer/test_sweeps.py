@@ -18,11 +18,11 @@ import pytest
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import OmegaConf
 
-from lightning_modules import fresh_process
 from lightning_modules.errors import UserError
-from lightning_modules.optuna_sweeper import OptunaSweeper
-from lightning_modules.sweep_table import NAME, SweepTable, print_table, write_table
-from lightning_modules.trials import Trial, run_trial, write_results
+from lightning_modules.sweeps import fresh_process
+from lightning_modules.sweeps.optuna_sweeper import OptunaSweeper
+from lightning_modules.sweeps.sweep_table import NAME, SweepTable, print_table, write_table
+from lightning_modules.sweeps.trials import Trial, run_trial, write_results
 from tests.trainer.tools import run_train
 
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 from omegaconf import DictConfig
 
+from lightning_modules.data.table import TableData
 from lightning_modules.errors import UserError
-from lightning_modules.table import TableData
 from tests.trainer.tools import build, write_images
 
 

@@ -13,12 +13,12 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor
 
-from lightning_modules.averaging import AverageWeights
-from lightning_modules.backbones import small_cnn, timm_backbone
+from lightning_modules.callbacks.averaging import AverageWeights
+from lightning_modules.callbacks.finders import FindBatchSize, FindLearningRate
+from lightning_modules.callbacks.freezing import Freeze, stages_of
+from lightning_modules.callbacks.mixing_off import MixingOff
 from lightning_modules.errors import UserError
-from lightning_modules.finders import FindBatchSize, FindLearningRate
-from lightning_modules.freezing import Freeze, stages_of
-from lightning_modules.mixing_off import MixingOff
+from lightning_modules.model.backbones import small_cnn, timm_backbone
 from tests.trainer.tools import build
 from train import train
 

@@ -15,9 +15,10 @@ import pytorch_lightning as pl
 import torch
 from omegaconf import DictConfig
 
-from lightning_modules import cli, run
+from lightning_modules import cli
 from lightning_modules.errors import UserError, sentence
-from lightning_modules.saved import WholeCheckpoints, copy_whole, damage
+from lightning_modules.launching import run
+from lightning_modules.saving.saved import WholeCheckpoints, copy_whole, damage
 from tests.trainer.tools import ROOT, build
 
 Configure = Callable[..., DictConfig]
@@ -174,26 +175,25 @@ def test_a_flipped_bit_is_noticed_when_it_is_loaded(configure: Configure, checkp
     trainer.test(model, datamodule=data, ckpt_path=str(checkpoint), weights_only=True, verbose=False)
 
 
-def test_every_flipped_bit_of_the_contents_is_noticed(tmp_path: Path) -> None:
-    """Whatever the bit, a file that passes has the contents that were saved."""
+def test_every_flipped_bit_is_noticed_or_harmless(tmp_path: Path) -> None:
+    """A file that passes with any one bit flipped has the contents that were saved."""
     path = tmp_path / "a.ckpt"
     state = {"state_dict": {"a": torch.arange(40.0)}, "epoch": 3}
     WholeCheckpoints().save_checkpoint(state, path)
     content = path.read_bytes()
     assert damage(path) is None
-    generator = torch.Generator().manual_seed(0)
     noticed = 0
-    for place in torch.randperm(len(content), generator=generator)[:600].tolist():
+    for place in range(8 * len(content)):
         flipped = bytearray(content)
-        flipped[place] ^= 1 << (place % 8)
+        flipped[place // 8] ^= 1 << (place % 8)
         path.write_bytes(flipped)
         if damage(path) is not None:
             noticed += 1
             continue
         loaded = torch.load(path, weights_only=True)
         assert loaded["epoch"] == 3
-        assert torch.equal(loaded["state_dict"]["a"], state["state_dict"]["a"])
-    assert noticed > 100
+        assert torch.equal(loaded["state_dict"]["a"], state["state_dict"]["a"]), place
+    assert noticed > 8 * len(content) // 2
 
 
 def test_a_copy_keeps_its_checksums_and_others_can_load_it(checkpoint: Path, tmp_path: Path) -> None:

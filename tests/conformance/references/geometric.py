@@ -1,15 +1,21 @@
 """References of warps: Kornia's functional operators, and torchvision for crops and resizes, which it antialiases."""
 
+import cv2
 import kornia.geometry.transform as geometry
 import numpy as np
 import torch
 import torch.nn.functional as F
 import torchvision.transforms.v2.functional as tv
+from albumentations.augmentations.geometric.functional import d4
 from kornia.geometry import create_meshgrid
 from scipy.interpolate import RBFInterpolator
+from scipy.ndimage import map_coordinates
 
 from augment.draws.noise import uniform_field
 from tests.conformance.references.register import per_image, reference
+
+SYMMETRIES = ("e", "r90", "r180", "r270", "v", "hvt", "h", "t")
+"""Names that albumentations gives to the elements of D4."""
 
 
 @reference("RandomHorizontalFlip")
@@ -30,6 +36,37 @@ def _(images, params):
 @reference("RandomRotation90")
 def _(images, params):
     return geometry.rotate(images, params["times"] * 90, align_corners=True)
+
+
+def seen_through(image, camera, coefficients, mode):
+    """Sample an image (C, H, W) where OpenCV's camera with these coefficients projects its pixels to."""
+    y, x = np.mgrid[: image.shape[1], : image.shape[2]]
+    rays = np.linalg.solve(camera, np.stack([x.ravel(), y.ravel(), np.ones(x.size)]))
+    lens = np.array([*coefficients, 0.0, 0.0])
+    points, _ = cv2.projectPoints(rays.T.copy(), np.zeros(3), np.zeros(3), camera, lens)
+    at = points[:, 0, ::-1].T.reshape(2, *x.shape)
+    if mode == "constant":  # scipy fades only beyond the last pixel with a margin of zeros
+        image, at = np.pad(image, ((0, 0), (1, 1), (1, 1))), at + 1
+    return np.stack([map_coordinates(plane, at, order=1, mode=mode) for plane in image])
+
+
+def framed(image, height, width):
+    """Cut out or pad the middle part of an image; the part that is cut off at the top and left is rounded up."""
+    top, left = ((n - m + 1) // 2 for n, m in zip(image.shape[1:], (height, width), strict=True))
+    return F.pad(image, (-left, width - image.shape[2] + left, -top, height - image.shape[1] + top))
+
+
+@reference("D4")
+@per_image
+def _(image, row):
+    height, width = image.shape[1:]
+    turned = torch.from_numpy(d4(image.permute(1, 2, 0).numpy(), SYMMETRIES[int(row["element"])]).copy())
+    return framed(turned.permute(2, 0, 1), height, width)
+
+
+@reference("Transpose")
+def _(images, params):
+    return torch.stack([framed(image.transpose(1, 2), *images.shape[2:]) for image in images])
 
 
 @reference("RandomAffine", example={"scale": (0.8, 1.2, 0.6, 0.9)})
@@ -65,6 +102,8 @@ def _(image, row):
     return tv.crop(image, int(row["top"]), int(row["left"]), 9, 10)
 
 
+@reference("RandomIoUCrop")
+@reference("RandomSizedBBoxSafeCrop")
 @reference("RandomResizedCrop")
 @per_image
 def _(image, row):
@@ -131,6 +170,15 @@ def _(image, row):
     return F.grid_sample(image[None], grid, align_corners=False)[0]
 
 
+@reference("OpticalDistortion")
+@per_image
+def _(image, row):
+    """Project the undistorted pixels with OpenCV's camera."""
+    _, height, width = image.shape
+    camera = np.array([[width, 0, (width - 1) / 2], [0, height, (height - 1) / 2], [0, 0, 1.0]])
+    return torch.from_numpy(seen_through(image.numpy(), camera, [row["distort_limit"]] * 2, "constant"))
+
+
 @reference("RandomFisheye")
 def _(images, params):
     mesh = create_meshgrid(*images.shape[-2:], dtype=images.dtype)
@@ -152,3 +200,14 @@ def _(image, row):
     ]
     grid = np.stack(np.meshgrid(*(2 * a - 1 for a in at)), -1)
     return F.grid_sample(image[None], torch.from_numpy(grid)[None], padding_mode="border", align_corners=False)[0]
+
+
+@reference("RandomKeepRatioCrop")
+@per_image
+def _(image, row):
+    """timm's resize, and its crop or reflecting pad."""
+    height, width, top, left = (int(row[name]) for name in ("height", "width", "top", "left"))
+    resized = tv.resize(image, [height, width], antialias=True)
+    before = [max(-left, 0), max(-top, 0), max(left + 10 - width, 0), max(top + 9 - height, 0)]
+    padded = tv.pad(resized, before, padding_mode="reflect")
+    return tv.crop(padded, max(top, 0), max(left, 0), 9, 10)
