@@ -70,7 +70,7 @@ def run(command, cwd, **environment):
     """Run a command without the checkout in sight, and return what it prints."""
     kept = {"PATH": "/usr/bin:/bin", "HOME": str(cwd.parent), "OMP_NUM_THREADS": "1"}
     ended = subprocess.run(
-        command, cwd=cwd, env=kept | environment, capture_output=True, text=True, timeout=300, check=False
+        command, cwd=cwd, env=kept | environment, capture_output=True, text=True, timeout=600, check=False
     )
     assert ended.returncode == 0, ended.stdout[-2000:] + ended.stderr[-2000:]
     return ended.stdout + ended.stderr

@@ -34,7 +34,7 @@ def test_it_is_said_once_with_the_remedy_at_the_first_call():
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=120,
+        timeout=600,
         check=True,
     )
     before, after = ended.stdout.split("now", 1)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -128,4 +129,7 @@ def flat(model: pl.LightningModule) -> torch.Tensor:
 if __name__ == "__main__":
     torch.set_num_threads(1)
     silence_harmless_warnings()
-    print("cells:", check_cells(2, Path(sys.argv[1])))
+    folder = Path(sys.argv[1])
+    checked = check_cells(2, folder)
+    # a file for each process: lines that two processes print can mix
+    (folder / f"cells_{os.environ['RANK']}").write_text(str(checked))

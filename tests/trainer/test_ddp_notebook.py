@@ -31,7 +31,7 @@ with one_sentence():
 def run_cell(cfg: DictConfig, folder: Path) -> subprocess.CompletedProcess[str]:
     OmegaConf.save(cfg, folder / "config.yaml")
     command = [sys.executable, "-c", CELL, str(folder / "config.yaml")]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=180)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
 
 
 @pytest.mark.parametrize("save_top_k", [1, 2])

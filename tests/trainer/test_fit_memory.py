@@ -152,7 +152,7 @@ def test_two_processes_agree(configure: Callable[..., DictConfig], tmp_path: Pat
     OmegaConf.save(cfg, tmp_path / "config.yaml")
     # a process of its own, because one that has computed gradients cannot be forked
     script = "import sys; from tests.trainer import test_fit_memory as t; t.fit_in_two(sys.argv[1])"
-    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, timeout=180, cwd=ROOT)
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, timeout=600, cwd=ROOT)
     for rank in (0, 1):
         assert (tmp_path / f"{rank}.txt").read_text() == f"{[3] * 16} in 4 steps"
 

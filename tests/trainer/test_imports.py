@@ -26,6 +26,6 @@ pipeline = A.Pipeline(A.RandomResizedCrop(8), A.ColorJitter(0.4, 0.4, 0.4, 0.1),
 print(tuple(pipeline(torch.zeros(2, 3, 16, 16, dtype=torch.uint8)).shape))
 """
     ended = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=600, check=False
     )
     assert ended.stdout.strip() == "(2, 3, 8, 8)", ended.stderr

@@ -73,7 +73,7 @@ assert not model.training and model.class_names == list("0123456789")
 with torch.no_grad():
     torch.save((model(images), model.predict(images)), {str(tmp_path / "logits.pt")!r})
 """
-    ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=240)
+    ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=600)
     assert ended.returncode == 0, ended.stderr
     logits, probabilities = torch.load(tmp_path / "logits.pt", weights_only=True)
     with torch.no_grad():

@@ -75,7 +75,7 @@ def test_two_processes_with_workers_that_resume_see_the_same(
             OmegaConf.save(configure(*given, *own), tmp_path / f"{name}_{reduce}.yaml")
     # a process of its own, because one that has computed gradients cannot be forked
     script = "import sys; from tests.trainer import test_reduced_loading as t; t.fit_in_two(sys.argv[1])"
-    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, timeout=300, cwd=ROOT)
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, timeout=600, cwd=ROOT)
     for reduce in ("true", "false"):
         trainer, model, data = build(OmegaConf.load(tmp_path / f"one_{reduce}.yaml"))
         trainer.callbacks.append(Record(str(tmp_path / f"one_{reduce}")))

@@ -71,7 +71,7 @@ def test_two_machines_that_torchrun_connects_share_it(tmp_path: Path) -> None:
     command = [*torchrun, str(ROOT / "train.py"), *NAMES, *settings]
 
     def start(_: int) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=180)
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600)
 
     with ThreadPoolExecutor(2) as pool:
         for ended in pool.map(start, range(2)):

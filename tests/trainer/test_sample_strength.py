@@ -115,7 +115,7 @@ def test_two_processes_have_the_strengths_of_one(configure: Configure, tmp_path:
     OmegaConf.save(cfg, tmp_path / "config.yaml")
     # a process of its own, because one that has computed gradients cannot be forked
     script = "import sys; from tests.trainer import test_sample_strength as t; t.fit_in_two(sys.argv[1])"
-    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, timeout=180, cwd=ROOT)
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, timeout=600, cwd=ROOT)
     first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1))
     assert torch.equal(first, second)
     _, trainer = fit(configure(*SMALL, "data.batch_size=8"))

@@ -90,7 +90,7 @@ def torchrun(folder: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=600,
     )
 
 

@@ -49,7 +49,7 @@ def write_pipeline(path: Path, *layers: dict[str, Any]) -> Path:
     return path
 
 
-def run_train(cwd: Path, *overrides: str, seconds: float = 120, **environment: str) -> subprocess.CompletedProcess[str]:
+def run_train(cwd: Path, *overrides: str, seconds: float = 600, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run `python train.py` with overrides in the folder `cwd`."""
     return subprocess.run(
         [sys.executable, str(ROOT / "train.py"), *overrides],
