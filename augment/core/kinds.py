@@ -160,6 +160,8 @@ class PixelOp(Layer):
         tables: for layers whose result for a level depends on the image: a method that maps bytes (B, C, H, W), their
             levels (B, C, 256) as floats and resolved parameters to the results (B, C, 256).
         operator: the operator that is called instead of `pixel`.
+    Attributes:
+        step: if `pixel` is a step of `kernels.reference.coloring`, its name and that of the parameter it takes.
 
     Example:
         >>> issubclass(A.RandomGamma, A.PixelOp)
@@ -170,6 +172,7 @@ class PixelOp(Layer):
     by_level: ClassVar[bool] = False
     tables: ClassVar[Callable[..., Tensor] | None] = None
     operator: ClassVar[Operator | None] = None
+    step: tuple[str, str] | None = None
 
     def pixel(self, planes: Planes, params: Params) -> Planes:
         """Maps C planes (B, H, W), float, to as many, with resolved parameters."""

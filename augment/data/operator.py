@@ -68,6 +68,10 @@ class Operator:
         kernel = self.kernel_for(*arguments)
         return self.reference(*arguments) if kernel is None else kernel.run(*arguments)
 
+    def ready(self, device: torch.device) -> bool:
+        """Whether any kernel can run on a device at all, for callers that prepare work for one."""
+        return any(kernel.backend.ready(device) for kernel in self.kernels)
+
     def kernel_for(self, *arguments: Any) -> Kernel | None:
         """The first kernel that serves these arguments."""
         first = arguments[0]

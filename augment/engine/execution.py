@@ -23,6 +23,7 @@ from augment.draws.followed import filled
 from augment.draws.noise import Key, drawn, fresh_index, key_of
 from augment.engine.chunks import chunked, in_order
 from augment.engine.compiling import CompiledNoise, CompiledPass
+from augment.engine.last_run import ended, ends_at_once
 from augment.engine.plan import Plan, Stage, plan_of
 from augment.engine.warp_run import apply_motions, motions_of
 from augment.geometry.motion import inverted
@@ -185,6 +186,8 @@ def _check_device(layer: Any, device: torch.device) -> None:
 def run(stages: list[Stage], dtype: torch.dtype, batch: Batch, params: list[Params]) -> Batch:
     """Runs one stage after another: a pure function of a batch and the raw draws of all leaves."""
     for number, stage in enumerate(stages):
+        if ends_at_once(batch, stages[number:]):
+            return ended(batch, stages[number:], params, dtype)
         own = params[stage.first : stage.end]
         following = stages[number + 1] if number + 1 < len(stages) else None
         kept = kept_dtype(dtype)

@@ -17,14 +17,13 @@ from augment.engine.plan import Leaf
 from augment.geometry.motion import Motion
 from augment.geometry.stored import as_stored
 from augment.kernels.reference.warping import is_inside, resample, trace, warp
-from augment.kernels.source import LARGEST_SIDE, Source
+from augment.kernels.source import LARGEST_SIDE, Source, channels_of
 
 
 def warped(batch: Batch, params: list[Params], run: Sequence[Leaf], kept: torch.dtype) -> Batch:
     """A batch after a run of warps. What bicubic makes of bytes, or for layers that act on bytes, is cut to [0, 1]."""
     interpolation = interpolation_of(run)
-    check_fixes_size(batch, run)
-    _check_fills(run, _channels(batch.image))
+    check_run(batch, run)
     alone = only_images(batch)
     chosen = _moved_alone(batch, params, run) if alone else None
     plain = len(run) == 1 and run[0].padding == "zeros" and not getattr(run[0], "projective", True)
@@ -110,7 +109,13 @@ def geometry_of(
     return motions
 
 
-def check_fixes_size(batch: Batch, run: Sequence[Leaf]) -> None:
+def check_run(batch: Batch, run: Sequence[Leaf]) -> None:
+    """Refuses images that a run of warps cannot take."""
+    _check_fixes_size(batch, run)
+    _check_fills(run, channels_of(batch.image))
+
+
+def _check_fixes_size(batch: Batch, run: Sequence[Leaf]) -> None:
     """Refuses packed images whose sizes differ after a run of warps, for what comes out is one tensor."""
     if not isinstance(batch.image, PackedImages):
         return
@@ -125,12 +130,6 @@ def check_fixes_size(batch: Batch, run: Sequence[Leaf]) -> None:
         f"last warp of one interpolation. The layer that follows must fix the size{alike}: CenterCrop, "
         "RandomResizedCrop or Resize with (height, width)."
     )
-
-
-def _channels(image: Source) -> int:
-    if isinstance(image, PackedImages):
-        return image.channels
-    return len(image) if isinstance(image, tuple) else image.shape[1]
 
 
 def _check_fills(run: Sequence[Leaf], channels: int) -> None:

@@ -15,6 +15,13 @@ def source_dtype(image: Source) -> torch.dtype:
     return torch.uint8 if isinstance(image, PackedImages) else dtype_of(image)
 
 
+def channels_of(image: Source) -> int:
+    """Returns the number of channels."""
+    if isinstance(image, PackedImages):
+        return image.channels
+    return len(image) if isinstance(image, tuple) else image.shape[1]
+
+
 LARGEST_SIDE = 2**24
 """Most pixels along an axis: float32 does not hold all larger whole numbers."""
 

@@ -14,10 +14,11 @@ import triton.runtime
 from triton.runtime.interpreter import TensorHandle
 
 from augment.kernels.cuda import filtering_triton as filtering_kernels
+from augment.kernels.cuda import finishing_triton as finishing_kernels
 from augment.kernels.cuda import policy_step_triton as policy_kernels
 from augment.kernels.cuda import warping_triton as warping_kernels
 
-KERNELS = (warping_kernels, policy_kernels, filtering_kernels)
+KERNELS = (warping_kernels, finishing_kernels, policy_kernels, filtering_kernels)
 ITEMSIZES = {"fp32": 4, "fp64": 8, "bf16": 2, "fp16": 2, "i64": 8, "i32": 4, "i16": 2, "i8": 1, "u8": 1, "i1": 1}
 
 

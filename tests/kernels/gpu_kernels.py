@@ -23,11 +23,13 @@ from augment.data.pixels import stacked, to_bytes, to_float
 from augment.engine.warp_run import apply_motions, motions_of
 from augment.kernels.cpu import library
 from augment.kernels.cuda import filtering_triton as filtering_kernels
+from augment.kernels.cuda import finishing_triton as finishing_kernels
 from augment.kernels.cuda import policy_step as policy
 from augment.kernels.cuda import policy_step_triton as policy_kernels
 from augment.kernels.cuda import warping_triton as warping_kernels
 from augment.kernels.cuda.library import TRITON
 from augment.kernels.reference.filtering import BORDERS, separable_filter
+from augment.kernels.reference.finishing import finish
 from augment.kernels.reference.policy_step import policy_step
 from augment.kernels.reference.warping import resample
 
@@ -44,6 +46,18 @@ WARPS = {
     "coloured": lambda: (A.Pad(9, fill=COLOUR), A.RandomAffine(60.0, scale=(0.3, 1.2), fill_value=COLOUR, p=1.0)),
     "coloured nearest": lambda: (A.Pad(9, fill=COLOUR), A.RandomRotation(60.0, resample="nearest", fill_value=COLOUR)),
 }
+ENDS = {
+    "planes of bytes": lambda: (
+        *(A.ColorJitter(0.4, 0.4, 0.4, 0.1, (0, 2, 1, 3), p=0.7), A.Normalize((0.5, 0.4, 0.3), (0.2, 0.3, 0.4))),
+        A.RandomErasing(p=0.7),
+    ),
+    "a view": lambda: (A.RandomHue((-0.3, 0.3)), A.RandomBrightness((0.5, 1.5)), A.Normalize(0.4, 0.3)),
+    "one float": lambda: (A.Normalize(0.4, 0.2), A.RandomErasing(p=0.8, count=(0, 2), value=0.5)),
+    "a view among NaN": lambda: (A.ColorJiggle(0.4, 0.4, 0.4, 0.1, p=0.7), A.RandomErasing(value=COLOUR)),
+    "packed": lambda: (A.ColorJitter(0.4, 0.4, 0.4, 0.1, p=0.7), A.Normalize(0.4, 0.3)),
+}
+"""What follows the warps in the same kernel, for some images; after "small" nothing does."""
+
 OPERATORS = ("Contrast", "Posterize", "Solarize", "AutoContrast", "Equalize", "Color", "Sharpness", "Invert", "Rotate")
 
 
@@ -88,12 +102,15 @@ def difference_of_warps() -> None:
     for name, (kind, image) in product(WARPS, images().items()):
         if kind == "packed" and name not in ("crop", "turned", "small"):
             continue  # these do not bring images to one size
+        if kind in ("halves", "four floats") and name not in ("crop", "tilted", "nearest", "filled nearest"):
+            continue  # where they look does not depend on the type and the channels
         if name.startswith("coloured") and kind in ("four floats", "one float"):
             continue  # the colour has three channels
-        pipeline = A.Pipeline(*WARPS[name](), dtype=torch.float32)
+        end = ENDS[kind]() if kind in ENDS and name != "small" else ()
+        pipeline = A.Pipeline(*WARPS[name](), *end, dtype=torch.float32)
         noise = pipeline.noise(torch.arange(4), 2)
         wanted = pipeline(image, noise)
-        with interpreted(resample) as used:
+        with interpreted(finish if end else resample) as used:
             found = pipeline(image, noise)
         # nearest pixels may be the neighbours where a position lies between them
         apart = 1 - ((found - wanted).abs() <= 1e-4).float().mean().item()  # NaN is apart
@@ -157,7 +174,7 @@ POINTERS = {"offsets": "*i64", "sizes": "*i64", "kinds": "*i32", "counts": "*i32
 def compiled(function: object, image: str, out: str, **constants: object) -> None:
     """For an H100, with what the interpreter does not mind: types that a branch changes, for instance."""
     kinds = {"image": image, "out": out, "tables": "*u8"} | POINTERS
-    floats = ("matrices", "numbers", "colour", "values", "down", "across")
+    floats = ("matrices", "numbers", "colour", "sums", "values", "down", "across")
     signature = {
         name: "constexpr" if name in constants else kinds.get(name, "*fp32" if name in floats else "i32")
         for name in function.arg_names
@@ -165,6 +182,18 @@ def compiled(function: object, image: str, out: str, **constants: object) -> Non
     source = triton.compiler.ASTSource(function, signature, constants)
     made = triton.compile(source, target=GPUTarget("cuda", 90, 32))
     print(json.dumps({"name": function.__name__, "code": len(made.asm["ptx"]), **constants}))
+
+
+def compile_ends(shape: dict[str, int]) -> None:
+    """All links in one chain on packed images, and the shortest on one channel."""
+    given = {"PACKED": True, "NEAREST": False, "CHANNELS": 3, "BYTES": True, "PROJECTIVE": True, "ANTIALIAS": True}
+    given |= {"STEPS": 2, "SHOWN": 3, "CHAIN": 0x987654321, "MORE": 28, "PARTS": 3} | shape
+    compiled(finishing_kernels.add_up, "*u8", "*fp32", BEFORE=1, ASKED=2, **given)
+    compiled(finishing_kernels.finish, "*u8", "*bf16", LINKS=9, **given)
+    given = {"PACKED": False, "NEAREST": True, "CHANNELS": 1, "BYTES": False, "PROJECTIVE": False, "ANTIALIAS": False}
+    given |= {"offsets": None, "sizes": None, "colour": None, "sums": None} | shape
+    given |= {"STEPS": 1, "SHOWN": 1, "CHAIN": 0x98, "MORE": 8, "PARTS": 0, "LINKS": 2}
+    compiled(finishing_kernels.finish, "*fp16", "*u8", **given)
 
 
 def compile_all() -> None:
@@ -175,8 +204,9 @@ def compile_all() -> None:
         given |= {} if packed else {"colour": None}
         given |= {"STEPS": channels, "SHOWN": channels - 1, "PROJECTIVE": channels == 4, "ANTIALIAS": not nearest}
         kind = "*u8" if channels == 3 else "*fp16"
-        for out in (kind,) if nearest else ("*fp32", "*fp16", "*u8"):
-            compiled(warping_kernels.warp, kind, out, **given, **shape)
+        out = {1: "*fp32", 3: "*u8", 4: "*fp16"}[channels]
+        compiled(warping_kernels.warp, kind, kind if nearest else out, **given, **shape)
+    compile_ends(shape)
     compiled(policy_kernels.count, "*u8", "*u8", BLOCK=policy._COUNTED)
     for channels in (1, 3, 4):
         compiled(policy_kernels.carry_out, "*u8", "*u8", CHANNELS=channels, BLOCK=policy._CHANGED)

@@ -110,6 +110,7 @@ EXAMPLES: dict[str, Callable[[], tuple]] = {
     "sample nearest": lambda: (bytes(), *_positions(), Window.whole(SIZE), "nearest", Footprint(), None),
     "resample": lambda: (bytes(), _motions(), "bilinear", torch.float32),
     "resample colours": lambda: (bytes(), _motions(COLOUR, COLOUR[::-1]), "bilinear", torch.float32),
+    "finish": lambda: (bytes(), _motions(), "bilinear", [], torch.float32),
     "warp": _one_map,
     "warp colour": lambda: _one_map(COLOUR),
     "stack": lambda: ([uniforms(4), uniforms(4)], 1),

@@ -1,4 +1,4 @@
-"""Interpolation for the kernel of `warping_triton`: the taps around a position. Importing this imports Triton.
+"""Interpolation for the kernels that warp: the taps around a position. Importing this imports Triton.
 
 Three channels are computed at once, because their reads then overlap.
 """
@@ -58,26 +58,6 @@ def _between(at, right, below, across, down):
 
 
 @triton.jit
-def _put(target, value, kept, BYTES: tl.constexpr):
-    """Stores a value in the type of the output, bytes rounded; if BYTES are read, it is clamped to 1 first."""
-    if BYTES:
-        value = tl.minimum(value, 1.0)
-    if target.dtype.element_ty == tl.uint8:
-        value = clamp((value * 255 + TO_EVEN) - TO_EVEN, 0.0, 255.0).to(tl.int32)
-    tl.store(target, value.to(target.dtype.element_ty), kept)
-
-
-@triton.jit
-def _store(target, plane, c: tl.constexpr, one, two, three, kept, CHANNELS: tl.constexpr, BYTES: tl.constexpr):
-    """Stores up to three channels from c on, as many as there are."""
-    _put(target + c * plane, one, kept, BYTES)
-    if c + 1 < CHANNELS:
-        _put(target + (c + 1) * plane, two, kept, BYTES)
-    if c + 2 < CHANNELS:
-        _put(target + (c + 2) * plane, three, kept, BYTES)
-
-
-@triton.jit
 def fill_of(outside, colour, c: tl.constexpr, CHANNELS: tl.constexpr):
     """Returns what is added to channel c: what lies outside, times the colour of the channel if there is one."""
     if colour is None or c >= CHANNELS:
@@ -87,65 +67,76 @@ def fill_of(outside, colour, c: tl.constexpr, CHANNELS: tl.constexpr):
 
 
 @triton.jit
-def interpolate(target, plane, pixels, x, y, window, blend, CHANNELS: tl.constexpr, BYTES: tl.constexpr):
-    """Stores values interpolated bilinearly, by two taps along each axis.
+def sampled(c: tl.constexpr, pixels, place, window, blend, CHANNELS: tl.constexpr, ANTIALIAS: tl.constexpr):
+    """Returns values of three channels from c on; those that are not there repeat another.
 
     Arguments:
-        target, plane: where to store the first channel, and the distance of channels, in elements.
+        c: the first channel.
         pixels: start of the image, and the strides of channels, rows and columns in elements.
-        x, y: positions in pixels.
+        place: positions x and y, and filter radii along y and x, in pixels.
         window: first and last row, first and last column that may be read.
-        blend: factor of the values, what is added to them, the colour that multiplies it or None, and a mask of the
-            values to store.
-        BYTES: whether bytes are read.
+        blend: factor of the values, what is added to them, and the colour that multiplies it or None.
+        ANTIALIAS: whether the radii may exceed 1.
     """
-    source, channel_stride, row_stride, column_stride = pixels
-    top, bottom, left, right = window
-    share, rest, colour, kept = blend
-    row, below, down = _two(y, top, bottom, row_stride)
-    column, beside, across = _two(x, left, right, column_stride)
-    at = source + (row + column)
-    for c in tl.static_range(0, CHANNELS, 3):
-        first = at + c * channel_stride
-        one = _between(first, beside, below, across, down)
-        two, three = one, one
-        if c + 1 < CHANNELS:
-            two = _between(first + channel_stride, beside, below, across, down)
-        if c + 2 < CHANNELS:
-            three = _between(first + 2 * channel_stride, beside, below, across, down)
-        one = one * share + fill_of(rest, colour, c, CHANNELS)
-        two = two * share + fill_of(rest, colour, c + 1, CHANNELS)
-        three = three * share + fill_of(rest, colour, c + 2, CHANNELS)
-        _store(target, plane, c, one, two, three, kept, CHANNELS, BYTES)
+    x, y, radius_y, radius_x = place
+    if ANTIALIAS:
+        if radius_y + radius_x <= 2:
+            one, two, three = _interpolated(c, pixels, x, y, window, blend, CHANNELS)
+        else:
+            one, two, three = _weighed(c, pixels, place, window, blend, CHANNELS)
+    else:
+        one, two, three = _interpolated(c, pixels, x, y, window, blend, CHANNELS)
+    return one, two, three
 
 
 @triton.jit
-def weigh(target, plane, pixels, x, y, radius_y, radius_x, window, blend, CHANNELS: tl.constexpr, BYTES: tl.constexpr):
-    """Does the same with as many taps as the filter radii (in pixels) require; see `interpolate`."""
+def _interpolated(c: tl.constexpr, pixels, x, y, window, blend, CHANNELS: tl.constexpr):
+    """Returns values interpolated bilinearly, by two taps along each axis."""
     source, channel_stride, row_stride, column_stride = pixels
     top, bottom, left, right = window
-    share, rest, colour, kept = blend
+    share, rest, colour = blend
+    row, below, down = _two(y, top, bottom, row_stride)
+    column, beside, across = _two(x, left, right, column_stride)
+    first = source + (row + column) + c * channel_stride
+    one = _between(first, beside, below, across, down)
+    two, three = one, one
+    if c + 1 < CHANNELS:
+        two = _between(first + channel_stride, beside, below, across, down)
+    if c + 2 < CHANNELS:
+        three = _between(first + 2 * channel_stride, beside, below, across, down)
+    one = one * share + fill_of(rest, colour, c, CHANNELS)
+    two = two * share + fill_of(rest, colour, c + 1, CHANNELS)
+    three = three * share + fill_of(rest, colour, c + 2, CHANNELS)
+    return one, two, three
+
+
+@triton.jit
+def _weighed(c: tl.constexpr, pixels, place, window, blend, CHANNELS: tl.constexpr):
+    """Returns the same with as many taps as the filter radii require."""
+    source, channel_stride, row_stride, column_stride = pixels
+    x, y, radius_y, radius_x = place
+    top, bottom, left, right = window
+    share, rest, colour = blend
     inverse_y, inverse_x = 1 / radius_y, 1 / radius_x
     y, first_y = _first(y, radius_y, top, bottom)
     x, first_x = _first(x, radius_x, left, right)
     rows, columns = tl.ceil(2 * radius_y).to(tl.int32), tl.ceil(2 * radius_x).to(tl.int32)
-    for c in tl.static_range(0, CHANNELS, 3):
-        at = source + c * channel_stride
-        total = tl.zeros_like(x)
-        one, two, three = total, total, total
-        for down in range(rows):
-            row, row_weight = _tap(y, first_y + down, inverse_y, top, bottom, row_stride)
-            for across in range(columns):
-                column, weight = _tap(x, first_x + across, inverse_x, left, right, column_stride)
-                weight *= row_weight
-                total += weight
-                one += weight * _level(at + (row + column))
-                if c + 1 < CHANNELS:
-                    two += weight * _level(at + channel_stride + (row + column))
-                if c + 2 < CHANNELS:
-                    three += weight * _level(at + 2 * channel_stride + (row + column))
-        scaled = share / total
-        one = one * scaled + fill_of(rest, colour, c, CHANNELS)
-        two = two * scaled + fill_of(rest, colour, c + 1, CHANNELS)
-        three = three * scaled + fill_of(rest, colour, c + 2, CHANNELS)
-        _store(target, plane, c, one, two, three, kept, CHANNELS, BYTES)
+    at = source + c * channel_stride
+    total = tl.zeros_like(x)
+    one, two, three = total, total, total
+    for down in range(rows):
+        row, row_weight = _tap(y, first_y + down, inverse_y, top, bottom, row_stride)
+        for across in range(columns):
+            column, weight = _tap(x, first_x + across, inverse_x, left, right, column_stride)
+            weight *= row_weight
+            total += weight
+            one += weight * _level(at + (row + column))
+            if c + 1 < CHANNELS:
+                two += weight * _level(at + channel_stride + (row + column))
+            if c + 2 < CHANNELS:
+                three += weight * _level(at + 2 * channel_stride + (row + column))
+    scaled = share / total
+    one = one * scaled + fill_of(rest, colour, c, CHANNELS)
+    two = two * scaled + fill_of(rest, colour, c + 1, CHANNELS)
+    three = three * scaled + fill_of(rest, colour, c + 2, CHANNELS)
+    return one, two, three

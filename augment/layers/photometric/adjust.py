@@ -47,6 +47,7 @@ class RandomBrightness(PixelOp):
     ) -> None:
         super().__init__(p, same_on_batch)
         self.clip_output = clip_output
+        self.step = ("add", "brightness") if clip_output else None  # steps clip
         self.quantity("brightness", brightness, legal=(0.0, 2.0))
 
     def pixel(self, planes: Planes, params: Params) -> Planes:
@@ -85,6 +86,7 @@ class RandomContrast(PixelOp):
     ) -> None:
         super().__init__(p, same_on_batch)
         self.clip_output = clip_output
+        self.step = ("multiply", "contrast") if clip_output else None  # steps clip
         self.quantity("contrast", contrast, legal=(0.0, 100.0))
 
     def pixel(self, planes: Planes, params: Params) -> Planes:
@@ -112,6 +114,7 @@ class RandomSaturation(PixelOp):
     example = {"saturation": (0.4, 1.6)}
     identity = {"saturation": (1.0, 1.0)}
     differentiable = frozenset({"saturation"})
+    step = ("scale saturation", "saturation")
 
     def __init__(
         self, saturation: Quantity = (1.0, 1.0), p: float | Bernoulli = 1.0, same_on_batch: bool = False
@@ -140,6 +143,7 @@ class RandomHue(PixelOp):
     example = {"hue": (-0.3, 0.3)}
     identity = {"hue": (0.0, 0.0)}
     differentiable = frozenset({"hue"})
+    step = ("turn hue", "hue")
 
     def __init__(self, hue: Quantity = (0.0, 0.0), p: float | Bernoulli = 1.0, same_on_batch: bool = False) -> None:
         super().__init__(p, same_on_batch)
