@@ -52,12 +52,12 @@ class StaircasePolicy(Callback):
         UserError: the pipeline has no LearnedPolicy, there is no ImageDataModule, or training has no end.
 
     Example:
-        >>> StaircasePolicy(warmup=0.1, freeze=0.5).stairs.levels
+        >>> StaircasePolicy(warmup=0.05, freeze=0.35).stairs.levels
         {}
     """
 
     def __init__(
-        self, share: float = 0.2, warmup: float = 0.1, freeze: float = 0.5, report: PolicyReport | None = None
+        self, share: float = 0.2, warmup: float = 0.05, freeze: float = 0.35, report: PolicyReport | None = None
     ) -> None:
         if not 0 <= warmup < freeze <= 1:
             raise UserError(
