@@ -156,7 +156,7 @@ class StaircasePolicy(Callback):
         skill = max(clean_sum / count - guess, 1e-3)
         mean = taken_sum / count
         error = math.sqrt(max(squares / count - mean**2, 0.0) / count)
-        return mean / skill, error / skill, clean_sum / count - guess
+        return mean / skill, error / skill, (clean_sum / count - guess) / (1 - guess)
 
     def _changed(self, model: ImageClassifier, batch: A.Batch, draw: int) -> A.Batch:
         epoch = self.tests.index(self._seen) * DRAWS + draw

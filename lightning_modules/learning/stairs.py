@@ -75,7 +75,7 @@ class Stairs:
         levels: number of widths that each operator has passed.
         closed: operators that are given up.
         trials: the tests of each operator, in the order of time.
-        skill: the network's skill on unchanged held-out images in the last test; None before it.
+        skill: the network's skill on unchanged held-out images in the last test, 1 if it makes no mistake; None before.
 
     Args:
         heights: number of widths of each operator; 1 for one that has only a probability.

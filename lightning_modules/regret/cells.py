@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import pytorch_lightning as pl
 from hydra import compose, initialize_config_dir
@@ -69,18 +70,39 @@ def run(conf: Path, task: str, method: str, seed: int, further: Sequence[str] = 
         seed: seed of data, weights, order and augmentation.
         further: further overrides.
     """
+    what = ["experiment=regret", "trainer=cpu", f"data.task={task}"]
+    trained = train(conf, [*what, *every_method()[method], *further], seed)
+    return Cell(task, method, seed, trained.accuracy, trained.seconds)
+
+
+class Trained(NamedTuple):
+    """A finished training: its trainer, the accuracy on the test images in [0, 1], and the seconds of the fit."""
+
+    trainer: pl.Trainer
+    accuracy: float
+    seconds: float
+
+
+def train(conf: Path, overrides: Sequence[str], seed: int) -> Trained:
+    """Train and test, as `python train.py` does with these overrides, in this process, and keep no files.
+
+    Args:
+        conf: the folder conf beside train.py.
+        overrides: words of the command line.
+        seed: seed of data, weights, order and augmentation.
+    """
     silence_harmless_warnings()
     for name in ("pytorch_lightning", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)  # it greets at every training
     with tempfile.TemporaryDirectory() as folder, initialize_config_dir(str(conf.resolve()), version_base="1.3"):
-        what = ["experiment=regret", "trainer=cpu", f"data.task={task}", f"seed={seed}", f"output_dir={folder}"]
-        cfg = compose("train", overrides=[*what, *every_method()[method], *further])
+        cfg = compose("train", overrides=[*overrides, f"seed={seed}", f"output_dir={folder}"])
         pl.seed_everything(seed, workers=True, verbose=False)
         data = instantiate(cfg.data.module)
-        cfg.data.num_classes = data.num_classes
+        if cfg.data.num_classes is None:
+            cfg.data.num_classes = data.num_classes
         model, trainer = instantiate(cfg.classifier), build_trainer(cfg, continuing=False)
         began = time.process_time()
         trainer.fit(model, data)
         seconds = time.process_time() - began
         (metrics,) = trainer.test(model, data, verbose=False)
-    return Cell(task, method, seed, metrics["test/acc"], round(seconds, 2))
+    return Trained(trainer, metrics["test/acc"], round(seconds, 2))
