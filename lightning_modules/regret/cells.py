@@ -19,6 +19,7 @@ from lightning_modules.errors import UserError
 from lightning_modules.launching.run import silence_harmless_warnings
 from lightning_modules.launching.start import build_trainer
 from lightning_modules.regret.methods import every_method
+from lightning_modules.saving.saved import last_of_run
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Cell:
     Attributes:
         task, method, seed: what was run.
         accuracy: share of the test images that are classified correctly, in [0, 1].
-        seconds: time of the training.
+        seconds: processor time of the training.
     """
 
     task: str
@@ -76,33 +77,35 @@ def run(conf: Path, task: str, method: str, seed: int, further: Sequence[str] = 
 
 
 class Trained(NamedTuple):
-    """A finished training: its trainer, the accuracy on the test images in [0, 1], and the seconds of the fit."""
+    """A finished training: its trainer, the accuracy on the test images, and the processor seconds of the fit."""
 
     trainer: pl.Trainer
     accuracy: float
     seconds: float
 
 
-def train(conf: Path, overrides: Sequence[str], seed: int) -> Trained:
-    """Train and test, as `python train.py` does with these overrides, in this process, and keep no files.
+def train(conf: Path, overrides: Sequence[str], seed: int, folder: Path | None = None) -> Trained:
+    """Train and test, as `python train.py` does with these overrides, in this process.
 
     Args:
         conf: the folder conf beside train.py.
         overrides: words of the command line.
         seed: seed of data, weights, order and augmentation.
+        folder: folder of the run, where a training that was stopped goes on; None keeps no files.
     """
     silence_harmless_warnings()
     for name in ("pytorch_lightning", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)  # it greets at every training
-    with tempfile.TemporaryDirectory() as folder, initialize_config_dir(str(conf.resolve()), version_base="1.3"):
-        cfg = compose("train", overrides=[*overrides, f"seed={seed}", f"output_dir={folder}"])
+    with tempfile.TemporaryDirectory() as passing, initialize_config_dir(str(conf.resolve()), version_base="1.3"):
+        cfg = compose("train", overrides=[*overrides, f"seed={seed}", f"output_dir={folder or passing}"])
+        last = None if folder is None else last_of_run(str(folder))
         pl.seed_everything(seed, workers=True, verbose=False)
         data = instantiate(cfg.data.module)
         if cfg.data.num_classes is None:
             cfg.data.num_classes = data.num_classes
-        model, trainer = instantiate(cfg.classifier), build_trainer(cfg, continuing=False)
+        model, trainer = instantiate(cfg.classifier), build_trainer(cfg, continuing=last is not None)
         began = time.process_time()
-        trainer.fit(model, data)
+        trainer.fit(model, data, ckpt_path=last, weights_only=True)
         seconds = time.process_time() - began
         (metrics,) = trainer.test(model, data, verbose=False)
     return Trained(trainer, metrics["test/acc"], round(seconds, 2))
