@@ -10,12 +10,12 @@ from matplotlib.patches import Patch
 from lightning_modules.learning.stairs import Limit
 from lightning_modules.learning.words import State, said_loss, said_width
 
-HARMLESS, UNKNOWN, TOO_MUCH = "#3a923a", "#d9d9d9", "#c03d3e"
-"""Colours of what passed, of what was not decided, and of what failed."""
+HARMLESS, PROBABLY, UNKNOWN, TOO_MUCH = "#3a923a", "#a9d4a4", "#d9d9d9", "#c03d3e"
+"""Colours of what passed, certainly or not, of what was not decided, and of what certainly failed."""
 
 
 def draw_limits(limits: Sequence[Limit], state: State) -> plt.Figure:
-    """Draw a bar for each operator, from no change to its largest width: harmless, unknown, or too much.
+    """Draw a bar for each operator, from no change to its largest width: harmless or not.
 
     Args:
         limits: what the trials found.
@@ -29,9 +29,9 @@ def draw_limits(limits: Sequence[Limit], state: State) -> plt.Figure:
     axes.set_yticks(range(len(limits)), [limit.operator for limit in limits])
     axes.invert_yaxis()
     axes.set(xlim=(0, 1), xlabel="share of the largest width", title="How far each change is harmless to the label")
-    colours = {"harmless": HARMLESS, "not decided": UNKNOWN, "takes too much of the skill": TOO_MUCH}
-    handles = [Patch(color=colour, label=name) for name, colour in colours.items()]
-    figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize=8, frameon=False)
+    legend = {HARMLESS: "harmless", PROBABLY: "probably harmless", UNKNOWN: "not decided", TOO_MUCH: "takes too much"}
+    handles = [Patch(color=colour, label=name) for colour, name in legend.items()]
+    figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=8, frameon=False)
     return figure
 
 
@@ -49,7 +49,8 @@ def spans(limit: Limit) -> list[tuple[float, float, str]]:
         bad = good
     if limit.failed is not None and not (limit.failed.certain or limit.given_up):
         bad = 1.0
-    parts = [(0.0, good, HARMLESS), (good, bad, UNKNOWN), (bad, 1.0, TOO_MUCH)]
+    sure = limit.passed is not None and limit.passed.certain
+    parts = [(0.0, good, HARMLESS if sure else PROBABLY), (good, bad, UNKNOWN), (bad, 1.0, TOO_MUCH)]
     return [(start, end, colour) for start, end, colour in parts if end > start]
 
 

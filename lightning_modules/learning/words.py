@@ -73,7 +73,7 @@ def found_by_trial(stairs: Stairs, state: State, images: int) -> Findings:
         >>> state = {"rotate": {"p": 0.5, "width": 18.0, "cap": 180.0}, "horizontal_flip": {"p": 0.001}}
         >>> for sentence in found_by_trial(stairs, state, 40).sentences[:3]:
         ...     print(sentence)
-        Turns up to 18 degrees are harmless here; mirror images are not.
+        Turns up to 18 degrees are harmless here; mirror images are not harmless.
         Turns up to 18 degrees are harmless here (skill lost 2 % ± 1); wider ones were not tried.
         Mirror images are not harmless (skill lost 93 % ± 5).
     """
@@ -151,14 +151,16 @@ def _joined(parts: Sequence[str]) -> str:
 
 
 def _summary(limits: Sequence[Limit], caps: Mapping[str, float]) -> str:
-    """Return one sentence: what is harmless, and what is not at the smallest width."""
-    good = [_kind(one.operator, one.passed.width * caps[one.operator]) for one in limits if one.passed is not None]
-    bad = [_PHRASES[one.operator][0] for one in limits if one.passed is None and _harms(one)]
-    if good and bad:
-        return f"{_capital(_joined(good))} are harmless here; {_joined(bad)} are not."
-    if good:
-        return f"{_capital(_joined(good))} are harmless here."
-    return f"{_capital(_joined(bad))} are not harmless." if bad else "No change was found to be harmless."
+    """Return one sentence: what is harmless, what probably is, and what is not at the smallest width."""
+    groups: dict[str, list[str]] = {"are harmless here": [], "are probably harmless": [], "are not harmless": []}
+    for limit in limits:
+        if limit.passed is not None:
+            verdict = "are harmless here" if limit.passed.certain else "are probably harmless"
+            groups[verdict].append(_kind(limit.operator, limit.passed.width * caps[limit.operator]))
+        elif _harms(limit):
+            groups["are not harmless"].append(_PHRASES[limit.operator][0])
+    parts = [f"{_joined(kinds)} {verdict}" for verdict, kinds in groups.items() if kinds]
+    return f"{_capital('; '.join(parts))}." if parts else "No change was found to be harmless or harmful."
 
 
 def _harms(limit: Limit) -> bool:

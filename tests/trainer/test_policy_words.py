@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import pytest
 
 from augment.layers.policies.learned import GATES, OPERATORS
-from lightning_modules.learning.limits_picture import HARMLESS, TOO_MUCH, UNKNOWN, draw_limits, spans
+from lightning_modules.learning.limits_picture import HARMLESS, PROBABLY, TOO_MUCH, UNKNOWN, draw_limits, spans
 from lightning_modules.learning.stairs import RUNGS, Stairs
 from lightning_modules.learning.words import Findings, found_by_gradient, found_by_trial, said_width
 
@@ -101,7 +101,7 @@ def test_an_operator_without_a_width_is_harmless_or_not(tests: Tests, sentence: 
 
 def test_the_summary_names_what_is_harmless_and_what_is_not() -> None:
     stairs = Stairs({"rotate": 4, "hue": 4, "scale": 4, "horizontal_flip": 1})
-    for operator, loss in (("rotate", 0.0), ("hue", 0.01), ("scale", 0.9), ("horizontal_flip", 0.9)):
+    for operator, loss in (("rotate", 0.0), ("hue", 0.085), ("scale", 0.9), ("horizontal_flip", 0.9)):
         stairs.judge(operator, loss, 0.01)
     caps = {"rotate": 180.0, "hue": 0.5, "scale": math.log(2)}
     state = {name: {"p": 0.5, "width": 0.1 * cap, "cap": cap} for name, cap in caps.items()}
@@ -109,11 +109,12 @@ def test_the_summary_names_what_is_harmless_and_what_is_not() -> None:
     stairs.skill = 0.625
     sentences = found_by_trial(stairs, state, images=40).sentences
     assert sentences[0] == (
-        "Turns up to 18 degrees and changes of hue up to 18 degrees of the colour circle are harmless here; "
-        "changes of size and mirror images are not."
+        "Turns up to 18 degrees are harmless here; changes of hue up to 18 degrees of the colour circle are probably "
+        "harmless; changes of size and mirror images are not harmless."
     )
     assert sentences[-1] == "The skill on unchanged images was 0.62 of 1 in the last test."
     assert "Tested on 40 held-out images" in sentences[-2]
+    assert found("rotate", [(0.15, 0.08)], ROTATE).sentences[0] == "No change was found to be harmless or harmful."
 
 
 def test_a_policy_of_gradients_does_not_claim_harmlessness() -> None:
@@ -139,6 +140,7 @@ def test_the_picture_has_a_bar_for_every_operator() -> None:
         (0.2, 1.0, TOO_MUCH),
     ]
     assert spans(found("rotate", [(0.12, 0.05)], ROTATE).limits[0]) == [(0.0, 1.0, UNKNOWN)]
+    assert spans(found("rotate", [(0.08, 0.05)], ROTATE).limits[0]) == [(0.0, 0.1, PROBABLY), (0.1, 1.0, UNKNOWN)]
     assert spans(found("rotate", [(0.0, 0.01)] * 4, ROTATE).limits[0]) == [(0.0, 1.0, HARMLESS)]
     assert spans(found("horizontal_flip", [(0.9, 0.01)], {"p": 0.001}).limits[0]) == [(0.0, 1.0, TOO_MUCH)]
     assert spans(found("horizontal_flip", [(0.12, 0.05)], {"p": 0.001}).limits[0]) == [(0.0, 1.0, UNKNOWN)]
