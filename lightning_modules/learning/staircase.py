@@ -137,9 +137,9 @@ class StaircasePolicy(Callback):
     def _loss(self, trainer: pl.Trainer, model: ImageClassifier) -> tuple[float, float, float]:
         """Return how much of the network's skill on held-out images the present policy takes, its error, and the skill.
 
-        Skill is the mean probability of the right class beyond that of a guess. A loss of 0 means that the images are
-        as recognisable as without the policy, 1 that the network can only guess. Both are shares of
-        the skill, and so is the standard error.
+        Skill is the mean probability of the right class beyond that of a guess, in the third number as a share of what
+        is possible. A loss of 0 means that the images are as recognisable as without the policy, 1 that the network can
+        only guess.
         """
         data = known(data_of(trainer))
         numbers = data.held_out[:SAMPLES][trainer.global_rank :: trainer.world_size]

@@ -20,6 +20,7 @@ from rich.table import Table
 
 from lightning_modules.console import screen
 from lightning_modules.errors import UserError, one_sentence
+from lightning_modules.quoting import quoted
 from lightning_modules.regret import cells
 from lightning_modules.regret.compared import compared
 from lightning_modules.regret.methods import every_method, family, randaugments, rivals
@@ -91,7 +92,7 @@ def main() -> None:
         raise UserError(f"--seeds {given.seeds} and --choosing {given.choosing} must have no seed in common.")
     tasks = [task for task in given.tasks if task != PHOTOGRAPHS or given.root or given.only_table]
     for task in () if given.only_table else tasks:
-        further = [*given.override, *([f"data.root={given.root}"] if task == PHOTOGRAPHS else [])]
+        further = [*given.override, *([f"data.root={quoted(given.root)}"] if task == PHOTOGRAPHS else [])]
         if given.methods:
             complete(given.results, given.conf, task, product(given.methods, given.seeds), further)
             continue

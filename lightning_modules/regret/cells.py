@@ -18,6 +18,7 @@ from hydra.utils import instantiate
 from lightning_modules.errors import UserError
 from lightning_modules.launching.run import silence_harmless_warnings
 from lightning_modules.launching.start import build_trainer
+from lightning_modules.quoting import quoted
 from lightning_modules.regret.methods import every_method
 from lightning_modules.saving.saved import last_of_run
 
@@ -97,7 +98,7 @@ def train(conf: Path, overrides: Sequence[str], seed: int, folder: Path | None =
     for name in ("pytorch_lightning", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)  # it greets at every training
     with tempfile.TemporaryDirectory() as passing, initialize_config_dir(str(conf.resolve()), version_base="1.3"):
-        cfg = compose("train", overrides=[*overrides, f"seed={seed}", f"output_dir={folder or passing}"])
+        cfg = compose("train", overrides=[*overrides, f"seed={seed}", f"output_dir={quoted(str(folder or passing))}"])
         last = None if folder is None else last_of_run(str(folder))
         pl.seed_everything(seed, workers=True, verbose=False)
         data = instantiate(cfg.data.module)

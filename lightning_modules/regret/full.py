@@ -22,6 +22,7 @@ import torch
 
 from lightning_modules.console import screen
 from lightning_modules.errors import UserError, one_sentence
+from lightning_modules.quoting import quoted
 from lightning_modules.regret import cells
 from lightning_modules.regret.compared import compared
 
@@ -67,7 +68,7 @@ def main() -> None:
     if not given.root.is_dir():
         raise UserError(f"--root {given.root} is not a folder; give one with train/CLASS/IMAGE and test/CLASS/IMAGE.")
     have = {(one.method, one.seed) for one in cells.read(given.results)}
-    further = [f"data.root={given.root.resolve()}", *given.override]
+    further = [f"data.root={quoted(str(given.root.resolve()))}", *given.override]
     began, longest = time.monotonic(), 0.0
     for seed, method in product(range(given.seeds), given.methods):
         if (method, seed) in have:

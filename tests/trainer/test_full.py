@@ -29,8 +29,8 @@ SMALL = ["model.width=4", "data.batch_size=8", "trainer.max_epochs=2", "data.mod
 def photographs(tmp_path: Path) -> Path:
     for part, count in (("train", 20), ("test", 4)):
         for place, name in enumerate(("ant", "bee")):
-            write_images(tmp_path / "photos" / part / name, count, [(16, 16), (20, 30)], seed=place)
-    return tmp_path / "photos"
+            write_images(tmp_path / "photos, all=40" / part / name, count, [(16, 16), (20, 30)], seed=place)
+    return tmp_path / "photos, all=40"
 
 
 def test_images_in_memory_are_those_of_the_folder(photographs: Path) -> None:
@@ -87,7 +87,7 @@ def test_it_stops_in_time_and_goes_on(
     command.main()
     assert cells.read(path) == []
     stopped = tmp_path / "results.d" / "none-0"
-    overrides = ["experiment=full", "trainer=cpu", "augment=none", f"data.root={photographs}", *SMALL]
+    overrides = ["experiment=full", "trainer=cpu", "augment=none", f"data.root='{photographs}'", *SMALL]
     cells.train(CONF, [*overrides, "trainer.max_epochs=1"], 0, stopped)  # as if it had been stopped after an epoch
     methods = ["--methods", "none", "staircase", "--seeds", "1", "--minutes", "600"]
     monkeypatch.setattr(sys, "argv", words(path, photographs, *methods))
