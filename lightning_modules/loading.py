@@ -38,7 +38,7 @@ def load(path: str | os.PathLike, device: str | torch.device = "cpu", trust: boo
         path: a checkpoint of train.py or of the Lightning CLI.
         device: where the model goes.
         trust: build whatever the checkpoint names, which runs any code that its author wants. Otherwise it may name
-            networks of timm, `small_cnn`, and layers of augment only.
+            networks of timm, `small_cnn`, `resnet9`, and layers of augment only.
 
     Raises:
         UserError: the file is no checkpoint, was saved before checkpoints described their model, or names something

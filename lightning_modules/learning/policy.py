@@ -15,12 +15,14 @@ from torch import Tensor, nn
 import augment as A
 from augment.data.known import known
 from augment.draws import objectives as learning
+from augment.layers.policies.learned import policies_in
 from lightning_modules.classifier import ImageClassifier, model_of
 from lightning_modules.data.datamodule import data_of
 from lightning_modules.errors import UserError
 from lightning_modules.learning import policy_steps
 from lightning_modules.learning.policy_report import PolicyReport
 from lightning_modules.learning.policy_shared import SharedPass
+from lightning_modules.learning.words import Findings, found_by_gradient
 from lightning_modules.model.resumed_schedule import place_in_schedule
 from lightning_modules.model.schedules import callbacks_of
 
@@ -87,6 +89,7 @@ class LearnPolicy(Callback):
         self.shared: SharedPass | None = None
         self.optimizer: torch.optim.Adam | None = None
         self.policy: list[nn.Parameter] = []
+        self.learned: list[A.LearnedPolicy] = []
         self.taken, self.drawn = 0, 0  # steps of the policy, and held-out samples used by them
         self._seen = 0
         self._batches: Iterator[A.Batch] = iter(())
@@ -124,6 +127,7 @@ class LearnPolicy(Callback):
         earlier = trainer.global_step - place_in_schedule(trainer)  # not 0 if the length of a step has changed
         self.first, self.last = (round(share * total) + earlier for share in (self.warmup, self.freeze))
         self.policy = list(model.augment.float().parameters())  # undoes precision="bf16-true"
+        self.learned = policies_in(model.augment)
         self.optimizer = torch.optim.Adam(self.policy, lr=self.lr)
         if self.method == "budget":
             average = ModelEmaV3(model.backbone, decay=self.ema, dtype=torch.float32)  # bfloat16 is too coarse
@@ -169,7 +173,11 @@ class LearnPolicy(Callback):
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self.report is not None and trainer.is_global_zero:
-            self.report.finish(model_of(pl_module).augment)
+            self.report.finish(model_of(pl_module).augment, self.findings())
+
+    def findings(self) -> Findings | None:
+        """Return what was learned, in words; None before training, or without a LearnedPolicy."""
+        return found_by_gradient(self.learned[0].state()) if self.learned else None
 
     def _due(self, step: int) -> bool:
         """Return whether the policy takes a step after this step of the classifier."""

@@ -1,4 +1,4 @@
-"""Reports of a learned policy: curves, a picture, and an equivalent fixed pipeline."""
+"""Reports of a learned policy: curves, a picture, what it says in words, and an equivalent fixed pipeline."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ from torch import nn
 
 import augment as A
 from augment.layers.policies.learned import policies_in
+from lightning_modules.learning.limits_picture import draw_limits
+from lightning_modules.learning.words import Findings
+from lightning_modules.saving.whole_file import whole_file
 
 
 class PolicyReport:
-    """Collect widths and probabilities during training, and write `policy.png` and `policy.yaml` at the end.
+    """Collect widths and probabilities during training, and write three files at the end.
 
-    The YAML file describes a pipeline with fixed numbers that draws the same as the learned one; augment=PATH uses it
-    in another run.
+    `policy.yaml` describes a pipeline with fixed numbers that draws the same as the learned one; augment=PATH uses it
+    in another run. `policy.md` says in words what was learned. `policy.png` shows how far each operator is harmless,
+    if that was tested, and otherwise the widths and probabilities over the steps.
 
     Args:
         dirpath: folder of both files; created if missing.
@@ -38,13 +42,24 @@ class PolicyReport:
             self.history.setdefault(name, []).append(value)
         return values
 
-    def finish(self, pipeline: A.Pipeline) -> None:
+    @property
+    def picture(self) -> Path:
+        return self.dirpath / "policy.png"
+
+    def finish(self, pipeline: A.Pipeline, findings: Findings | None) -> None:
         pipeline.export(self.dirpath / "policy.yaml")
         policies = policies_in(pipeline)
-        if policies and self.history:
+        if findings is not None:
+            with whole_file(self.dirpath / "policy.md") as file:
+                file.write(findings.markdown().encode())
+        if findings is not None and findings.limits:
+            figure = draw_limits(findings.limits, policies[0].state())
+        elif policies and self.history:
             figure = draw(policies[0], self.history)
-            figure.savefig(self.dirpath / "policy.png", dpi=120, bbox_inches="tight")
-            plt.close(figure)
+        else:
+            return
+        figure.savefig(self.picture, dpi=120, bbox_inches="tight")
+        plt.close(figure)
 
 
 def draw(policy: A.LearnedPolicy, history: dict[str, list[float]]) -> plt.Figure:

@@ -19,6 +19,7 @@ from lightning_modules.errors import UserError
 from lightning_modules.learning.policy_report import PolicyReport
 from lightning_modules.learning.policy_steps import losses_of
 from lightning_modules.learning.stairs import RUNGS, Stairs
+from lightning_modules.learning.words import Findings, found_by_trial
 from lightning_modules.model.backbones import frozen
 from lightning_modules.model.resumed_schedule import place_in_schedule
 
@@ -52,12 +53,12 @@ class StaircasePolicy(Callback):
         UserError: the pipeline has no LearnedPolicy, there is no ImageDataModule, or training has no end.
 
     Example:
-        >>> StaircasePolicy(warmup=0.1, freeze=0.5).stairs.levels
+        >>> StaircasePolicy(warmup=0.05, freeze=0.35).stairs.levels
         {}
     """
 
     def __init__(
-        self, share: float = 0.2, warmup: float = 0.1, freeze: float = 0.5, report: PolicyReport | None = None
+        self, share: float = 0.2, warmup: float = 0.05, freeze: float = 0.35, report: PolicyReport | None = None
     ) -> None:
         if not 0 <= warmup < freeze <= 1:
             raise UserError(
@@ -114,7 +115,8 @@ class StaircasePolicy(Callback):
         if step > self.tests[0]:
             for name in self.stairs.open():
                 self.policy.assign(self.stairs.only(name))
-                self.stairs.judge(name, *self._loss(trainer, model))
+                loss, error, self.stairs.skill = self._loss(trainer, model)
+                self.stairs.judge(name, loss, error)
         self.policy.assign(self.stairs.final() if step == self.tests[-1] else self.stairs.trial())
         values = {f"policy/{name}/loss": loss for name, loss in self.stairs.losses.items()}
         if self.report is not None:
@@ -123,14 +125,21 @@ class StaircasePolicy(Callback):
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self.report is not None and trainer.is_global_zero:
-            self.report.finish(model_of(pl_module).augment)
+            self.report.finish(model_of(pl_module).augment, self.findings())
+
+    def findings(self) -> Findings | None:
+        """Return what was learned, in words; None before training."""
+        if not self.stairs.heights:
+            return None
+        return found_by_trial(self.stairs, self.policy.state(), min(len(self._held_out), SAMPLES))
 
     @torch.no_grad()
-    def _loss(self, trainer: pl.Trainer, model: ImageClassifier) -> tuple[float, float]:
-        """Return how much of the network's skill on held-out images the present policy takes, and its standard error.
+    def _loss(self, trainer: pl.Trainer, model: ImageClassifier) -> tuple[float, float, float]:
+        """Return how much of the network's skill on held-out images the present policy takes, its error, and the skill.
 
-        Skill is the mean probability of the right class beyond that of a guess. A loss of 0 means that the images are
-        as recognisable as without the policy, 1 that the network can only guess.
+        Skill is the mean probability of the right class beyond that of a guess, in the third number as a share of what
+        is possible. A loss of 0 means that the images are as recognisable as without the policy, 1 that the network can
+        only guess.
         """
         data = known(data_of(trainer))
         numbers = data.held_out[:SAMPLES][trainer.global_rank :: trainer.world_size]
@@ -147,7 +156,7 @@ class StaircasePolicy(Callback):
         skill = max(clean_sum / count - guess, 1e-3)
         mean = taken_sum / count
         error = math.sqrt(max(squares / count - mean**2, 0.0) / count)
-        return mean / skill, error / skill
+        return mean / skill, error / skill, (clean_sum / count - guess) / (1 - guess)
 
     def _changed(self, model: ImageClassifier, batch: A.Batch, draw: int) -> A.Batch:
         epoch = self.tests.index(self._seen) * DRAWS + draw

@@ -9,7 +9,7 @@ from typing import Any
 
 import timm
 from timm.models import load_checkpoint, resolve_model_input_args
-from torch import nn
+from torch import Tensor, nn
 
 from lightning_modules.errors import UserError
 
@@ -155,6 +155,68 @@ def small_cnn(num_classes: int, channels: int = 3, width: int = 32) -> nn.Module
         layers += [nn.Conv2d(before, after, 3, stride, 1, bias=False), nn.GroupNorm(8, after), nn.ReLU()]
     network = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4 * width, num_classes))
     return _remembering(network, small_cnn, num_classes=num_classes, channels=channels, width=width)
+
+
+def resnet9(num_classes: int, channels: int = 3, width: int = 64) -> nn.Module:
+    """Eight 3x3 convolutions with batch norm and two residual blocks, (B, channels, H, W) -> (B, num_classes) logits.
+
+    Source: D. Page, "How to train your ResNet", 2018, which reports 94 % on CIFAR-10 in a minute or two on one GPU.
+
+    Args:
+        num_classes: number of logits.
+        channels: number of image channels.
+        width: channels of the first convolution; the number doubles each time the image is halved.
+
+    Example:
+        >>> import torch
+        >>> resnet9(10, width=8)(torch.rand(2, 3, 32, 32)).shape
+        torch.Size([2, 10])
+    """
+    if width < 1:
+        raise UserError(f"resnet9: width={width} must be at least 1.")
+    network = nn.Sequential(
+        _convolution(channels, width),
+        _convolution(width, 2 * width, halved=True),
+        _Residual(2 * width),
+        _convolution(2 * width, 4 * width, halved=True),
+        _convolution(4 * width, 8 * width, halved=True),
+        _Residual(8 * width),
+        nn.AdaptiveMaxPool2d(1),
+        nn.Flatten(),
+        nn.Linear(8 * width, num_classes, bias=False),
+        _Scaled(LOGIT_SCALE),
+    )
+    return _remembering(network, resnet9, num_classes=num_classes, channels=channels, width=width)
+
+
+LOGIT_SCALE = 0.125
+"""Factor of the logits of resnet9 (Page 2018), which keeps them small at a high learning rate."""
+
+
+def _convolution(before: int, after: int, halved: bool = False) -> nn.Sequential:
+    pool = [nn.MaxPool2d(2)] if halved else []
+    return nn.Sequential(nn.Conv2d(before, after, 3, 1, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU(), *pool)
+
+
+class _Residual(nn.Sequential):
+    """Two convolutions, whose result is added to their input."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(_convolution(width, width), _convolution(width, width))
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features + super().forward(features)
+
+
+class _Scaled(nn.Module):
+    """Multiplies by a constant."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, logits: Tensor) -> Tensor:
+        return logits * self.factor
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from augment.tools.recipe_file import foreign
 from lightning_modules.errors import UserError
 from lightning_modules.model import backbones
 
-_NETWORKS = {f"{backbones.__name__}.{name}" for name in ("timm_backbone", "small_cnn")}
+_NETWORKS = {f"{backbones.__name__}.{name}" for name in ("timm_backbone", "small_cnn", "resnet9")}
 """Functions that may build the network of a checkpoint that is not trusted."""
 
 

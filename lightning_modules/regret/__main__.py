@@ -2,6 +2,7 @@
 
     python -m lightning_modules.regret results.jsonl                        everything, hours on one core
     python -m lightning_modules.regret results.jsonl --tasks size colour --seeds 0 1 2
+    python -m lightning_modules.regret results.jsonl --methods none trivialaugment staircase     without a search
     python -m lightning_modules.regret results.jsonl --only-table
 
 The oracle and the magnitude of RandAugment are chosen on seeds of their own, so luck on the compared seeds does not
@@ -19,8 +20,10 @@ from rich.table import Table
 
 from lightning_modules.console import screen
 from lightning_modules.errors import UserError, one_sentence
+from lightning_modules.quoting import quoted
 from lightning_modules.regret import cells
-from lightning_modules.regret.methods import family, randaugments, rivals
+from lightning_modules.regret.compared import compared
+from lightning_modules.regret.methods import every_method, family, randaugments, rivals
 from lightning_modules.regret.table import best, regret
 from lightning_modules.tasks.suite import TASKS
 
@@ -76,6 +79,7 @@ def main() -> None:
     parser.add_argument("results", type=Path, help="file of results, one JSON object per line")
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4], help="seeds that are compared")
+    parser.add_argument("--methods", nargs="+", choices=every_method(), help="compare these only; search no oracle")
     parser.add_argument("--choosing", nargs="+", type=int, default=[100], help="seeds on which the oracle chooses")
     parser.add_argument(
         "--root", help="folder of photographs, one subfolder per class; without it the task is left out"
@@ -88,12 +92,19 @@ def main() -> None:
         raise UserError(f"--seeds {given.seeds} and --choosing {given.choosing} must have no seed in common.")
     tasks = [task for task in given.tasks if task != PHOTOGRAPHS or given.root or given.only_table]
     for task in () if given.only_table else tasks:
-        further = [*given.override, *([f"data.root={given.root}"] if task == PHOTOGRAPHS else [])]
+        further = [*given.override, *([f"data.root={quoted(given.root)}"] if task == PHOTOGRAPHS else [])]
+        if given.methods:
+            complete(given.results, given.conf, task, product(given.methods, given.seeds), further)
+            continue
         for_choice = product({**family(), **randaugments()}, given.choosing)
         complete(given.results, given.conf, task, for_choice, further)
-        compared = dict.fromkeys([*rivals(), *chosen(cells.read(given.results), task, given.choosing)])
-        complete(given.results, given.conf, task, product(compared, given.seeds), further)
-    show(cells.read(given.results), tasks, given.choosing, given.seeds)
+        methods = dict.fromkeys([*rivals(), *chosen(cells.read(given.results), task, given.choosing)])
+        complete(given.results, given.conf, task, product(methods, given.seeds), further)
+    done = cells.read(given.results)
+    if given.methods:
+        screen().print(compared(done, tasks, given.methods, given.methods[:-1], given.seeds))
+    else:
+        show(done, tasks, given.choosing, given.seeds)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import pytorch_lightning as pl
 from hydra import compose, initialize_config_dir
@@ -17,7 +18,9 @@ from hydra.utils import instantiate
 from lightning_modules.errors import UserError
 from lightning_modules.launching.run import silence_harmless_warnings
 from lightning_modules.launching.start import build_trainer
+from lightning_modules.quoting import quoted
 from lightning_modules.regret.methods import every_method
+from lightning_modules.saving.saved import last_of_run
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class Cell:
     Attributes:
         task, method, seed: what was run.
         accuracy: share of the test images that are classified correctly, in [0, 1].
-        seconds: time of the training.
+        seconds: processor time of the training.
     """
 
     task: str
@@ -69,18 +72,41 @@ def run(conf: Path, task: str, method: str, seed: int, further: Sequence[str] = 
         seed: seed of data, weights, order and augmentation.
         further: further overrides.
     """
+    what = ["experiment=regret", "trainer=cpu", f"data.task={task}"]
+    trained = train(conf, [*what, *every_method()[method], *further], seed)
+    return Cell(task, method, seed, trained.accuracy, trained.seconds)
+
+
+class Trained(NamedTuple):
+    """A finished training: its trainer, the accuracy on the test images, and the processor seconds of the fit."""
+
+    trainer: pl.Trainer
+    accuracy: float
+    seconds: float
+
+
+def train(conf: Path, overrides: Sequence[str], seed: int, folder: Path | None = None) -> Trained:
+    """Train and test, as `python train.py` does with these overrides, in this process.
+
+    Args:
+        conf: the folder conf beside train.py.
+        overrides: words of the command line.
+        seed: seed of data, weights, order and augmentation.
+        folder: folder of the run, where a training that was stopped goes on; None keeps no files.
+    """
     silence_harmless_warnings()
     for name in ("pytorch_lightning", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)  # it greets at every training
-    with tempfile.TemporaryDirectory() as folder, initialize_config_dir(str(conf.resolve()), version_base="1.3"):
-        what = ["experiment=regret", "trainer=cpu", f"data.task={task}", f"seed={seed}", f"output_dir={folder}"]
-        cfg = compose("train", overrides=[*what, *every_method()[method], *further])
+    with tempfile.TemporaryDirectory() as passing, initialize_config_dir(str(conf.resolve()), version_base="1.3"):
+        cfg = compose("train", overrides=[*overrides, f"seed={seed}", f"output_dir={quoted(str(folder or passing))}"])
+        last = None if folder is None else last_of_run(str(folder))
         pl.seed_everything(seed, workers=True, verbose=False)
         data = instantiate(cfg.data.module)
-        cfg.data.num_classes = data.num_classes
-        model, trainer = instantiate(cfg.classifier), build_trainer(cfg, continuing=False)
+        if cfg.data.num_classes is None:
+            cfg.data.num_classes = data.num_classes
+        model, trainer = instantiate(cfg.classifier), build_trainer(cfg, continuing=last is not None)
         began = time.process_time()
-        trainer.fit(model, data)
+        trainer.fit(model, data, ckpt_path=last, weights_only=True)
         seconds = time.process_time() - began
         (metrics,) = trainer.test(model, data, verbose=False)
-    return Cell(task, method, seed, metrics["test/acc"], round(seconds, 2))
+    return Trained(trainer, metrics["test/acc"], round(seconds, 2))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import html
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from PIL.Image import Image
 
 from augment.tools.preview.sheet import Tile, inline
 from lightning_modules.reporting.curves import curves_of
@@ -12,6 +14,9 @@ from lightning_modules.reporting.predictions import Predictions
 
 MOST_CLASSES = 30
 """Number of classes up to which the whole matrix of confusions is shown; with more, the report lists the commonest."""
+
+LEARNED = "What the augmentation has learned"
+"""Heading of what a learned policy says about the data."""
 
 _STYLE = """body { font: 15px system-ui, sans-serif; max-width: 1100px; margin: 2em auto; padding: 0 1em; color: #222; }
 table { border-collapse: collapse; margin: .5em 0; } td, th { padding: 2px 8px; text-align: left; font-weight: normal; }
@@ -37,6 +42,8 @@ class Told:
         samples: augmented images.
         speed: see `Throughput.summary`.
         environment: name -> text.
+        learned: sentences about what the augmentation has learned; none if nothing was learned.
+        learned_picture: the same as a picture, or None.
     """
 
     title: str
@@ -50,6 +57,8 @@ class Told:
     samples: list[Tile]
     speed: dict[str, float]
     environment: dict[str, str]
+    learned: list[str] = field(default_factory=list)
+    learned_picture: Image | None = None
 
 
 def html_of(told: Told) -> str:
@@ -58,6 +67,8 @@ def html_of(told: Told) -> str:
     parts = [f"<h1>{title}</h1>"]
     for heading, (columns, rows) in _tables(told).items():
         parts.append(f"<h2>{html.escape(heading)}</h2>{_table(columns, rows)}")
+        if heading == "Results" and told.learned:
+            parts.append(f"<h2>{LEARNED}</h2>{_learned(told)}")
         if heading == "Results" and len(told.history) > 1:
             parts.append(f"<h2>Curves</h2>{curves_of(told.history)}")
         if heading.startswith("Classes") and told.found is not None and len(told.classes) <= MOST_CLASSES:
@@ -79,7 +90,17 @@ def markdown_of(told: Told) -> str:
         lines = [columns, ["---"] * len(columns), *rows]
         table = "\n".join(f"| {' | '.join(_cell(cell) for cell in line)} |" for line in lines)
         parts.append(f"## {heading}\n\n{table}")
+        if heading == "Results" and told.learned:
+            parts.append("\n".join([f"## {LEARNED}\n", *(f"- {_cell(sentence)}" for sentence in told.learned)]))
     return "\n\n".join(parts) + "\n"
+
+
+def _learned(told: Told) -> str:
+    """Return the sentences about the augmentation as a list, and the picture below it."""
+    listed = f"<ul>{''.join(f'<li>{html.escape(sentence)}</li>' for sentence in told.learned)}</ul>"
+    if told.learned_picture is None:
+        return listed
+    return f'{listed}<img alt="" style="max-width: 100%" src="{inline(told.learned_picture)}">'
 
 
 def _cell(text: str) -> str:

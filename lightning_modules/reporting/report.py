@@ -15,6 +15,7 @@ from augment.data.known import known
 from augment.tools.preview.sheet import Tile, sheet_of
 from lightning_modules.classifier import model_of
 from lightning_modules.data.datamodule import data_of
+from lightning_modules.reporting.learned import what_was_learned
 from lightning_modules.reporting.page import Told, html_of, markdown_of
 from lightning_modules.reporting.pictures import SIDE, augmented_tiles, in_rows, wrong_tiles
 from lightning_modules.reporting.predictions import Predictions
@@ -29,8 +30,8 @@ class Report(Callback):
     Before the first step, `first_batch.png` shows what the network is about to see; then `samples/epoch-N.png` shows
     the first batch of every `every`-th epoch, in TensorBoard too. The report has the settings that differ from the
     defaults, curves, the confusions and the accuracy of each class, the most wrong images, augmented samples, where the
-    time went, and the environment. With several labels per image it has no confusions. Of a run on several processes,
-    it shows the most wrong images of the first one.
+    time went, the environment, and what a learned augmentation says about the data. With several labels per image it
+    has no confusions. Of a run on several processes, it shows the most wrong images of the first one.
 
     Args:
         dirpath: folder of the files.
@@ -121,6 +122,7 @@ class Report(Callback):
         classes = _classes(trainer, pl_module)
         speed = next((c.summary() for c in getattr(trainer, "callbacks", []) if isinstance(c, Throughput)), {})
         wrong = wrong_tiles(self.found, data, self.split, classes) if self.found is not None and data else []
+        learned, learned_picture = what_was_learned(trainer)
         told = Told(
             title=self.dirpath.name,
             results=results or (self.history[-1] if self.history else {}),
@@ -133,6 +135,8 @@ class Report(Callback):
             samples=self.samples,
             speed=speed,
             environment=environment(trainer),
+            learned=learned,
+            learned_picture=learned_picture,
         )
         self.dirpath.mkdir(parents=True, exist_ok=True)
         for name, text in (("report.html", html_of(told)), ("report.md", markdown_of(told))):

@@ -1,4 +1,4 @@
-"""TaskData: one of the ten tasks, split into training, validation and test images."""
+"""TaskData: one of the ten tasks, or one with a known width, split into training, validation and test images."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from lightning_modules.tasks.patterns import nothing, texture
 from lightning_modules.tasks.photographs import photographs
 from lightning_modules.tasks.shaded import brightness, colour
 from lightning_modules.tasks.turned import mirrored, orientation, rotated
+from lightning_modules.tasks.widths import LABELLED, WIDTHS
 
 
 class Task(NamedTuple):
@@ -43,11 +44,15 @@ TASKS = {
 }
 
 
+EVERY = TASKS | {name: Task(known.make, LABELLED, ()) for name, known in WIDTHS.items()}
+"""The ten tasks, and those with a known width."""
+
+
 class TaskData(ImageDataModule):
-    """One of ten tasks with 16x16 colour images; `TASKS` says which operators break its label.
+    """One of ten tasks with 16x16 colour images; `TASKS` says which operators break its label. `WIDTHS` has more tasks.
 
     Args:
-        task: a name from TASKS.
+        task: a name from TASKS or WIDTHS.
         root: folder of photographs with a subfolder for each class, for task="photographs".
         apart: whether to keep the validation images, a fifth of the labelled ones, out of training, which is necessary
             to compare settings. If false, all labelled images are trained on and validation accuracy means nothing.
@@ -68,13 +73,13 @@ class TaskData(ImageDataModule):
         seed: int = 0,
         changed: Literal["refuse", "allow"] = "refuse",
     ) -> None:
-        if task not in TASKS:
-            raise UserError(f"TaskData: task={task!r} must be one of {', '.join(TASKS)}.")
+        if task not in EVERY:
+            raise UserError(f"TaskData: task={task!r} must be one of {', '.join(EVERY)}.")
         super().__init__(batch_size, num_workers, seed, changed)
         self.task, self.root, self.apart = task, root, apart
 
     def load(self) -> Splits:
-        task = TASKS[self.task]
+        task = EVERY[self.task]
         everything = photographs(self.root) if task.make is None else task.make(self.seed)
         share = min(task.labelled / len(everything), 0.5)  # a folder may hold few photographs
         labelled, test = split(everything.labels, (share,), self.seed)

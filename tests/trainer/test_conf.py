@@ -55,7 +55,9 @@ def test_option_is_instantiated(
     if option in OPTIONAL:
         pytest.importorskip(option)
     finetune = FINETUNE if option == "finetune" else []
-    root = [f"data.root={mixed_folder}"] if option in ("folder", "finetune") else []
+    root = [f"data.root={mixed_folder}"] if option in ("folder", "finetune", "full") else []
+    if option == "full":
+        root.append("data.module.val_share=0.1")  # two hundredths of few images are none
     if option == "table":
         (mixed_folder / "table.csv").write_text("file,label\n" + "".join(f"ant/{i}.png,{i % 2}\n" for i in range(10)))
         root = [f"data.table={mixed_folder / 'table.csv'}"]
@@ -118,7 +120,8 @@ def test_one_step_of_every_experiment(
     experiment: str, configure: Callable[..., DictConfig], mixed_folder: Path
 ) -> None:
     """Leave out cifar10, which needs the network, and smoke, which the test above covers."""
-    small = [*FINETUNE, f"data.root={mixed_folder}"] if experiment == "finetune" else []
+    root = [f"data.root={mixed_folder}"]
+    small = {"finetune": [*FINETUNE, *root], "full": [*root, "data.module.val_share=0.1"]}.get(experiment, [])
     cfg = configure(f"experiment={experiment}", "trainer.fast_dev_run=1", "data.batch_size=4", *ANYWHERE, *small)
     trainer, model, module = build(cfg)
     trainer.fit(model, module)

@@ -11,6 +11,7 @@ from lightning_modules.errors import UserError
 from lightning_modules.regret import __main__ as command
 from lightning_modules.regret import cells
 from lightning_modules.regret.cells import Cell
+from lightning_modules.regret.compared import difference
 from lightning_modules.regret.methods import family, randaugments, rivals
 from lightning_modules.regret.table import best, regret
 from tests.trainer.tools import ROOT
@@ -72,6 +73,25 @@ def test_the_command_runs_what_is_missing_once(
     assert "size" in capsys.readouterr().out
     command.main()
     assert path.read_text() == before
+
+
+def test_methods_are_compared_without_a_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "results.jsonl"
+    for seed, (none, flip) in enumerate([(0.5, 0.6), (0.5, 0.64), (0.5, 0.65)]):
+        cells.append(path, Cell("size", "none", seed, none, 1.0))
+        if seed < 2:
+            cells.append(path, Cell("size", "flip", seed, flip, 1.0))
+    done = cells.read(path)
+    assert difference(done, "size", "flip", "none") == pytest.approx((12.0, 2.0, 2))
+    assert difference(done, "size", "flip", "none", seeds=[1]) == pytest.approx((14.0, float("nan"), 1), nan_ok=True)
+    assert difference(done, "size", "flip", "none", seeds=[2]) is None
+    given = ["--tasks", "size", "--seeds", "0", "1", "--methods", "none", "flip", "--conf", str(ROOT / "conf")]
+    monkeypatch.setattr(sys, "argv", ["regret", str(path), *given])
+    command.main()
+    assert "+12.0 ± 2.0" in capsys.readouterr().out
+    assert cells.read(path) == done
 
 
 def test_mistakes_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from augment.layers.policies.learned import policies_in
 from lightning_modules.errors import UserError
 from lightning_modules.learning.staircase import StaircasePolicy
 from lightning_modules.learning.stairs import HARM, OFF, PER_IMAGE, RUNGS, TOLERANCE, TRIAL, Stairs
+from lightning_modules.reporting.report import Report
 from tests.trainer.tools import ROOT, build, run_train
 
 Configure = Callable[..., DictConfig]
@@ -79,9 +81,9 @@ def test_a_flip_that_breaks_the_label_is_given_up_and_colour_of_grey_images_is_f
     assert state["hue"]["p"] == pytest.approx(0.5, abs=0.01)
     held_out = set(trainer.datamodule.held_out)
     back = [bool(held_out & samples) for samples in seen.samples].index(True)
-    assert 80 <= back < 80 + trainer.num_training_batches, "held-out images join in the epoch after the last test"
-    assert all(torch.equal(seen.policy[80], later) for later in seen.policy[81:])
-    assert not torch.equal(seen.policy[79], seen.policy[80])
+    assert 56 <= back < 56 + trainer.num_training_batches, "held-out images join in the epoch after the last test"
+    assert all(torch.equal(seen.policy[56], later) for later in seen.policy[57:])
+    assert not torch.equal(seen.policy[55], seen.policy[56])
     assert not [p for p in model.augment.parameters() if p.requires_grad]
 
 
@@ -134,9 +136,19 @@ def test_two_processes_find_what_one_finds(configure: Configure, tmp_path: Path)
 
 def test_the_report_holds_the_policy(configure: Configure, tmp_path: Path) -> None:
     with_report = [name for name in MIRRORED if "report" not in name]
-    fitted(configure(*with_report, "trainer.max_steps=12", "operators=[rotate]"))
+    trainer, _ = fitted(
+        configure(*with_report, "trainer.max_steps=24", "operators=[rotate]"), Report(str(tmp_path / "run"))
+    )
     assert "RandomRotation" in (tmp_path / "run" / "policy.yaml").read_text()
     assert (tmp_path / "run" / "policy.png").exists()
+    (callback,) = (c for c in trainer.callbacks if isinstance(c, StaircasePolicy))
+    findings = callback.findings()
+    assert findings is not None
+    assert (tmp_path / "run" / "policy.md").read_text() == findings.markdown()
+    for page in ((tmp_path / "run" / name).read_text() for name in ("report.html", "report.md")):
+        assert "What the augmentation has learned" in page
+        assert all(html.escape(sentence, quote=page.startswith("<")) in page for sentence in findings.sentences)
+    assert '<img alt="" style="max-width: 100%" src="data:image/png' in (tmp_path / "run" / "report.html").read_text()
 
 
 def test_what_it_needs_is_said(configure: Configure) -> None:
