@@ -30,7 +30,8 @@ for line in sys.stdin:
     if number == 4: time.sleep(900)
     print("AssertionError: six" if number == 6 else "ok", flush=True)
 """
-    told = dict(answers(range(1, 8), lambda number: 1.0 if number == 4 else 600.0, (sys.executable, "-X", "faulthandler", "-c", script)))
+    command = (sys.executable, "-X", "faulthandler", "-c", script)
+    told = dict(answers(range(1, 8), lambda number: 1.0 if number == 4 else 600.0, command))
     assert [number for number, text in told.items() if text] == [2, 4, 6]
     assert told[2].startswith("ended the process (-11)")
     assert "Segmentation fault" in told[2]
