@@ -1,5 +1,6 @@
 """Shapes and types in the signatures of `augment` are assertions in the tests: a wrong shape fails the call."""
 
+import os
 import warnings
 
 import pytest
@@ -10,6 +11,7 @@ from tests import typecheck
 
 install_import_hook("augment", f"{typecheck.__name__}.{typecheck.check.__name__}")
 torch.set_num_threads(1)  # tests run in parallel processes
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # and so do the programs that they start
 
 
 @pytest.fixture

@@ -66,9 +66,7 @@ def run_trial(number: int, overrides: Sequence[str], command: list[str], folder:
     if "TORCHELASTIC_RUN_ID" in os.environ:
         raise UserError("--multirun starts the processes of every trial: run it with python instead of torchrun.")
     began = time.monotonic()
-    # in a process group of its own, so that Ctrl-C reaches the trial once
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, errors="replace", process_group=0)
-    with _passing_on_signals(process) as received:
+    with _started(command) as (process, received):
         said: list[str] = []
         echo = threading.Thread(target=_echo, args=(process, said), daemon=True)
         echo.start()
@@ -84,17 +82,27 @@ def run_trial(number: int, overrides: Sequence[str], command: list[str], folder:
 
 
 @contextmanager
-def _passing_on_signals(process: subprocess.Popen[str]) -> Iterator[list[int]]:
-    """Pass SIGTERM and Ctrl-C on to a process, and list those that arrived."""
+def _started(command: list[str]) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
+    """Start a process, pass SIGTERM and Ctrl-C on to it, and list those that arrived, also while it started."""
     received: list[int] = []
+    early: list[int] = []
+    started: list[subprocess.Popen[str]] = []
 
     def pass_on(number: int, frame: FrameType | None) -> None:
         received.append(number)
-        process.send_signal(number)
+        if started:
+            started[0].send_signal(number)
+        else:
+            early.append(number)
 
     before = {number: signal.signal(number, pass_on) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        yield received
+        # in a process group of its own, so that Ctrl-C reaches the trial once
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, errors="replace", process_group=0)
+        started.append(process)
+        for number in early:
+            process.send_signal(number)
+        yield process, received
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

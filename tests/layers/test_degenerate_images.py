@@ -77,7 +77,8 @@ PACKED = {
 @pytest.mark.parametrize("name", PACKED)
 def test_packed_images_of_single_rows_and_columns(name, padding):
     pipeline = A.Pipeline(*PACKED[name](padding))
-    images = [torch.randint(0, 256, (3, *size), dtype=torch.uint8) for size in SIZES]
+    # the work of a dense sampler grows with the square of the longest side
+    images = [torch.randint(0, 256, (3, *(min(side, 90) for side in size)), dtype=torch.uint8) for size in SIZES]
     noise = pipeline.noise(torch.arange(len(images)))
     together = pipeline(A.PackedImages.from_images(images), noise)
     assert together.isfinite().all()
@@ -179,7 +180,7 @@ def test_white_packed_images_stay_in_range(name, in_torch):
 def test_white_stays_in_range_in_compiled_code(name, dtype):
     white = torch.full((4, 3, 53, 71), 255 if dtype == torch.uint8 else 1).to(dtype)
     assert brightest(name, white, plain, compile=True) <= 1
-    if dtype.is_floating_point:  # torch's own operators
+    if dtype.is_floating_point and name == "cropped":  # torch's own operators, which are the same in the others
         assert brightest(name, white.requires_grad_(), plain, compile=True) <= 1
 
 

@@ -48,7 +48,7 @@ def recorded(folder: Path, epoch: int) -> dict[int, torch.Tensor]:
 
 
 def test_two_processes_see_and_count_what_one_does(configure: Callable[..., DictConfig], tmp_path: Path) -> None:
-    settings = ["trainer.max_epochs=2", "data.batch_size=30"]
+    settings = ["model=small_cnn", "model.width=8", "trainer.max_epochs=2", "data.batch_size=30"]
     ended = run_train(
         tmp_path,
         *settings,

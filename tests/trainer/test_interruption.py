@@ -144,11 +144,11 @@ def test_a_worker_survives_a_signal_until_the_main_process_ends_it(configure: Co
 
     worker = context.Process(target=work)
     worker.start()
-    assert ready.wait(300)
+    assert ready.wait(600)
     time.sleep(0.2)
     assert worker.is_alive()
     worker.terminate()  # SIGTERM from the main process
-    worker.join(20)
+    worker.join(600)
     assert worker.exitcode == 0
 
 

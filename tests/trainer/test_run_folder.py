@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+import torch
 
 from lightning_modules.launching.run_folder import new_folder
 from tests.trainer.tools import ROOT, run_train
@@ -62,11 +63,11 @@ def test_processes_that_lightning_starts_share_it(tmp_path: Path) -> None:
 
 def test_two_machines_that_torchrun_connects_share_it(tmp_path: Path) -> None:
     """Two agents stand for two machines with one process each and a common disk."""
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
+    # this process holds the port that the agents meet at, until both have ended; a pause does not count as a death
+    store = torch.distributed.TCPStore("localhost", 0, is_master=True, wait_for_workers=False)
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nnodes=2", "--nproc-per-node=1", "--rdzv-id=run"]
-    torchrun += ["--rdzv-backend=c10d", f"--rdzv-endpoint=localhost:{port}", "--local-addr=localhost"]
+    torchrun += ["--rdzv-backend=c10d", f"--rdzv-endpoint=localhost:{store.port}", "--local-addr=localhost"]
+    torchrun += ["--rdzv-conf=is_host=false,read_timeout=600,keep_alive_max_attempt=120"]
     settings = ["trainer=ddp_cpu", "trainer.devices=1", "trainer.num_nodes=2", "experiment=smoke"]
     command = [*torchrun, str(ROOT / "train.py"), *NAMES, *settings]
 

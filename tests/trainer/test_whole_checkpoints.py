@@ -47,7 +47,7 @@ def test_a_kill_while_saving_leaves_a_whole_checkpoint(tmp_path: Path, wait: flo
     path, part = tmp_path / "last.ckpt", tmp_path / "last.ckpt.part"
     saving = multiprocessing.get_context("fork").Process(target=save_forever, args=(path,))
     saving.start()
-    end = time.monotonic() + 300
+    end = time.monotonic() + 600
     while not (path.exists() and part.exists()) and time.monotonic() < end:  # it replaces a checkpoint
         time.sleep(0.0005)
     time.sleep(wait)
