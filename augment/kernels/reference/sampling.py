@@ -1,8 +1,9 @@
 """Sampling of images at given positions.
 
 `geometry.interpolation` defines pixels and weights, and tests compare the samplers with each other. In eager mode,
-`grid_sampling` is used where torch has a fast operator. Everywhere else taps are read one by one. This works for bytes,
-packed images and all filters, and `torch.compile` fuses it with the code around it.
+`box_resizing` is used on a CPU where a part of a resized box is shown, and `grid_sampling` elsewhere where torch has a
+fast operator. Everywhere else taps are read one by one. This works for bytes, packed images and all filters, and
+`torch.compile` fuses it with the code around it.
 """
 
 import math
@@ -19,6 +20,7 @@ from augment.data.pixels import BYTE, any_size, compute_dtype, stacked
 from augment.data.primitives import saturated
 from augment.data.types import Num, PerSample
 from augment.geometry.interpolation import KERNELS, Footprint, Grid, Tap, Window, clamp, taps_of
+from augment.kernels.reference.box_resizing import resized_boxes
 from augment.kernels.reference.grid_sampling import grid_samples, overshoots, resized, resized_at_any_size
 from augment.kernels.reference.two_pass_sampling import two_limited_passes, two_passes
 from augment.kernels.source import Source, source_dtype
@@ -53,6 +55,10 @@ def sample(
     kernel = KERNELS[interpolation]
     taps = [math.ceil(2 * kernel.support * bound) for bound in footprint.bound]
     if not torch.compiler.is_compiling():
+        alone = footprint.separable and interpolation == "bilinear"
+        boxes = resized_boxes(image, x, y, window, footprint) if alone else None
+        if boxes is not None:
+            return boxes
         on_cpu = (image.device if isinstance(image, PackedImages) else x.device).type == "cpu"
         if footprint.separable and max(taps) > 2 and on_cpu and not kernel.repeats:
             return resized(image, x, y, window, footprint, kernel)
