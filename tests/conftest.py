@@ -5,6 +5,7 @@ import warnings
 
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 from jaxtyping import install_import_hook
 
 from tests import typecheck
@@ -12,6 +13,10 @@ from tests import typecheck
 install_import_hook("augment", f"{typecheck.__name__}.{typecheck.check.__name__}")
 torch.set_num_threads(1)  # tests run in parallel processes
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # and so do the programs that they start
+
+# a busy machine may take longer than hypothesis allows for an example, and every run tries the same examples
+settings.register_profile("steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("steady")
 
 
 @pytest.fixture
