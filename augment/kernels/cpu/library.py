@@ -23,7 +23,7 @@ AVAILABLE = bool(_FILES)
 
 _POINTER, _LONG, _INT, _FLOAT = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int, ctypes.c_float
 
-_INTERFACE = 5
+_INTERFACE = 6
 """Must change, here and in machine.h, with the arguments of any function: an older library would misread them."""
 
 _SOURCE = [_POINTER, _INT, _POINTER, _POINTER, _POINTER, _LONG, _LONG, _LONG, _LONG]
@@ -35,6 +35,7 @@ _ARGUMENTS = {
         *_SOURCE,
         *(_POINTER, _POINTER, _POINTER, _POINTER),  # the positions and their strides
         *(_POINTER, _POINTER, _INT),  # windows, radii, whether rows stay rows and columns stay columns
+        _INT,  # whether the output is channels_last, only for three channels where rows stay rows
         *(_LONG, _LONG, _LONG, _POINTER, _INT),  # the output and threads
     ],
     "augment_carry_out": [_POINTER, _POINTER, _POINTER, _LONG, _LONG, _LONG, _LONG, _POINTER, _INT],

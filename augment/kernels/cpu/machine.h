@@ -15,7 +15,7 @@
 #define INLINE static inline __attribute__((always_inline))
 
 // Must change, here and in library.py, with the arguments of any exported function.
-constexpr int INTERFACE = 5;
+constexpr int INTERFACE = 6;
 
 typedef float Four __attribute__((vector_size(16)));
 

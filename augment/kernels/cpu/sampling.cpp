@@ -1,5 +1,5 @@
 // Sampling as augment/geometry/interpolation.py defines it, with as many taps as each sample needs.
-#include "taps.h"
+#include "straight.h"
 
 namespace {
 
@@ -16,10 +16,13 @@ struct Job {
     const float *window;  // (B, 4): first and last row, first and last column
     const float *radius;  // (B, 2): along y and x
     int64_t height, width;
-    float *out;  // (B, C, height, width); points to bytes if bytes are copied
+    bool ordered;  // whether the output is channels_last, only for three channels of straight rows
+    float *out;    // (B, C, height, width); points to bytes if bytes are copied
 
     int64_t plane() const { return height * width; }
-    float *row(int64_t b, int64_t i) const { return out + (b * source.channels * height + i) * width; }
+    float *row(int64_t b, int64_t i) const {
+        return out + (b * source.channels * height + i * (ordered ? source.channels : 1)) * width;
+    }
 };
 
 template <typename T>
@@ -44,51 +47,30 @@ INLINE int needed_taps(const Axis &axis, const Taps &found) {
 template <typename T>
 INLINE void sample_straight(const Job &job, int64_t b, int64_t from, int64_t to) {
     const Source &s = job.source;
-    const T *base = (const T *)s.data + s.offset[b];
     const float *window = job.window + 4 * b, *radius = job.radius + 2 * b;
+    const bool rgb = s.channels == RGB, interleaved = rgb && s.channel_stride == 1 && s.column_stride == RGB;
+    const int64_t width = job.width, together = rgb ? RGB : 1;
     const Axis rows(Span(window, s.size[2 * b]), radius[0], 1), columns(Span(window + 2, s.size[2 * b + 1]), radius[1], 1);
-    Taps down(rows.taps, 1), across(columns.taps, job.width);
-    find_taps(job.x.at(b, 0, 0), job.x.column, job.width, columns, across);
-    const auto used = std::minmax_element(across.offset.begin(), across.offset.end());
+    Taps down(rows.taps, 1), across(columns.taps, width);
+    find_taps(job.x.at(b, 0, 0), job.x.column, width, columns, across);
     const int column_taps = needed_taps(columns, across);
-    const int64_t left = *used.first, span = *used.second - left + 1, channels = s.channels, width = job.width;
-    const bool interleaved = channels > 1 && s.channel_stride == 1 && s.column_stride == channels;
-    const int64_t runs = interleaved ? 1 : channels, length = interleaved ? span * channels : span;
-    const int64_t run_stride = interleaved ? 0 : s.channel_stride, step = interleaved ? 1 : s.column_stride;
-    std::vector<float> line(runs * length + 1);
+    const auto used = std::minmax_element(across.offset.begin(), across.offset.end());
+    const int32_t left = *used.first, span = *used.second - left + 1;
+    for (int32_t &offset : across.offset) offset = (offset - left) * (int32_t)together;
+    const T *base = (const T *)s.data + s.offset[b] + left * s.column_stride;
+    std::vector<float> line(span * together + 1);  // the last pixel is read as four numbers
     for (int64_t i = from; i < to; i++) {
         find_taps(job.y.at(b, i, 0), 0, 1, rows, down);
         const int row_taps = needed_taps(rows, down);
-        for (int64_t run = 0; run < runs; run++) {
-            float *blended = line.data() + run * length;
-            for (int r = 0; r < row_taps; r++) {
-                const float weight = down.weight[r];
-                const T *row = base + down.offset[r] * s.row_stride[b] + left * s.column_stride + run * run_stride;
-                for (int64_t c = 0; step == 1 && c < length; c++) blended[c] = (r ? blended[c] : 0) + one(row[c]) * weight;
-                for (int64_t c = 0; step != 1 && c < length; c++)
-                    blended[c] = (r ? blended[c] : 0) + one(row[c * step]) * weight;
-            }
-        }
-        float *out = job.row(b, i);
-        const int32_t *pixel = across.offset.data();
-        const float *weight = across.weight.data();
-        for (int64_t j = 0; interleaved && channels == 3 && j < width; j++) {
-            Four sum = {0, 0, 0, 0};
-            for (int c = 0; c < column_taps; c++) {
-                Four value;
-                memcpy(&value, line.data() + (pixel[c * width + j] - left) * 3, 16);
-                sum += value * weight[c * width + j];
-            }
-            for (int k = 0; k < 3; k++) out[k * job.plane() + j] = sum[k];
-        }
-        const int64_t line_column = interleaved ? channels : 1, line_channel = interleaved ? 1 : length;
-        for (int64_t k = 0; !(interleaved && channels == 3) && k < channels; k++) {
-            for (int64_t j = 0; j < width; j++) {
-                float sum = 0;
-                for (int c = 0; c < column_taps; c++)
-                    sum += line[(pixel[c * width + j] - left) * line_column + k * line_channel] * weight[c * width + j];
-                out[k * job.plane() + j] = sum;
-            }
+        for (int64_t k = 0; k < s.channels; k++) {
+            float *start = line.data() + (rgb ? k : 0);
+            if (interleaved && k == 0) blend_rows(base, down, row_taps, s.row_stride[b], 1, span * RGB, start, 1);
+            else if (!interleaved)
+                blend_rows(base + k * s.channel_stride, down, row_taps, s.row_stride[b], s.column_stride, span, start,
+                           together);
+            if (!rgb || k == RGB - 1)
+                sum_line(line.data(), across, column_taps, job.row(b, i) + (rgb ? 0 : k * job.plane()), job.plane(),
+                         rgb, job.ordered);
         }
     }
 }
@@ -142,8 +124,8 @@ extern "C" void augment_sample(int nearest, const void *data, int is_float, cons
                                const int64_t *row_stride, const int64_t *source_size, int64_t column_stride,
                                int64_t channel_stride, int64_t channels, int64_t elements, const float *x,
                                const int64_t *x_strides, const float *y, const int64_t *y_strides,
-                               const float *window, const float *radius, int straight, int64_t batch,
-                               int64_t height, int64_t width, void *out, int threads) {
+                               const float *window, const float *radius, int straight, int ordered,
+                               int64_t batch, int64_t height, int64_t width, void *out, int threads) {
     const Job job = {{data, offset, row_stride, source_size, column_stride, channel_stride, channels, elements},
                      {x, x_strides[0], x_strides[1], x_strides[2]},
                      {y, y_strides[0], y_strides[1], y_strides[2]},
@@ -151,6 +133,7 @@ extern "C" void augment_sample(int nearest, const void *data, int is_float, cons
                      radius,
                      height,
                      width,
+                     ordered != 0,
                      (float *)out};
     const auto pick = is_float ? nearest_floats : nearest_bytes;
     const auto blend = straight ? (is_float ? straight_floats : straight_bytes)

@@ -3,13 +3,14 @@
 import torch
 from torch import Tensor
 
+from augment.data.context import compiling
 from augment.data.known import known
 from augment.data.packed import PackedImages
 from augment.data.pixels import compute_dtype, dtype_of, stacked, to_float
 from augment.data.types import Float, UInt8
 from augment.geometry.interpolation import Footprint, Grid, Window
 from augment.kernels.cpu.boundary import require, require_images, require_within
-from augment.kernels.cpu.library import CPU, address, compiled_call, kernels, longs
+from augment.kernels.cpu.library import CPU, address, compiled_call, in_order, kernels, longs
 from augment.kernels.reference.sampling import sample
 from augment.kernels.source import COUNTED, LARGEST_SIDE, Pixels, Source, can_be_counted, source_dtype, unchanged
 
@@ -81,7 +82,14 @@ def _(
 def _sampled(nearest: bool, values: Pixels, x: Grid, y: Grid, window: Window, footprint: Footprint) -> Tensor:
     batch = max(len(x), len(y))
     spans = columns(batch, x, *window.rows, *window.columns)
-    return _sample(nearest, *values, x, y, spans, columns(batch, x, *footprint.radius))
+    # compiled code plans its loops for contiguous values, whatever order the images have when it runs
+    ordered = not nearest and values[-1] == 3 and _straight(x, y) and not compiling()
+    return _sample(nearest, *values, x, y, spans, columns(batch, x, *footprint.radius), ordered)
+
+
+def _straight(x: Tensor, y: Tensor) -> bool:
+    """Whether rows stay rows and columns stay columns."""
+    return x.shape[1] == 1 and y.shape[2] == 1
 
 
 def columns(batch: int, like: Tensor, *values: float | Tensor) -> Float[Tensor, "b n"]:
@@ -92,15 +100,19 @@ def columns(batch: int, like: Tensor, *values: float | Tensor) -> Float[Tensor, 
     return torch.stack([value.expand(batch) for value in full], dim=1)
 
 
-def _output(nearest: bool, image: Tensor, channels: int, x: Tensor, y: Tensor) -> Tensor:
+def _output(nearest: bool, image: Tensor, channels: int, x: Tensor, y: Tensor, ordered: bool) -> Tensor:
     # not torch.broadcast_shapes, which takes as long as ten small operators
     batch, height, width = (there if here == 1 else here for here, there in zip(x.shape, y.shape, strict=True))
-    return x.new_empty(batch, channels, height, width, dtype=image.dtype if nearest else torch.float32)
+    dtype = image.dtype if nearest else torch.float32
+    shape = (batch, channels, height, width)
+    return torch.empty(shape, dtype=dtype, device=x.device, memory_format=in_order(ordered))
 
 
 @compiled_call(
     "sample",
-    lambda nearest, image, offsets, sizes, channels, x, y, spans, radii: _output(nearest, image, channels, x, y),
+    lambda nearest, image, offsets, sizes, channels, x, y, spans, radii, ordered=False: _output(
+        nearest, image, channels, x, y, ordered
+    ),
 )
 def _sample(
     nearest: bool,
@@ -112,18 +124,21 @@ def _sample(
     y: Tensor,
     spans: Tensor,
     radii: Tensor,
+    ordered: bool = False,
 ) -> Tensor:
-    out = _output(nearest, image, channels, x, y)
+    out = _output(nearest, image, channels, x, y, ordered)
     batch, _, height, width = out.shape
     require("sample", x=(x, torch.float32, x.shape), y=(y, torch.float32, y.shape))
     require("sample", spans=(spans, torch.float32, (batch, 4)), radii=(radii, torch.float32, (batch, 2)))
-    straight = x.shape[1] == 1 and y.shape[2] == 1
+    straight = _straight(x, y)
+    if ordered and (nearest or channels != 3 or not straight):
+        raise ValueError("kernel sample: only three channels of straight rows are written in channels_last order.")
     x, y = x.expand(batch, height, width), y.expand(batch, height, width)
     spans, radii = spans.contiguous(), radii.contiguous()
     kernels().augment_sample(
         *(nearest, *source("sample", batch, image, offsets, sizes, channels)),
         *(address(x), longs(*x.stride()), address(y), longs(*y.stride())),
-        *(address(spans), address(radii), straight),
+        *(address(spans), address(radii), straight, ordered),
         *(batch, height, width, address(out), torch.get_num_threads()),
     )
     return out
