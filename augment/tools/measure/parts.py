@@ -76,6 +76,7 @@ PARTS = (
     *(Part(f"recipe_{name}", ("bench", "--recipes", name)) for name in GROUPS["recipes"]),
     Part("step", ("step",)),
     Part("agreement", (), "augment.tools.measure.agreement", gpu=True),
+    Part("classes", ("bench", "--classes")),
     _layers("layers_geometric", [f"layer:{name}" for name in _LAYERS if name in _GEOMETRIC]),
     _layers("layers_colour", [f"layer:{name}" for name in _LAYERS if name not in (*_GEOMETRIC, *_FILTERS)]),
     _layers("layers_filters", [f"layer:{name}" for name in _LAYERS if name in _FILTERS]),
