@@ -11,6 +11,7 @@ from typing import NoReturn
 TOOLS = {
     "bench": ("augment.tools.bench.command", "measure recipes side by side with other libraries"),
     "step": ("augment.tools.step.command", "measure how much augmentation adds to a training step"),
+    "measure": ("augment.tools.measure.command", "measure everything in one call, within a limit of minutes"),
     "doctor": ("augment.tools.doctor.command", "find out why augmentation is slow, and how to fix it"),
     "shrink": ("augment.tools.shrink.command", "write a folder of smaller images, so that every epoch decodes less"),
     "playground": ("augment.tools.playground.command", "put a pipeline together in the browser and see what it does"),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from augment.tools.arguments import add_measuring, check_files, device_of, dtype_of
-from augment.tools.bench import end_to_end
+from augment.tools.bench import classes, end_to_end
 from augment.tools.bench import report as reports
 from augment.tools.bench.measure import measured, taking_part, task_of, to_stderr
 from augment.tools.bench.plot import plot
@@ -26,6 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--end-to-end", metavar="DIR", help="measure from the image files of this folder to the input of a network"
     )
+    parser.add_argument(
+        "--classes",
+        action="store_true",
+        help="measure geometric, colour and compound operators at 256² and 1080p, CPU against GPU",
+    )
     parser.add_argument("--plot", metavar="FILE", help="write a plot to this file (.png, .svg or .pdf)")
 
 
@@ -33,6 +38,10 @@ def run(arguments: argparse.Namespace, given: Sequence[str]) -> None:
     if arguments.end_to_end:
         warn_if_slow("cpu")
         end_to_end.run(arguments, given)
+        return
+    if arguments.classes:
+        warn_if_slow("cpu")
+        classes.run(arguments, given)
         return
     device = device_of(arguments.device)
     warn_if_slow(device.type)
