@@ -3,7 +3,7 @@
 import json
 
 from augment.tools.bench.classes import CLASSES, NO_GPU, SIZES, Row, batch_of, cells
-from tests.tools.commands import run
+from tests.tools.commands import failure, run
 
 
 def test_classes_are_measured_at_both_sizes(tmp_path):
@@ -15,6 +15,17 @@ def test_classes_are_measured_at_both_sizes(tmp_path):
     assert all(row["cpu"] > 0 and row["gpu"] is None and row["note"] is None for row in rows)
     assert NO_GPU in text.read_text()
     assert "GPU images/s" not in text.read_text()
+
+
+def test_one_class_can_be_measured_alone(tmp_path):
+    written = tmp_path / "c.json"
+    small = ("--device", "cpu", "--batch", 1, "--threads", 1, "--rounds", 1, "--only", "augment eager")
+    run("bench", "--classes", "colour", *small, "--json", written)
+    assert {row["operators"] for row in json.loads(written.read_text())["results"]} == {"colour"}
+
+
+def test_what_it_does_not_do_is_refused(capsys):
+    assert "takes no --recipes and draws no --plot" in failure(capsys, "bench", "--classes", "--plot", "x.png")
 
 
 def test_large_images_come_in_batches_of_as_many_pixels():

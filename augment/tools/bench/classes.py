@@ -1,4 +1,4 @@
-"""`python -m augment bench --classes`: geometric, colour and compound operators at two sizes, on CPU and GPU."""
+"""`python -m augment bench --classes [CLASS ...]`: classes of operators at two sizes, on CPU and GPU."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from augment.tools.bench import report as reports
 from augment.tools.bench.measure import taking_part, task_of, to_stderr
 from augment.tools.bench.timing import in_turns, warmed_up
 from augment.tools.bench.work import Implementation, NotOfferedError, Run, Task
-from augment.tools.errors import required
+from augment.tools.errors import ToolError, required
 
 _GEOMETRIC = ("hflip", "affine", "perspective")
 _COLOUR = ("color_jitter", "grayscale", "normalize")
@@ -27,6 +27,7 @@ SIZES = ((256, 256), (1080, 1920))
 
 COLUMNS = ("images", "implementation", "CPU images/s", "GPU images/s", "GPU against CPU")
 NO_GPU = "Without a GPU there are no figures of one."
+BATCHES = "Large images come in batches of as many pixels as small ones; a large GPU may need a larger --batch."
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ def batch_of(batch: int, height: int, width: int) -> int:
 
 
 def run(arguments: argparse.Namespace, given: Sequence[str]) -> None:
+    if arguments.plot or arguments.recipes != "recipes":
+        raise ToolError("bench --classes takes no --recipes and draws no --plot.")
     check_files(arguments.json, arguments.markdown)
     if arguments.json != "-":
         required("rich", "rich", "the table")
@@ -70,7 +73,7 @@ def run(arguments: argparse.Namespace, given: Sequence[str]) -> None:
     rows: list[Row] = []
     report["settings"] |= {"size": [list(size) for size in SIZES], "out": "as the input"}
     for height, width in SIZES:
-        for name in CLASSES:
+        for name in arguments.classes or CLASSES:
             rows += _one_class(name, height, width, arguments, {place: some for place, (some, _) in found.items()})
             reports.save(arguments, report, rows, markdown)  # an interruption loses at most one class
     reports.tell(arguments, report, rows, print_tables)
@@ -147,7 +150,7 @@ def _told(report: dict[str, Any], rows: Sequence[Row]) -> list[str]:
     """Return the sentences below the table."""
     missing = [f"{row.implementation}, {row.operators} at {row.width}: {row.note}." for row in rows if row.note]
     missing += [f"Skipped: {name}, {why}." for name, why in report["skipped"].items()]
-    return missing if report["environment"]["gpu"] else [NO_GPU, *missing]
+    return [BATCHES if report["environment"]["gpu"] else NO_GPU, *missing]
 
 
 def print_tables(report: dict[str, Any], rows: Sequence[Row]) -> None:

@@ -28,8 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--classes",
-        action="store_true",
-        help="measure geometric, colour and compound operators at 256² and 1080p, CPU against GPU",
+        nargs="*",
+        choices=list(classes.CLASSES),
+        metavar="CLASS",
+        help=f"measure classes of operators at 256² and 1080p, CPU against GPU: {', '.join(classes.CLASSES)} (all)",
     )
     parser.add_argument("--plot", metavar="FILE", help="write a plot to this file (.png, .svg or .pdf)")
 
@@ -39,7 +41,7 @@ def run(arguments: argparse.Namespace, given: Sequence[str]) -> None:
         warn_if_slow("cpu")
         end_to_end.run(arguments, given)
         return
-    if arguments.classes:
+    if arguments.classes is not None:
         warn_if_slow("cpu")
         classes.run(arguments, given)
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from augment.tools.bench.classes import CLASSES
 from augment.tools.bench.recipes import GROUPS
 
 _GEOMETRIC = ("resized_crop", "hflip", "rotation", "affine", "perspective", "elastic")
@@ -76,7 +77,7 @@ PARTS = (
     *(Part(f"recipe_{name}", ("bench", "--recipes", name)) for name in GROUPS["recipes"]),
     Part("step", ("step",)),
     Part("agreement", (), "augment.tools.measure.agreement", gpu=True),
-    Part("classes", ("bench", "--classes")),
+    *(Part(f"classes_{name}", ("bench", "--classes", name)) for name in CLASSES),
     _layers("layers_geometric", [f"layer:{name}" for name in _LAYERS if name in _GEOMETRIC]),
     _layers("layers_colour", [f"layer:{name}" for name in _LAYERS if name not in (*_GEOMETRIC, *_FILTERS)]),
     _layers("layers_filters", [f"layer:{name}" for name in _LAYERS if name in _FILTERS]),

@@ -24,9 +24,14 @@ def _between(low: float, high: float) -> Any:
     return _fn().random.uniform(range=(low, high))
 
 
+def _extent(image: Any) -> Any:
+    """Return width and height in pixels, the order of DALI's transforms."""
+    size = image.shape()
+    return _fn().stack(size[1], size[0])
+
+
 def _centre(image: Any) -> Any:
-    """Return the centre in pixels; images are square, so the order of the axes does not matter."""
-    return image.shape()[:2] / 2.0
+    return _extent(image) / 2.0
 
 
 def _warp(image: Any, matrix: Any) -> Any:
@@ -38,7 +43,7 @@ def _rotation(degrees: float) -> Step:
 
 
 def _shift(image: Any) -> Any:
-    return _fn().transforms.translation(offset=_fn().random.uniform(range=(-0.1, 0.1), shape=2) * image.shape()[:2])
+    return _fn().transforms.translation(offset=_fn().random.uniform(range=(-0.1, 0.1), shape=2) * _extent(image))
 
 
 def _scale(image: Any) -> Any:
