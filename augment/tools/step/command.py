@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
+
+import torch
 
 from augment.tools.arguments import add_measuring, check_files, device_of, dtype_of
 from augment.tools.bench import report as reports
@@ -12,6 +15,7 @@ from augment.tools.bench.measure import taking_part, task_of, to_stderr
 from augment.tools.bench.recipes import RECIPES, TRAINABLE
 from augment.tools.errors import ToolError, required
 from augment.tools.installation import warn_if_slow
+from augment.tools.step import scaling
 from augment.tools.step.training import Row, backbone, measured
 
 COLUMNS = ("ms", "spread", "added", "images/s", "syncs", "peak MB", "first s")
@@ -21,6 +25,9 @@ DTYPES = ("float32", "bfloat16")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backbone", default="resnet50", help="a timm network (%(default)s)")
     parser.add_argument("--recipe", default="jitter", help=f"one of {', '.join(TRAINABLE)} (%(default)s)")
+    parser.add_argument(
+        "--processes", metavar="N,N", help="measure data-parallel training in so many processes, such as 1,2,4,8"
+    )
     add_measuring(parser, only="augment,kornia")
 
 
@@ -34,6 +41,9 @@ def run(arguments: argparse.Namespace, given: Sequence[str]) -> None:
     if arguments.json != "-":
         required("rich", "rich", "the table")
     network = backbone(arguments.backbone)
+    if arguments.processes is not None:
+        _run_scaling(arguments, given, device)
+        return
     found, skipped = taking_part(arguments.only, device)
     task = task_of(arguments.batch, arguments.size, arguments.out, dtype, device, arguments.threads)
     rows = measured(task, RECIPES[arguments.recipe], found, network, arguments.rounds, to_stderr)
@@ -41,6 +51,16 @@ def run(arguments: argparse.Namespace, given: Sequence[str]) -> None:
     report["settings"] |= {"backbone": arguments.backbone, "recipe": arguments.recipe}
     reports.tell(arguments, report, rows, print_table)
     reports.save(arguments, report, rows, markdown)
+
+
+def _run_scaling(arguments: argparse.Namespace, given: Sequence[str], device: torch.device) -> None:
+    counts = scaling.counts_of(arguments.processes, device)
+    shared = {field.name: getattr(arguments, field.name) for field in fields(scaling.Settings)}
+    rows = scaling.scaled(counts, scaling.Settings(**shared | {"device": device.type}))
+    report = reports.about("step", given, arguments, device, {})
+    report["settings"] |= {"backbone": arguments.backbone, "recipe": arguments.recipe, "processes": counts}
+    reports.tell(arguments, report, rows, scaling.print_table)
+    reports.save(arguments, report, rows, scaling.markdown)
 
 
 LEGEND = (
