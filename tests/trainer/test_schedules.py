@@ -247,8 +247,10 @@ def test_recipes_in_the_comments_of_conf_run(
     small = ["data.batch_size=8", "trainer.max_epochs=1", "trainer.max_steps=4", "data.num_workers=0"]
     small += [f"trainer.limit_{part}_batches=2" for part in ("train", "val", "test")]
     if "data.root" in text or "data.table" in text:
-        small += ["data.size=64", "model.name=test_resnet", "model.pretrained=false"]
-    without_validation = any(name in text for name in ("learned_digits", "experiment=regret"))
+        small += ["data.size=64"]
+        full = "experiment=full" in text  # it has a network of its own, and a share for more images than these
+        small += ["data.module.val_share=0.2"] if full else ["model.name=test_resnet", "model.pretrained=false"]
+    without_validation = any(name in text for name in ("learned_digits", "experiment=regret", "experiment=full"))
     assert (train(configure(*given, *small)) is None) == without_validation
 
 
