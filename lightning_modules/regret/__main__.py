@@ -21,7 +21,7 @@ from rich.table import Table
 from lightning_modules.console import screen
 from lightning_modules.errors import UserError, one_sentence
 from lightning_modules.quoting import quoted
-from lightning_modules.regret import cells
+from lightning_modules.regret import cells, results
 from lightning_modules.regret.compared import compared
 from lightning_modules.regret.methods import every_method, family, randaugments, rivals
 from lightning_modules.regret.table import best, regret
@@ -48,7 +48,7 @@ def complete(path: Path, conf: Path, task: str, wanted: Iterable[tuple[str, int]
     for method, seed in wanted:
         if (method, seed) not in have:
             cell = cells.run(conf, task, method, seed, further)
-            cells.append(path, cell)
+            results.append(path, cell)
             print(f"{task}, {method}, seed {seed}: {100 * cell.accuracy:.1f} %", flush=True)
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,10 +14,10 @@ import pytorch_lightning as pl
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
-from lightning_modules.errors import UserError
 from lightning_modules.launching.run import silence_harmless_warnings
 from lightning_modules.launching.start import build_trainer
 from lightning_modules.quoting import quoted
+from lightning_modules.regret import results
 from lightning_modules.regret.methods import every_method
 from lightning_modules.saving.saved import last_of_run
 
@@ -41,25 +40,8 @@ class Cell:
 
 
 def read(path: Path) -> list[Cell]:
-    """Return the cells of a file; none if it does not exist.
-
-    Raises:
-        UserError: if a line is no cell.
-    """
-    if not path.exists():
-        return []
-    lines = path.read_text().splitlines()
-    try:
-        return [Cell(**json.loads(line)) for line in lines]
-    except (json.JSONDecodeError, TypeError) as error:
-        raise UserError(f"results={str(path)!r} has a line that is no result: {error}; delete the line.") from None
-
-
-def append(path: Path, cell: Cell) -> None:
-    """Add a cell to a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        file.write(json.dumps(asdict(cell)) + "\n")
+    """Return the cells of a file, see `results.read`."""
+    return results.read(path, Cell)
 
 
 def run(conf: Path, task: str, method: str, seed: int, further: Sequence[str] = ()) -> Cell:

@@ -23,7 +23,7 @@ import torch
 from lightning_modules.console import screen
 from lightning_modules.errors import UserError, one_sentence
 from lightning_modules.quoting import quoted
-from lightning_modules.regret import cells
+from lightning_modules.regret import cells, results
 from lightning_modules.regret.compared import compared
 
 METHODS = {
@@ -78,7 +78,7 @@ def main() -> None:
             break
         folder = given.results.with_suffix(".d") / f"{method}-{seed}"
         one = run(given.conf, folder, method, seed, further)
-        cells.append(given.results, one)
+        results.append(given.results, one)
         longest = max(longest, time.monotonic() - started)
         print(f"{method}, seed {seed}: {100 * one.accuracy:.2f} %", flush=True)
     screen().print(compared(cells.read(given.results), [TASK], given.methods, ["none", "trivialaugment"]))

@@ -11,10 +11,9 @@ command that is stopped goes on where it was. Run it in the folder of train.py.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from lightning_modules.errors import UserError, one_sentence
 from lightning_modules.learning.staircase import StaircasePolicy
 from lightning_modules.learning.words import said_width
 from lightning_modules.model.schedules import callbacks_of
+from lightning_modules.regret import results
 from lightning_modules.regret.cells import train
 from lightning_modules.tasks.widths import WIDTHS
 
@@ -106,16 +106,8 @@ def run(conf: Path, task: str, seed: int, further: Sequence[str] = ()) -> Found:
 
 
 def read(path: Path) -> list[Found]:
-    """Return the runs of a file; none if it does not exist.
-
-    Raises:
-        UserError: if a line is no result.
-    """
-    lines = path.read_text().splitlines() if path.exists() else []
-    try:
-        return [Found(**json.loads(line)) for line in lines]
-    except (json.JSONDecodeError, TypeError) as error:
-        raise UserError(f"results={str(path)!r} has a line that is no result: {error}; delete the line.") from None
+    """Return the runs of a file, see `results.read`."""
+    return results.read(path, Found)
 
 
 def summary(found: Sequence[Found]) -> str:
@@ -194,9 +186,7 @@ def main() -> None:
         for task in given.tasks:
             if (task, seed) not in have:
                 found = run(given.conf, task, seed, given.override)
-                given.results.parent.mkdir(parents=True, exist_ok=True)
-                with given.results.open("a") as file:
-                    file.write(json.dumps(asdict(found)) + "\n")
+                results.append(given.results, found)
                 print(f"{task}, seed {seed}: {said_width(WIDTHS[task].operator, found.passed)}", flush=True)
     compared = [one for one in read(given.results) if one.task in given.tasks and one.seed in given.seeds]
     if not compared:

@@ -9,7 +9,7 @@ import pytest
 
 from lightning_modules.errors import UserError
 from lightning_modules.regret import __main__ as command
-from lightning_modules.regret import cells
+from lightning_modules.regret import cells, results
 from lightning_modules.regret.cells import Cell
 from lightning_modules.regret.compared import difference
 from lightning_modules.regret.methods import family, randaugments, rivals
@@ -58,9 +58,9 @@ def test_the_command_runs_what_is_missing_once(
     path = tmp_path / "results.jsonl"
     for method in {**family(), **randaugments()}:  # the search is done
         if method != "flip":
-            cells.append(path, Cell("size", method, 100, 0.4 + 0.1 * (method == "scale 0.3"), 1.0))
+            results.append(path, Cell("size", method, 100, 0.4 + 0.1 * (method == "scale 0.3"), 1.0))
     for method in ("trivialaugment", "learned", "staircase"):
-        cells.append(path, Cell("size", method, 3, 0.5, 1.0))
+        results.append(path, Cell("size", method, 3, 0.5, 1.0))
     given = [str(path), "--tasks", "size", "--seeds", "3", "--conf", str(ROOT / "conf"), "--override", *SHORT]
     monkeypatch.setattr(sys, "argv", ["regret", *given])
     command.main()
@@ -80,9 +80,9 @@ def test_methods_are_compared_without_a_search(
 ) -> None:
     path = tmp_path / "results.jsonl"
     for seed, (none, flip) in enumerate([(0.5, 0.6), (0.5, 0.64), (0.5, 0.65)]):
-        cells.append(path, Cell("size", "none", seed, none, 1.0))
+        results.append(path, Cell("size", "none", seed, none, 1.0))
         if seed < 2:
-            cells.append(path, Cell("size", "flip", seed, flip, 1.0))
+            results.append(path, Cell("size", "flip", seed, flip, 1.0))
     done = cells.read(path)
     assert difference(done, "size", "flip", "none") == pytest.approx((12.0, 2.0, 2))
     assert difference(done, "size", "flip", "none", seeds=[1]) == pytest.approx((14.0, float("nan"), 1), nan_ok=True)
