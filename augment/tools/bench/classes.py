@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -12,9 +11,9 @@ import torch
 
 from augment.tools.arguments import check_files, device_of, dtype_of
 from augment.tools.bench import report as reports
-from augment.tools.bench.measure import taking_part, task_of, to_stderr
-from augment.tools.bench.timing import in_turns, warmed_up
-from augment.tools.bench.work import Implementation, NotOfferedError, Run, Task
+from augment.tools.bench.measure import taking_part, task_of, to_stderr, warmed
+from augment.tools.bench.timing import in_turns
+from augment.tools.bench.work import Implementation, Task
 from augment.tools.errors import ToolError, required
 
 _GEOMETRIC = ("hflip", "affine", "perspective")
@@ -115,20 +114,8 @@ def measured(
 ) -> tuple[dict[str, float], dict[str, str]]:
     """Return images per second of each implementation, interleaved, and the reasons why others have none."""
     torch.compiler.reset()  # drop the peers' compiled code, which classes share
-    runs: dict[str, Run] = {}
-    notes: dict[str, str] = {}
-    for one in found:
-        tell(f"{', '.join(operators)} at {task.images.shape[-1]}x{task.images.shape[-2]}: warming up {one.name}")
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                run = one.build(task, operators)
-                warmed_up(run, task)
-            runs[one.name] = run
-        except NotOfferedError as reason:
-            notes[one.name] = str(reason)
-        except Exception as error:  # a peer that does not run here must not end the bench
-            notes[one.name] = f"failed: {type(error).__name__}: {error}".splitlines()[0][:120]
+    name = f"{', '.join(operators)} at {task.images.shape[-1]}x{task.images.shape[-2]}"
+    runs, _, notes = warmed(task, name, operators, found, tell)
     turns = in_turns(runs, task, rounds)
     return {name: len(task.images) / torch.tensor(some).median().item() for name, some in turns.items()}, notes
 

@@ -13,7 +13,7 @@ from augment.tools.bench.kernels import counted
 from augment.tools.bench.peers import albumentations, cvcuda, dali, fuse, kornia, ours, torchvision
 from augment.tools.bench.recipes import RECIPES
 from augment.tools.bench.timing import Timing, copy_run, in_turns, paired_ratio, warmed_up
-from augment.tools.bench.work import CLASSES, Implementation, NotOfferedError, Run, Task
+from augment.tools.bench.work import CLASSES, Implementation, NotOfferedError, Run, Task, failure
 from augment.tools.errors import ToolError
 
 PEERS = (ours, kornia, torchvision, albumentations, fuse, dali, cvcuda)
@@ -125,24 +125,32 @@ def measured(
         yield _one_recipe(task, recipe, found, rounds, tell)
 
 
-def _one_recipe(
-    task: Task, recipe: str, found: Sequence[Implementation], rounds: int, tell: Callable[[str], None]
-) -> list[Row]:
+def warmed(
+    task: Task, name: str, operators: Sequence[str], found: Sequence[Implementation], tell: Callable[[str], None]
+) -> tuple[dict[str, Run], dict[str, Timing], dict[str, str]]:
+    """Build and warm up every implementation; return what runs, its timings, and why others do not run."""
     runs: dict[str, Run] = {}
     timings: dict[str, Timing] = {}
     notes: dict[str, str] = {}
     for one in found:
-        tell(f"{recipe}: warming up {one.name}")
+        tell(f"{name}: warming up {one.name}")
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                run = one.build(task, RECIPES[recipe])
+                run = one.build(task, operators)
                 timings[one.name] = warmed_up(run, task)
             runs[one.name] = run
         except NotOfferedError as reason:
             notes[one.name] = str(reason)
-        except Exception as error:
-            notes[one.name] = f"failed: {type(error).__name__}: {str(error).strip().splitlines()[0][:120]}"
+        except Exception as error:  # a peer that does not run here must not end the bench
+            notes[one.name] = failure(error)
+    return runs, timings, notes
+
+
+def _one_recipe(
+    task: Task, recipe: str, found: Sequence[Implementation], rounds: int, tell: Callable[[str], None]
+) -> list[Row]:
+    runs, timings, notes = warmed(task, recipe, RECIPES[recipe], found, tell)
     copying, moved = copy_run(task)
     tell(f"{recipe}: measuring {len(runs)} implementations, {rounds} rounds")
     for name, turns in in_turns(runs | {"copy": copying}, task, rounds).items():

@@ -41,6 +41,17 @@ class NotOfferedError(Exception):
     """Raised if an implementation lacks an operator."""
 
 
+def failure(error: Exception) -> str:
+    """Return the note of an implementation that did not run: the error's type and the beginning of its message.
+
+    Example:
+        >>> failure(ValueError("no such size"))
+        'failed: ValueError: no such size'
+    """
+    message = str(error).strip().splitlines() or [""]
+    return f"failed: {type(error).__name__}: {message[0][:120]}"
+
+
 Run = Callable[[], Any]
 """A function that processes the task's batch once."""
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from augment.data.prefetch import prefetched
 from augment.tools.bench.peers import ours
 from augment.tools.bench.timing import Timing, in_turns, warmed_up
-from augment.tools.bench.work import CLASSES, Implementation, NotOfferedError, Run, Task
+from augment.tools.bench.work import CLASSES, Implementation, NotOfferedError, Run, Task, failure
 from augment.tools.errors import ToolError, required
 
 ALONE = "no augmentation"
@@ -127,7 +127,7 @@ def measured(
                 warnings.simplefilter("ignore")
                 timings[name] = warmed_up(runs[name], task)
         except Exception as error:
-            notes[name] = f"failed: {type(error).__name__}: {str(error).strip().splitlines()[0][:120]}"
+            notes[name] = failure(error)
             del runs[name]
     if ALONE not in runs:
         raise ToolError(f"the step itself {notes[ALONE]}; give a smaller --batch or another --backbone.")
